@@ -1,0 +1,114 @@
+"""A protocol in one configuration: what the rules of all CPUs have in common.
+
+Knows protocols, fetch models and memory; knows nothing of who moves when.
+"""
+
+from dataclasses import dataclass
+
+from modelcheck.machine.fetch import MODELS, Staleness
+from modelcheck.machine.memory import LINE, Layout
+from modelcheck.machine.state import Local, Shared
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import Step, flatten
+from modelcheck.protocol.suite import Semantics
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """How a protocol is run: all that a verdict depends on besides the protocol itself.
+
+    `cpus` (at least 1) run the site besides the patcher's own CPU. `chunk`, a power of two, is
+    the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
+    (None: where its address says). `properties` are watched (none: those the protocol names).
+    Raises SpecError for a value out of range.
+    """
+
+    cpus: int = 2
+    fetch: str = "per-chunk"
+    chunk: int = 1
+    offset: int | None = None
+    semantics: Semantics = "windowed"
+    properties: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1:
+            raise SpecError(f"{self.cpus} CPUs cannot run anything; take at least 1")
+        if self.fetch not in MODELS:
+            raise SpecError(f"unknown fetch model {self.fetch!r}; known: {', '.join(MODELS)}")
+        if self.chunk < 1 or self.chunk & (self.chunk - 1) or self.chunk > LINE:
+            raise SpecError(
+                f"a chunk of {self.chunk} bytes is not possible; take a power of two from 1 to "
+                f"{LINE}"
+            )
+        if self.offset is not None and not 0 <= self.offset < LINE:
+            raise SpecError(
+                f"offset {self.offset} is not within a cache line; take 0 to {LINE - 1}"
+            )
+        for name in self.properties:
+            if name not in PROPERTIES:
+                raise SpecError(f"unknown property {name!r}; known: {', '.join(PROPERTIES)}")
+
+
+class Setup:
+    """A protocol in one configuration, with what the rules look up in every step."""
+
+    def __init__(self, protocol: Protocol, configuration: Configuration) -> None:
+        self.protocol = protocol
+        self.configuration = configuration
+        self.fetch = MODELS[configuration.fetch]
+        self.bytewise = configuration.semantics == "bytewise"
+        self.newest_only = self.fetch.staleness is Staleness.NEWEST
+        self.offset = (
+            protocol.sites[0].address % LINE
+            if configuration.offset is None
+            else configuration.offset
+        )
+        self.tracks_views = not (self.bytewise and self.newest_only)
+        """Byte-wise fetches of newest memory need no versions but the newest."""
+        self.layout = Layout(
+            protocol.sites,
+            chunk=configuration.chunk,
+            offset=self.offset,
+            ordered=self.fetch.ordered,
+            history=self.tracks_views,
+        )
+        self.program: tuple[Step, ...] = tuple(flatten(protocol.program))
+        self.handler = protocol.handler
+        self.trap = self.handler.trap if self.handler else b""
+        self.return_synchronises = self.handler is not None and self.handler.synchronises
+        """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
+        self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
+        self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
+        implied = (UNPERMITTED,) if self.fetch.strict else ()
+        self.watched = configuration.properties or (
+            *protocol.properties,
+            *(name for name in implied if name not in protocol.properties),
+        )
+
+    @property
+    def split(self) -> bool:
+        """Whether some site crosses a chunk, so that its bytes may come from several reads."""
+        return any(len(chunks) > 1 for chunks in self.layout.chunks)
+
+    def initial_shared(self) -> Shared:
+        """Memory before the patch."""
+        cells = tuple(cell.initial for cell in self.protocol.cells)
+        return Shared(self.layout.initial, cells, returned=not self.program)
+
+    def synchronised(self, local: Local, shared: Shared) -> Local:
+        """The CPU after a serialising event: nothing fetched before counts any more."""
+        if self.tracks_views and local.trap is None:
+            return local._replace(view=self.layout.newest(shared.memory), fetch=None)
+        return local._replace(fetch=None)
+
+    def settled(self, local: Local, shared: Shared) -> Local:
+        """The CPU after a step that is no fetch: a fetch of newest memory begins after it."""
+        if self.newest_only and self.tracks_views and local.trap is None:
+            return local._replace(view=self.layout.newest(shared.memory))
+        return local
+
+    def watch(self, *violations: str) -> tuple[str, ...]:
+        """Those of the violations that are watched for."""
+        return tuple(name for name in violations if name in self.watched)

@@ -1,0 +1,160 @@
+"""Windows: all that one instruction fetch may read at once, as constraints for Z3.
+
+Knows bytes only. A window is what the rules of a fetch model leave of the versions in memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import z3
+
+Kind = Literal["old", "new", "trap", "torn"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The versions of each chunk of a site that a CPU may fetch now, oldest first.
+
+    With `ordered`, the chunks share one history, so that positions in their lists are comparable,
+    and no chunk is read at an earlier position than the chunk to its left. With `newest_trap`, a
+    trap is fetched from the newest version only: a CPU enters it in the very step that reads it.
+    `trap` is empty where no trap instruction is known.
+    """
+
+    chunks: tuple[tuple[bytes, ...], ...]
+    old: bytes
+    new: bytes
+    trap: bytes
+    ordered: bool
+    newest_trap: bool
+
+
+class Fetched(NamedTuple):
+    """One possible fetch: its kind, its bytes, and the position that each chunk came from.
+
+    After a trap the chunks behind it are not read, and `positions` is the shorter for it. The
+    positions are the earliest that give these bytes, which restricts later fetches the least.
+    """
+
+    kind: Kind
+    data: bytes
+    positions: tuple[int, ...]
+
+
+class TornRead:
+    """The torn-read question in Z3: a time for each byte, and the byte's value at that time.
+
+    Times lie within the window; the bytes of one chunk are read at one time; with `ordered`,
+    times do not decrease from chunk to chunk. A read is torn if the values spell neither the old
+    instruction, nor the new one, nor a trap.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self.solver = z3.Solver()
+        self.values: list[z3.BitVecRef] = []
+        times: list[z3.BitVecRef] = []
+        bits = max(len(versions) for versions in window.chunks).bit_length() + 1
+        firsts: list[z3.BitVecRef] = []
+        for number, versions in enumerate(window.chunks):
+            firsts.append(z3.BitVec(f"time[{number}][0]", bits))
+            self.solver.add(z3.ULT(firsts[-1], len(versions)))
+            for byte in range(len(versions[0])):
+                time = z3.BitVec(f"time[{number}][{byte}]", bits)
+                self.solver.add(time == firsts[-1])
+                value = z3.BitVecVal(versions[-1][byte], 8)
+                for at in range(len(versions) - 2, -1, -1):
+                    value = z3.If(time == at, z3.BitVecVal(versions[at][byte], 8), value)
+                times.append(time)
+                self.values.append(value)
+        if window.ordered:
+            for left, right in pairwise(firsts):
+                self.solver.add(z3.ULE(left, right))
+
+        self.is_old = self._spells(window.old)
+        self.is_new = self._spells(window.new)
+        self.is_trap = self._spells(window.trap) if window.trap else z3.BoolVal(False)
+        newest = len(window.chunks[0]) - 1
+        self.enters_trap = self.is_trap
+        if window.newest_trap:
+            is_newest = z3.Or([time == newest for time in times[: len(window.trap)]])
+            self.enters_trap = z3.And(self.is_trap, is_newest)
+        self.is_torn = z3.Not(z3.Or(self.is_old, self.is_new, self.is_trap))
+
+    def _spells(self, data: bytes) -> z3.BoolRef:
+        return z3.And([v == byte for v, byte in zip(self.values, data, strict=False)])
+
+    def possible(self, question: z3.BoolRef) -> bool:
+        """Whether some fetch answers the question with yes."""
+        return self._satisfiable(question)
+
+    def _satisfiable(self, *questions: z3.BoolRef) -> bool:
+        answer = self.solver.check(*questions)
+        if answer == z3.unknown:
+            # Finite constraints are always decided; only Ctrl-C ends the solver early, and to
+            # take that for "unsatisfiable" would make an unsafe protocol safe.
+            raise KeyboardInterrupt(self.solver.reason_unknown())
+        return bool(answer == z3.sat)
+
+    def torn(self) -> Iterator[bytes]:
+        """The bytes of every torn read, each once."""
+        self.solver.push()
+        self.solver.add(self.is_torn)
+        while self._satisfiable():
+            model = self.solver.model()
+            found = [model.eval(value, model_completion=True).as_long() for value in self.values]
+            yield bytes(found)
+            self.solver.add(z3.Not(self._spells(bytes(found))))
+        self.solver.pop()
+
+
+@cache
+def fetchable(window: Window) -> tuple[Fetched, ...]:
+    """All that can be fetched through a window, in a fixed order. Asked of Z3 once per window."""
+    if all(len(versions) == 1 for versions in window.chunks):
+        return (_only(window),)
+    read = TornRead(window)
+    found: list[tuple[Kind, bytes]] = []
+    if read.possible(read.is_old):
+        found.append(("old", window.old))
+    if window.new != window.old and read.possible(read.is_new):
+        found.append(("new", window.new))
+    if read.possible(read.enters_trap):
+        found.append(("trap", window.trap))
+    found += (("torn", data) for data in sorted(read.torn()))
+    return tuple(Fetched(kind, data, _earliest(window, kind, data)) for kind, data in found)
+
+
+def _only(window: Window) -> Fetched:
+    """The one fetch that a window of one version allows; nothing is left to solve."""
+    data = b"".join(versions[0] for versions in window.chunks)
+    kind = classify(data, window.old, window.new, window.trap)
+    if kind == "trap":
+        data = window.trap
+    return Fetched(kind, data, _earliest(window, kind, data))
+
+
+def classify(data: bytes, old: bytes, new: bytes, trap: bytes) -> Kind:
+    """What fetched bytes are."""
+    if trap and data.startswith(trap):
+        return "trap"
+    return "old" if data == old else "new" if data == new else "torn"
+
+
+def _earliest(window: Window, kind: Kind, data: bytes) -> tuple[int, ...]:
+    positions: list[int] = []
+    at = 0
+    for versions in window.chunks:
+        wanted = data[at : at + len(versions[0])]
+        if not wanted:
+            break
+        start = positions[-1] if window.ordered and positions else 0
+        if kind == "trap" and window.newest_trap:
+            start = len(versions) - 1
+        while not versions[start].startswith(wanted):
+            start += 1
+        positions.append(start)
+        at += len(wanted)
+    return tuple(positions)

@@ -1,0 +1,20 @@
+"""The properties, by name: what each forbids. Knows nothing else."""
+
+TORN = "no-torn-instruction"
+UNHANDLED = "no-unhandled-trap"
+STALE = "no-stale-handler-data"
+EFFECT = "effect-is-old-or-new"
+VISIBLE = "visible-after-return"
+MONOTONE = "per-cpu-monotone"
+UNPERMITTED = "no-unpermitted-modification"
+
+PROPERTIES: dict[str, str] = {
+    TORN: "No CPU executes bytes that are neither the old instruction nor the new one.",
+    UNHANDLED: "Every trap finds its entry in the handler's data.",
+    STALE: "No handler acts on data that was withdrawn or replaced since it looked it up.",
+    EFFECT: "Each execution of a site acts as the old instruction or as the new one.",
+    VISIBLE: "After the patcher has returned, no CPU executes the old instruction or traps.",
+    MONOTONE: "A CPU that has acted as the new instruction never executes the old one again.",
+    UNPERMITTED: "No CPU executes bytes that changed since its last sync, other than by a trap "
+    "set or removed (fetch model strict).",
+}

@@ -1,0 +1,98 @@
+"""A suite: a protocol, its variants, and the verdict expected of each. Knows only protocols."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.protocol import Protocol
+
+Semantics = Literal["windowed", "bytewise"]
+
+FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent", "strict")
+"""The fetch models that a suite checks unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One expected violation: of any of `properties`, under these fetch models.
+
+    `split` narrows it to sites that cross a fetch chunk (True) or lie within one (False).
+    """
+
+    properties: tuple[str, ...]
+    under: tuple[str, ...]
+    split: bool | None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The expected verdict for each configuration: the clauses that apply, or else safe."""
+
+    clauses: tuple[Clause, ...] = ()
+
+    def __or__(self, other: "Expectation") -> "Expectation":
+        return Expectation(self.clauses + other.clauses)
+
+    def violated(self, fetch: str, *, split: bool) -> tuple[str, ...]:
+        """The properties, any of which is expected to be violated; none if safe is expected."""
+        return tuple(
+            name
+            for clause in self.clauses
+            if (not clause.under or fetch in clause.under) and clause.split in (None, split)
+            for name in clause.properties
+        )
+
+
+SAFE = Expectation()
+
+
+def violates(
+    *properties: str, under: tuple[str, ...] = (), split: bool | None = None
+) -> Expectation:
+    """Expect one of `properties` to be violated; under every fetch model unless some are named."""
+    return Expectation((Clause(properties, under, split),))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A protocol made from another by a named edit, and what is expected of it."""
+
+    name: str
+    protocol: Protocol
+    expect: Expectation = SAFE
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A protocol and its variants, with the configurations to check them in.
+
+    `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
+    fetched in one atomic read. Each is only a default, which the command line can override.
+    """
+
+    protocol: Protocol
+    variants: tuple[Variant, ...] = ()
+    expect: Expectation = SAFE
+    cpus: int = 2
+    chunk: int = 1
+    fetch: tuple[str, ...] = FETCH_MODELS
+    semantics: Semantics = "windowed"
+
+    def __post_init__(self) -> None:
+        for name, count in Counter(variant.name for variant in self).items():
+            if count > 1:
+                raise SpecError(
+                    f"protocol {self.protocol.name!r}: variant {name!r} is used {count} times; "
+                    "give each its own name"
+                )
+        if self.cpus < 1:
+            raise SpecError(
+                f"protocol {self.protocol.name!r}: {self.cpus} CPUs cannot run it; at least 1 can"
+            )
+
+    def __iter__(self) -> Iterator[Variant]:
+        """The protocol itself, as variant "base", and then its variants."""
+        yield Variant("base", self.protocol, self.expect)
+        yield from self.variants

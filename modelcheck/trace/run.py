@@ -1,0 +1,146 @@
+"""A concrete run of the machine, one step at a time, that knows where every byte came from.
+
+Recording and replaying both go through it. Knows the machine; shares nothing with any search.
+"""
+
+from modelcheck.isa import decode
+from modelcheck.machine import cpu
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.memory import Chunk
+from modelcheck.machine.program import PATCHER
+from modelcheck.machine.state import Execution, Local, Move, Shared
+from modelcheck.protocol.steps import Element
+from modelcheck.trace.trace import Executed, TraceStep, Violation
+from modelcheck.trace.words import describe, explain
+
+
+class Run:
+    """The state of a run, and the steps that each actor can take from it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.shared: Shared
+        self.locals: list[Local]
+        self.shared, by_role = machine.initial()
+        self.roles = [role for role in machine.roles for _ in range(role.count)]
+        self.locals = [
+            local
+            for role, local in zip(machine.roles, by_role, strict=True)
+            for _ in range(role.count)
+        ]
+        self.number = 0
+        # For each history, its versions with the step that made them; the machine may forget.
+        self._versions = [[(contents, 0) for contents in history] for history in self.shared.memory]
+        self._reading: dict[int, dict[int, tuple[int, ...]]] = {}
+
+    def moves(self, actor: int) -> list[Move]:
+        """What an actor could do now if every guard held."""
+        return list(self.machine.moves(self.roles[actor], self.shared, self.locals[actor]))
+
+    def held_up_by(self, actor: int, move: Move) -> list[int]:
+        """The other actors that a step has to wait for."""
+        if move.guard is None:
+            return []
+        return [
+            other
+            for other, local in enumerate(self.locals)
+            if other != actor and not self.machine.holds(move.guard, local)
+        ]
+
+    def take(self, actor: int, move: Move) -> TraceStep:
+        """Take a step, and say what it changed."""
+        setup = self.machine.setup
+        self.number += 1
+        before, was = self.shared, self.locals[actor]
+        origin = self._origin(actor, move)
+        self.shared = move.shared
+        if move.broadcast is not None:
+            self.locals = [self.machine.receive(move.broadcast, local) for local in self.locals]
+        self.locals[actor] = move.local
+        for history, contents in zip(self._versions, self.shared.memory, strict=True):
+            if contents[-1] != history[-1][0]:
+                history.append((contents[-1], self.number))
+        step = self._step_of(actor, was, move)
+        executed = self._executed(move.execution, origin)
+        return TraceStep(
+            actor=self.machine.actor_name(actor, interrupt=move.interrupt),
+            label=move.label,
+            choice=move.choice,
+            source=str(step.source) if step is not None and step.source else None,
+            does=describe(self.machine, was, move, step, executed),
+            memory={
+                site.name: setup.layout.contents(self.shared.memory, number)
+                for number, site in enumerate(setup.protocol.sites)
+                if setup.layout.contents(self.shared.memory, number)
+                != setup.layout.contents(before.memory, number)
+            },
+            cells={
+                cell.name: self.shared.cells[number]
+                for number, cell in enumerate(setup.protocol.cells)
+                if self.shared.cells[number] != before.cells[number]
+            },
+            executed=executed,
+        )
+
+    def violation(self, move: Move, step: TraceStep) -> Violation | None:
+        """What a step just taken violates, if anything."""
+        if not move.violations:
+            return None
+        name = move.violations[0]
+        return Violation(name, step.actor, explain(name, step))
+
+    def _step_of(self, actor: int, was: Local, move: Move) -> Element | None:
+        """The step of the spec that a move carries out, if it is of the spec."""
+        setup = self.machine.setup
+        if move.label in (cpu.FETCH, cpu.READ, cpu.EXECUTE, cpu.TAKE_IPI):
+            return None
+        if was.trap is not None and setup.handler is not None:
+            return setup.handler.program[was.trap.pc]
+        return setup.program[was.pc] if actor == PATCHER else None
+
+    def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
+        if execution is None:
+            return None
+        protocol = self.machine.setup.protocol
+        site = protocol.sites[execution.site]
+        text = decode(protocol.isa, execution.data, site.address).text if execution.data else ""
+        return Executed(site.name, execution.kind, execution.data, origin, text)
+
+    # Where fetched bytes came from.
+
+    def _origin(self, actor: int, move: Move) -> tuple[int, ...]:
+        """For each byte that a move executes, the step that wrote the version it read."""
+        chunks = self.machine.setup.layout.chunks
+        if move.label == cpu.FETCH:
+            site, *versions = move.choice
+            found = [
+                origin
+                for chunk, version in zip(chunks[site], versions, strict=False)
+                for origin in self._written(chunk, version)
+            ]
+        elif move.label == cpu.READ:
+            site, number, version = move.choice
+            reading = self._reading.setdefault(actor, {})
+            reading[number] = self._written(chunks[site][number], version)
+            found = [origin for at in sorted(reading) for origin in reading[at]]
+        else:
+            reading = self._reading.get(actor, {})
+            found = [origin for at in sorted(reading) for origin in reading[at]]
+        if move.label != cpu.READ or move.execution is not None:
+            self._reading.pop(actor, None)
+        if move.execution is None or move.label not in (cpu.FETCH, cpu.READ, cpu.EXECUTE):
+            return ()
+        return tuple(found[: len(move.execution.data)])
+
+    def _written(self, chunk: Chunk, version: int) -> tuple[int, ...]:
+        """The steps that wrote the bytes of a chunk, as they stood at a version of its history."""
+        history = self._versions[chunk.history]
+        if not self.machine.setup.tracks_views:
+            version = len(history) - 1
+        steps: list[int] = []
+        for byte in range(chunk.start, chunk.stop):
+            at = version
+            while at > 0 and history[at - 1][0][byte] == history[version][0][byte]:
+                at -= 1
+            steps.append(history[at][1])
+        return tuple(steps)
