@@ -39,4 +39,5 @@ def _formatter() -> Formatter:
     formatter.hex_prefix = "0x"
     formatter.hex_suffix = ""
     formatter.space_after_operand_separator = True
+    formatter.uppercase_hex = False
     return formatter

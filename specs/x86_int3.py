@@ -13,6 +13,8 @@ can do that sees stores out of order. Sync 3 never prevents a tear: it drains th
 its data can be withdrawn.
 """
 
+from dataclasses import replace
+
 from modelcheck import (
     Cell,
     Handler,
@@ -71,17 +73,75 @@ def text_poke_bp(name: str, old: bytes, new: bytes) -> Protocol:
     )
 
 
-SKIP = Handler(INT3, (lookup("find", poke), skip("skip"), iret("iret")))
-
 TORN = "no-torn-instruction"
-LATE_HANDLER = ("no-unhandled-trap", "no-stale-handler-data")
 UNPERMITTED = "no-unpermitted-modification"
+HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
+RELAXED = ("coherent", "store-order", "per-chunk", "incoherent")
+STRICT = ("strict",)
 
-base = text_poke_bp("nop-to-call", NOP, CALL)
-(site,) = base.sites
-assert base.handler
+# Fetch model strict objects to bytes that changed under a CPU even where no tear can be seen.
+mixes = violates(TORN, under=RELAXED, split=True) | violates(TORN, UNPERMITTED, under=STRICT)
 
-nop_to_call = Suite(
-    base,
-    (Variant("no-sync-1", base.without("sync-1"), violates(TORN)),),
+
+def skipping(protocol: Protocol) -> Protocol:
+    handler = Handler(INT3, (lookup("find", poke), skip("skip"), iret("iret")))
+    return protocol.with_handler(handler)
+
+
+def variants(base: Protocol) -> tuple[Variant, ...]:
+    (site,) = base.sites
+    handler = base.handler
+    assert handler
+    in_place = base.without("int3", "sync-1", "tail", "sync-2")
+    return (
+        Variant("no-sync-1", base.without("sync-1"), mixes),
+        Variant(
+            "no-sync-2",
+            base.without("sync-2"),
+            violates(TORN, under=("per-chunk", "incoherent"), split=True)
+            | violates(TORN, UNPERMITTED, under=STRICT),
+        ),
+        Variant("no-sync-3", base.without("sync-3"), violates(*HANDLER_DATA)),
+        Variant(
+            "no-syncs",
+            base.without("sync-1", "sync-2", "sync-3"),
+            mixes | violates(*HANDLER_DATA, under=RELAXED, split=False),
+        ),
+        Variant("publish-late", base.moved("publish", after="int3"), violates(*HANDLER_DATA)),
+        Variant("retire-early", base.moved("retire", before="sync-3"), violates(*HANDLER_DATA)),
+        Variant("head-first", base.swapped("tail", "head"), violates(TORN)),
+        Variant(
+            "no-breakpoint",
+            in_place.replaced("head", write("bytes", site, site.new)),
+            violates(TORN, under=RELAXED) | violates(TORN, UNPERMITTED, under=STRICT),
+        ),
+        Variant(
+            "single-store",
+            in_place.replaced("head", write("store", site, site.new, order="single")),
+            mixes,
+        ),
+        Variant(
+            "irqs-on-in-handler",
+            base.with_handler(replace(handler, interrupts=True)),
+            violates(*HANDLER_DATA),
+        ),
+        Variant("skip-as-nop", skipping(base)),
+        Variant(
+            "tail-any-order",
+            base.replaced("tail", write("tail", site, site.new[1:], at=1, order="any")),
+        ),
+    )
+
+
+nop_to_call = text_poke_bp("nop-to-call", NOP, CALL)
+call_to_nop = text_poke_bp("call-to-nop", CALL, NOP)
+call_to_call = text_poke_bp("call-to-call", CALL, OTHER_CALL)
+
+SUITES = (
+    Suite(nop_to_call, variants(nop_to_call)),
+    Suite(call_to_nop, (Variant("skip-as-nop", skipping(call_to_nop)),)),
+    Suite(
+        call_to_call,
+        (Variant("skip-as-nop", skipping(call_to_call), violates("effect-is-old-or-new")),),
+    ),
 )

@@ -11,7 +11,7 @@ from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Step, flatten
+from modelcheck.protocol.steps import Step, Write, flatten
 from modelcheck.protocol.suite import Semantics
 
 
@@ -87,10 +87,27 @@ class Setup:
             *(name for name in implied if name not in protocol.properties),
         )
 
-    @property
-    def split(self) -> bool:
-        """Whether some site crosses a chunk, so that its bytes may come from several reads."""
-        return any(len(chunks) > 1 for chunks in self.layout.chunks)
+    def splits(self, of: tuple[int, ...] = ()) -> bool:
+        """Whether the bytes that the patch changes (those of `of`, if any) lie in several chunks.
+
+        Otherwise one atomic read fetches all of them, and no fetch can mix old and new.
+        """
+        changed = {
+            (self.sites[step.site], step.at + i)
+            for step in self.program
+            if isinstance(step, Write)
+            for i, byte in enumerate(step.data)
+            if byte != self.protocol.sites[self.sites[step.site]].old[step.at + i]
+            and (not of or step.at + i in of)
+        }
+        for site, chunks in enumerate(self.layout.chunks):
+            end, touched = 0, 0
+            for chunk in chunks:
+                begin, end = end, end + chunk.stop - chunk.start
+                touched += any((site, byte) in changed for byte in range(begin, end))
+            if touched > 1:
+                return True
+        return False
 
     def initial_shared(self) -> Shared:
         """Memory before the patch."""

@@ -1,7 +1,7 @@
 """A suite: a protocol, its variants, and the verdict expected of each. Knows only protocols."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,12 +18,14 @@ FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent", "strict")
 class Clause:
     """One expected violation: of any of `properties`, under these fetch models.
 
-    `split` narrows it to sites that cross a fetch chunk (True) or lie within one (False).
+    `split` narrows it to configurations where the patched bytes lie in several fetch chunks
+    (True) or in one (False); with `of`, where those of its bytes do.
     """
 
     properties: tuple[str, ...]
     under: tuple[str, ...]
     split: bool | None
+    of: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,16 @@ class Expectation:
     def __or__(self, other: "Expectation") -> "Expectation":
         return Expectation(self.clauses + other.clauses)
 
-    def violated(self, fetch: str, *, split: bool) -> tuple[str, ...]:
-        """The properties, any of which is expected to be violated; none if safe is expected."""
+    def violated(self, fetch: str, splits: Callable[[tuple[int, ...]], bool]) -> tuple[str, ...]:
+        """The properties, any of which is expected to be violated; none if safe is expected.
+
+        `splits` tells whether the given bytes of a site lie in several chunks (none: all bytes).
+        """
         return tuple(
             name
             for clause in self.clauses
-            if (not clause.under or fetch in clause.under) and clause.split in (None, split)
+            if (not clause.under or fetch in clause.under)
+            and (clause.split is None or clause.split == splits(clause.of))
             for name in clause.properties
         )
 
@@ -49,10 +55,16 @@ SAFE = Expectation()
 
 
 def violates(
-    *properties: str, under: tuple[str, ...] = (), split: bool | None = None
+    *properties: str,
+    under: tuple[str, ...] = (),
+    split: bool | None = None,
+    of: tuple[int, ...] = (),
 ) -> Expectation:
-    """Expect one of `properties` to be violated; under every fetch model unless some are named."""
-    return Expectation((Clause(properties, under, split),))
+    """Expect one of `properties` to be violated, in the configurations that Clause describes.
+
+    Without `under`, that is under every fetch model; without `split`, for every chunk size.
+    """
+    return Expectation((Clause(properties, under, split, of),))
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ def describe(
         case Store():
             return f"{step.cell} := {_value(step.value)}"
         case SendIpi():
-            return "IPI to all other CPUs"
+            return "IPI to all"
         case WaitAcks():
-            return "all have acknowledged"
+            return "all acknowledged"
         case Lookup():
             assert was.trap is not None
             found = machine.setup.cells[step.cell]
@@ -52,9 +52,9 @@ def describe(
         case Skip():
             return "steps over it"
         case Return():
-            return "returns, serialises" if step.synchronises else "returns"
+            return "returns" if step.synchronises else "returns, does not serialise"
     if move.label == cpu.TAKE_IPI:
-        return "takes the IPI, serialises"
+        return "takes the IPI"
     if executed is not None:
         if executed.kind == "trap":
             return f"fetches {executed.data.hex(' ')}: traps"
@@ -68,7 +68,7 @@ def describe(
 
 
 def _value(value: int | str | None) -> str:
-    return "nothing" if value is None else str(value)
+    return "empty" if value is None else str(value)
 
 
 def explain(name: str, step: TraceStep) -> str:

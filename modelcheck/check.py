@@ -1,0 +1,159 @@
+"""Checking: one variant in one configuration, from protocol to verdict and trace.
+
+Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from modelcheck.explore.reference import explore
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.memory import LINE
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.suite import Semantics, Suite, Variant
+from modelcheck.system.system import System
+from modelcheck.trace.record import record
+from modelcheck.trace.trace import Trace
+
+DEFAULT_FETCH = "per-chunk"
+"""The fetch model whose counterexample is kept when several have one."""
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What to check instead of a suite's own defaults; None or empty leaves the default."""
+
+    variants: tuple[str, ...] = ()
+    cpus: int | None = None
+    fetch: tuple[str, ...] = ()
+    chunk: int | None = None
+    offset: int | None = None
+    semantics: Semantics | None = None
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A variant to check in one configuration, and the name to keep its counterexample under."""
+
+    suite: Suite
+    variant: Variant
+    configuration: Configuration
+    name: str
+
+    @property
+    def setup(self) -> Setup:
+        """The variant's protocol in the job's configuration."""
+        return Setup(self.variant.protocol, self.configuration)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on a job, for what, and how it was reached.
+
+    `expected` has the properties, any of which was expected to be violated; none if the variant
+    was expected to be safe.
+    """
+
+    job: Job
+    explorer: str
+    verdict: Verdict
+    violated: str | None
+    expected: tuple[str, ...]
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    reason: str | None
+    trace: Trace | None
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one the spec states; an inconclusive one never is."""
+        if self.verdict is Verdict.VIOLATED:
+            return self.violated in self.expected
+        return self.verdict is Verdict.SAFE and not self.expected
+
+
+def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
+    """All that there is to check, in the order of the spec.
+
+    Raises SpecError for a variant that no suite has, and for values out of range.
+    """
+    known = {variant.name for suite in suites for variant in suite}
+    for name in overrides.variants:
+        if name not in known:
+            raise SpecError(f"no variant named {name!r}; the spec has: {', '.join(sorted(known))}")
+    for number, suite in enumerate(suites):
+        for variant in suite:
+            if overrides.variants and variant.name not in overrides.variants:
+                continue
+            for fetch in overrides.fetch or suite.fetch:
+                configuration = Configuration(
+                    cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
+                    fetch=fetch,
+                    chunk=suite.chunk if overrides.chunk is None else overrides.chunk,
+                    offset=overrides.offset,
+                    semantics=overrides.semantics or suite.semantics,
+                    properties=overrides.properties,
+                )
+                name = _name(suite, variant, overrides, main=number == 0)
+                yield Job(suite, variant, configuration, name)
+
+
+def check(
+    job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
+) -> Result:
+    """Explore a job's state space and judge it by what the spec expects."""
+    machine = Machine(job.variant.protocol, job.configuration)
+    setup = machine.setup
+    found = explore(System(machine), limits, watcher)
+    trace = None
+    if found.path:
+        steps = [(transition.actor, transition.row.number) for transition in found.path]
+        trace = record(machine, steps, spec=spec, variant=job.variant.name)
+    expected = job.variant.expect.violated(setup.fetch.name, setup.splits)
+    return Result(
+        job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
+        explorer="reference",
+        verdict=found.verdict,
+        violated=found.property,
+        expected=tuple(name for name in expected if name in setup.watched),
+        states=found.states,
+        transitions=found.transitions,
+        depth=found.depth,
+        seconds=found.seconds,
+        reason=found.reason,
+        trace=trace,
+    )
+
+
+def with_kept_traces(results: list[Result]) -> list[Result]:
+    """The results whose counterexamples to keep: one for each name, of DEFAULT_FETCH if it can."""
+    kept: dict[str, Result] = {}
+    for result in results:
+        if result.trace is not None:
+            name = result.job.name
+            if name not in kept or result.job.configuration.fetch == DEFAULT_FETCH:
+                kept[name] = result
+    return list(kept.values())
+
+
+def _name(suite: Suite, variant: Variant, overrides: Overrides, *, main: bool) -> str:
+    """The variant, and whatever differs from the suite's own settings.
+
+    So checking with other settings never replaces the counterexample of the default ones.
+    """
+    parts = [variant.name] if main else [suite.protocol.name, variant.name]
+    parts += overrides.fetch
+    if overrides.cpus not in (None, suite.cpus):
+        parts.append(f"cpus-{overrides.cpus}")
+    if overrides.chunk not in (None, suite.chunk):
+        parts.append(f"chunk-{overrides.chunk}")
+    if overrides.offset not in (None, suite.protocol.sites[0].address % LINE):
+        parts.append(f"offset-{overrides.offset}")
+    if overrides.semantics not in (None, suite.semantics):
+        parts.append(str(overrides.semantics))
+    return ".".join([*parts, *overrides.properties])

@@ -1,0 +1,180 @@
+"""The comparison of a protocol's variants: a table for people, a document for programs.
+
+Knows results; knows nothing of how they were come by.
+"""
+
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelcheck.check import Job, Result
+from modelcheck.explore.verdict import Verdict
+from modelcheck.views.trace_text import plural
+
+SCHEMA = 1
+
+_HEADINGS = {
+    "store-order": "store-\norder",
+    "per-chunk": "per-\nchunk",
+    "incoherent": "in-\ncoherent",
+    "coherent-any-order": "coherent-\nany-order",
+}
+
+Kept = Mapping[int, Path]
+"""The files that counterexamples were written to, by the place of their result in the list."""
+
+
+def to_document(spec: str, results: list[Result], kept: Kept) -> dict[str, Any]:
+    """The results as JSON data."""
+    return {
+        "schema": SCHEMA,
+        "spec": spec,
+        "results": [_entry(result, kept.get(number)) for number, result in enumerate(results)],
+    }
+
+
+def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
+    job, run = result.job, result.job.configuration
+    return {
+        "protocol": job.suite.protocol.name,
+        "variant": job.variant.name,
+        "cpus": run.cpus,
+        "fetch": run.fetch,
+        "chunk": run.chunk,
+        "offset": run.offset,
+        "semantics": run.semantics,
+        "explorer": result.explorer,
+        "verdict": str(result.verdict),
+        "property": result.violated,
+        "expected": str(Verdict.VIOLATED if result.expected else Verdict.SAFE),
+        "as_expected": result.as_expected,
+        "states": result.states,
+        "transitions": result.transitions,
+        "depth": result.depth,
+        "seconds": round(result.seconds, 3),
+        "counterexample": kept.as_posix() if kept else None,
+    }
+
+
+def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
+    """One table for each protocol of the spec, and what stands out below."""
+    parts: list[RenderableType] = []
+    numbered = list(enumerate(results))
+    for _, group in groupby(numbered, key=lambda item: id(item[1].job.suite)):
+        rows = list(group)
+        parts += [_heading(spec, rows[0][1].job), _table(rows), *_traces(rows, kept), Text()]
+    parts += [*_surprises(results), _summary(results)]
+    return Group(*parts)
+
+
+def _heading(spec: str, job: Job) -> Text:
+    protocol, run, setup = job.suite.protocol, job.configuration, job.setup
+    own = " and the patcher's own" if protocol.patcher_executes else ""
+    text = Text(f"{spec}: {protocol.name}", style="bold")
+    for site in protocol.sites:
+        text.append(f"\n  {site.name}: {site.old.hex(' ')} -> {site.new.hex(' ')}", "not bold")
+        if site.equal_bytes:
+            equal = ", ".join(map(str, site.equal_bytes))
+            text.append(f"   (no tear can show in byte {equal}, equal in both)", "dim")
+    text.append(
+        f"\n  {plural(run.cpus, 'CPU')}{own}, chunks of {plural(run.chunk, 'byte')}, site at "
+        f"offset {setup.offset} of its line, {run.semantics}",
+        "not bold",
+    )
+    if not setup.splits():
+        text.append(
+            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
+            "mix old and new.\n  That is a promise of the chunk size, not of the protocol.",
+            "bold yellow",
+        )
+    return text
+
+
+def _traces(rows: list[tuple[int, Result]], kept: Kept) -> list[Text]:
+    """Where the traces are: the folder, and the names in it."""
+    paths = [kept[number] for number, _ in rows if number in kept]
+    if not paths:
+        return []
+    names = " ".join(path.name for path in paths)
+    return [Text(f"traces in {paths[0].parent.as_posix()}/: {names}", "dim")]
+
+
+def _table(rows: list[tuple[int, Result]]) -> Table:
+    models = list(dict.fromkeys(result.job.configuration.fetch for _, result in rows))
+    widest = max(len(result.violated or "") for _, result in rows)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("variant", no_wrap=True)
+    for model in models:
+        table.add_column(_HEADINGS.get(model, model), no_wrap=True)
+    table.add_column("violated property", overflow="fold", min_width=min(widest, 27))
+    table.add_column("states", justify="right")
+    table.add_column("time", justify="right")
+    for name, group in groupby(rows, key=lambda item: item[1].job.variant.name):
+        results = [result for _, result in group]
+        properties = dict.fromkeys(result.violated for result in results if result.violated)
+        table.add_row(
+            name,
+            *(_verdict(result) for result in results),
+            "\n".join(properties),
+            f"{sum(result.states for result in results):,}",
+            f"{sum(result.seconds for result in results):.2f}s",
+        )
+    return table
+
+
+def _verdict(result: Result) -> Text:
+    """The verdict in a cell; a counterexample's number of steps; an exclamation if unexpected."""
+    match result.verdict:
+        case Verdict.SAFE:
+            text = Text("safe", style="green")
+        case Verdict.VIOLATED:
+            text = Text(f"BAD {result.depth}", style="red")
+        case _:
+            text = Text("?", style="yellow")
+    if not result.as_expected:
+        text = Text.assemble(text, " !", style="bold reverse")
+    return text
+
+
+def _surprises(results: list[Result]) -> list[Text]:
+    lines: list[Text] = []
+    for result in results:
+        if result.as_expected:
+            continue
+        job = result.job
+        where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+        expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
+        if result.verdict is Verdict.INCONCLUSIVE:
+            lines.append(
+                Text(
+                    f"INCONCLUSIVE  {where}: {result.reason}; reached {result.states:,} states, "
+                    f"depth {result.depth}",
+                    style="yellow",
+                )
+            )
+        else:
+            found = f"{result.violated} violated" if result.violated else "safe"
+            lines.append(
+                Text(f"SURPRISE      {where}: expected {expected}, found {found}", style="bold red")
+            )
+    return lines
+
+
+def _summary(results: list[Result]) -> Text:
+    surprising = sum(not result.as_expected for result in results)
+    text = Text(f"{plural(len(results), 'verdict')}, ")
+    if surprising:
+        text.append(f"{surprising} not as expected", style="bold red")
+    else:
+        text.append("all as expected")
+    text.append(
+        ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
+        "see it with\npython -m modelcheck show FILE."
+    )
+    return text

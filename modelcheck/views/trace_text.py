@@ -1,0 +1,132 @@
+"""A counterexample as text, in 100 columns: actors side by side, and the bytes beside them.
+
+Knows traces. The text is the same on every terminal; colour is only added to it.
+"""
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelcheck.isa import decode
+from modelcheck.protocol.code import Site
+from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.trace.trace import Executed, Trace, TraceStep
+
+WIDTH = 100
+LANES = 4
+"""Actors that are shown side by side; with more, one column serves them all."""
+
+
+def to_text(trace: Trace) -> str:
+    """The trace as plain text, as it is kept beside its JSON."""
+    console = Console(width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(render(trace))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def render(trace: Trace) -> RenderableType:
+    """The trace for a console: what was checked, the steps, and what went wrong."""
+    parts: list[RenderableType] = [_heading(trace), Text(), _lanes(trace), Text()]
+    parts.append(Text(trace.violation.why, style="bold red"))
+    parts.append(Text(f"{trace.violation.property}: {PROPERTIES[trace.violation.property]}"))
+    executed = trace.steps[-1].executed
+    if executed is not None and executed.origin:
+        parts += [Text(), _bytes(trace, executed)]
+    return Group(*parts)
+
+
+def _heading(trace: Trace) -> Text:
+    protocol, run = trace.protocol, trace.configuration
+    own = " and the patcher's own" if protocol.patcher_executes else ""
+    lines = [
+        f"{trace.spec}: {protocol.name}, variant {trace.variant}",
+        f"violates {trace.violation.property} in {len(trace.steps)} steps",
+        f"{plural(run.cpus, 'CPU')}{own}; fetch model {run.fetch}, chunks of "
+        f"{plural(run.chunk, 'byte')}, site at offset {run.offset}; {run.semantics}",
+    ]
+    return Text("\n".join(lines))
+
+
+def _lanes(trace: Trace) -> Table:
+    sites = trace.protocol.sites
+    actors = sorted(
+        {step.actor for step in trace.steps}, key=lambda name: (name != "patcher", name)
+    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=False, show_edge=False)
+    table.add_column("step", justify="right")
+    table.add_column("line", justify="right")
+    for site in sites:
+        table.add_column(Text(f"{site.name} in memory"), no_wrap=True)
+    if len(actors) <= LANES:
+        for actor in actors:
+            table.add_column(actor, overflow="fold")
+    else:
+        table.add_column("who does what", overflow="fold")
+    memory = {site.name: site.old for site in sites}
+    table.add_row("0", "", *(_marked(memory[s.name], memory[s.name]) for s in sites))
+    for number, step in enumerate(trace.steps, start=1):
+        before, memory = memory, memory | step.memory
+        cells = [_marked(before[s.name], memory[s.name]) for s in sites]
+        last = number == len(trace.steps)
+        said = _said(step, last=last)
+        if len(actors) <= LANES:
+            lanes = [said if step.actor == actor else Text() for actor in actors]
+        else:
+            lanes = [Text.assemble(f"{step.actor}: ", said)]
+        line = step.source.rpartition(":")[2] if step.source else ""
+        table.add_row(str(number), line, *cells, *lanes)
+    return table
+
+
+def _said(step: TraceStep, *, last: bool) -> Text:
+    label = f"{step.label}: " if step.source else ""
+    text = Text(label + step.does, style="bold red" if last else "")
+    if last:
+        text.append("  <==")
+    return text
+
+
+def _marked(before: bytes, after: bytes) -> Text:
+    """Bytes in hexadecimal, with brackets around those that have changed."""
+    text = Text()
+    for old, new in zip(before, after, strict=True):
+        changed = old != new
+        text.append(f"[{new:02x}]" if changed else f" {new:02x} ", "bold yellow" if changed else "")
+    return text
+
+
+def _bytes(trace: Trace, executed: Executed) -> Table:
+    """What was executed, between what it was and what it was to become, byte by byte."""
+    site = next(site for site in trace.protocol.sites if site.name == executed.site)
+    table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
+    for _ in range(len(site) + 2):
+        table.add_column(no_wrap=True)
+    table.add_row("old", *_hex(site.old), _decoded(trace, site, site.old))
+    table.add_row(
+        Text("ran", "bold red"), *_hex(executed.data, len(site)), Text(executed.disassembly)
+    )
+    table.add_row("new", *_hex(site.new), _decoded(trace, site, site.new))
+    table.add_row("from", *(_origin(trace, site, i, at) for i, at in enumerate(executed.origin)))
+    return table
+
+
+def _hex(data: bytes, width: int = 0) -> list[str]:
+    return [f"{byte:02x}" for byte in data] + [""] * (width - len(data))
+
+
+def _decoded(trace: Trace, site: Site, data: bytes) -> Text:
+    return Text(decode(trace.protocol.isa, data, site.address).text)
+
+
+def _origin(trace: Trace, site: Site, byte: int, step: int) -> str:
+    """Where an executed byte came from: before the patch, or which step wrote it."""
+    if step:
+        return f"step {step}"
+    return "either" if byte in site.equal_bytes else "old"
+
+
+def plural(number: int, noun: str) -> str:
+    """A number and its noun: 1 byte, 2 bytes."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
