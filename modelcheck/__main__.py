@@ -2,7 +2,9 @@
 
 import sys
 
-from modelcheck.cli import main
-
 if __name__ == "__main__":
+    try:
+        from modelcheck.cli import main
+    except KeyboardInterrupt:
+        sys.exit(3)
     sys.exit(main())

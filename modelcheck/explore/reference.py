@@ -43,7 +43,7 @@ def explore(
     depth = transitions = 0
     violating: list[tuple[State, Transition]] = []
     found: set[str] = set()
-    verdict, reason = Verdict.SAFE, None
+    reason = None
     try:
         while frontier and not violating:
             fresh: list[State] = []
@@ -63,20 +63,28 @@ def explore(
             frontier = fresh
             if frontier or violating:
                 depth += 1
-        if found:
-            verdict = Verdict.VIOLATED
-        path = _fewest_switches(system, depth_of, violating, depth)
     except _LimitError as limit:
-        verdict, reason, path = Verdict.INCONCLUSIVE, str(limit), ()
+        reason = str(limit)
     except KeyboardInterrupt:
-        verdict, reason, path = Verdict.INCONCLUSIVE, "interrupted", ()
+        reason = "interrupted"
+    path: tuple[Transition, ...] = ()
+    if violating:
+        # Shortest also if a limit cut the level short: nothing violates on the levels above it.
+        depth = depth_of[violating[0][0]] + 1
+        try:
+            path = _fewest_switches(system, depth_of, violating, depth)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+    verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
+    if found:
+        verdict = Verdict.VIOLATED
     return Exploration(
         verdict,
         len(depth_of),
         transitions,
         depth,
         pulse.seconds(),
-        property=path[-1].row.violations[0] if path else None,
+        property=path[-1].row.violations[0] if path else min(found, default=None),
         path=path,
         reason=reason,
         found=frozenset(found),

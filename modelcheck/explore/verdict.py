@@ -44,7 +44,8 @@ class Exploration:
 
     `states` and `transitions` count what was reached, `depth` the levels below the initial state.
     If violated, `path` is a shortest one to a violation, whose last transition violates
-    `property`. If inconclusive, `reason` says what ended the search.
+    `property`; a violation has no path only if the search for it was interrupted, or went on
+    beyond violations. `reason` says what cut the search short, if anything did.
     """
 
     verdict: Verdict

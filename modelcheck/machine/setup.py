@@ -116,15 +116,16 @@ class Setup:
 
     def synchronised(self, local: Local, shared: Shared) -> Local:
         """The CPU after a serialising event: nothing fetched before counts any more."""
-        if self.tracks_views and local.trap is None:
-            return local._replace(view=self.layout.newest(shared.memory), fetch=None)
-        return local._replace(fetch=None)
+        return self._seeing_newest(local, shared)._replace(fetch=None)
 
     def settled(self, local: Local, shared: Shared) -> Local:
         """The CPU after a step that is no fetch: a fetch of newest memory begins after it."""
-        if self.newest_only and self.tracks_views and local.trap is None:
-            return local._replace(view=self.layout.newest(shared.memory))
-        return local
+        return self._seeing_newest(local, shared) if self.newest_only else local
+
+    def _seeing_newest(self, local: Local, shared: Shared) -> Local:
+        if not self.tracks_views or (local.trap is not None and self.return_synchronises):
+            return local
+        return local._replace(view=self.layout.newest(shared.memory))
 
     def watch(self, *violations: str) -> tuple[str, ...]:
         """Those of the violations that are watched for."""

@@ -76,10 +76,11 @@ class TornRead:
         self.is_old = self._spells(window.old)
         self.is_new = self._spells(window.new)
         self.is_trap = self._spells(window.trap) if window.trap else z3.BoolVal(False)
-        newest = len(window.chunks[0]) - 1
         self.enters_trap = self.is_trap
         if window.newest_trap:
-            is_newest = z3.Or([time == newest for time in times[: len(window.trap)]])
+            newest = [len(versions) - 1 for versions in window.chunks for _ in versions[0]]
+            in_trap = list(zip(times, newest, strict=True))[: len(window.trap)]
+            is_newest = z3.Or([time == last for time, last in in_trap])
             self.enters_trap = z3.And(self.is_trap, is_newest)
         self.is_torn = z3.Not(z3.Or(self.is_old, self.is_new, self.is_trap))
 
@@ -144,17 +145,27 @@ def classify(data: bytes, old: bytes, new: bytes, trap: bytes) -> Kind:
 
 
 def _earliest(window: Window, kind: Kind, data: bytes) -> tuple[int, ...]:
+    """Where these bytes can have come from at the earliest."""
+    if kind == "trap" and window.newest_trap:
+        tries = (_earliest_with(window, data, last) for last in reversed(range(len(window.chunks))))
+        return next(positions for positions in tries if positions)
+    return _earliest_with(window, data, None)
+
+
+def _earliest_with(window: Window, data: bytes, newest: int | None) -> tuple[int, ...]:
+    """The earliest positions, with chunk `newest` read at its newest; none if there are none."""
     positions: list[int] = []
     at = 0
-    for versions in window.chunks:
+    for number, versions in enumerate(window.chunks):
         wanted = data[at : at + len(versions[0])]
         if not wanted:
             break
         start = positions[-1] if window.ordered and positions else 0
-        if kind == "trap" and window.newest_trap:
+        if number == newest:
             start = len(versions) - 1
-        while not versions[start].startswith(wanted):
-            start += 1
-        positions.append(start)
+        found = [p for p in range(start, len(versions)) if versions[p].startswith(wanted)]
+        if not found:
+            return ()
+        positions.append(found[0])
         at += len(wanted)
-    return tuple(positions)
+    return tuple(positions) if newest is None or newest < len(positions) else ()

@@ -1,12 +1,14 @@
-"""A protocol, and the named edits that make its variants. Knows sites, cells and steps."""
+"""A protocol, and the named edits that make its variants. Knows the rest of this folder."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from modelcheck.isa import ISAS
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.steps import (
     HANDLER_ONLY,
     Block,
@@ -63,6 +65,17 @@ class Protocol:
             _check_handler(self, self.handler)
         if not self.properties:
             raise SpecError(f"protocol {self.name!r} watches no property; name at least one")
+        for name in self.properties:
+            if name not in PROPERTIES:
+                raise SpecError(
+                    f"protocol {self.name!r}: unknown property {name!r}; known: "
+                    + ", ".join(PROPERTIES)
+                )
+        if self.isa not in ISAS:
+            raise SpecError(
+                f"protocol {self.name!r}: unknown instruction set {self.isa!r}; known: "
+                + ", ".join(ISAS)
+            )
 
     # Edits: each gives another protocol. They raise SpecError when a label names no step.
 
@@ -75,15 +88,15 @@ class Protocol:
 
     def replaced(self, label: str, *elements: Element) -> "Protocol":
         """The protocol with the named step replaced by `elements` (by nothing, if none)."""
-        return self._edit(label, lambda _: elements)
+        return self._edit({label: lambda _: elements})
 
     def inserted(self, *elements: Element, before: str = "", after: str = "") -> "Protocol":
         """The protocol with `elements` put in before, or after, the named step."""
         if bool(before) == bool(after):
             raise SpecError("inserted() takes either before= or after=, the label of a step")
         if before:
-            return self._edit(before, lambda anchor: (*elements, anchor))
-        return self._edit(after, lambda anchor: (anchor, *elements))
+            return self._edit({before: lambda anchor: (*elements, anchor)})
+        return self._edit({after: lambda anchor: (anchor, *elements)})
 
     def moved(self, label: str, *, before: str = "", after: str = "") -> "Protocol":
         """The protocol with the named step moved to before, or after, another."""
@@ -92,9 +105,7 @@ class Protocol:
     def swapped(self, first: str, second: str) -> "Protocol":
         """The protocol with two steps exchanged."""
         one, other = self.element(first), self.element(second)
-        # Through a placeholder, so that the second replacement cannot hit what the first put in.
-        hole = Block("(swapped)", ())
-        return self.replaced(first, hole).replaced(second, one).replaced("(swapped)", other)
+        return self._edit({first: lambda _: (other,), second: lambda _: (one,)})
 
     def with_handler(self, handler: Handler | None) -> "Protocol":
         """The protocol with another trap handler, or none."""
@@ -108,31 +119,34 @@ class Protocol:
             found.append(element)
             return (element,)
 
-        self._edit(label, keep)
+        self._edit({label: keep})
         return found[0]
 
-    def _edit(self, label: str, edit: Callable[[Element], tuple[Element, ...]]) -> "Protocol":
-        hits = 0
+    def _edit(self, edits: Mapping[str, "_Edit"]) -> "Protocol":
+        missed = set(edits)
 
-        def walk(elements: tuple[Element, ...], prefix: str) -> Iterable[Element]:
-            nonlocal hits
+        def walk(elements: tuple[Element, ...], prefix: str) -> Iterator[Element]:
             for element in elements:
                 path = prefix + element.label
-                if path == label:
-                    hits += 1
-                    yield from edit(element)
+                if path in edits:
+                    missed.discard(path)
+                    yield from edits[path](element)
                 elif isinstance(element, Block):
                     yield replace(element, steps=tuple(walk(element.steps, path + "/")))
                 else:
                     yield element
 
         program = tuple(walk(self.program, ""))
-        if not hits:
-            labels = ", ".join(_labels(self.program))
+        for label in sorted(missed):
             raise SpecError(
-                f"protocol {self.name!r} has no step named {label!r}; its steps are: {labels}"
+                f"protocol {self.name!r} has no step named {label!r}; its steps are: "
+                + ", ".join(_labels(self.program))
             )
         return replace(self, program=program)
+
+
+_Edit = Callable[[Element], tuple[Element, ...]]
+"""What an edit puts in the place of an element."""
 
 
 def _labels(program: tuple[Element, ...], prefix: str = "") -> Iterable[str]:
@@ -203,6 +217,11 @@ def _check_handler(protocol: Protocol, handler: Handler) -> None:
     if not handler.trap:
         raise SpecError(f"protocol {protocol.name!r}: the handler's trap has no bytes")
     for site in protocol.sites:
+        if len(handler.trap) > len(site):
+            raise SpecError(
+                f"site {site.name!r} has {len(site)} bytes, fewer than the trap instruction, "
+                f"{handler.trap.hex(' ')}; take a shorter trap"
+            )
         for which, data in (("old", site.old), ("new", site.new)):
             if data.startswith(handler.trap):
                 raise SpecError(

@@ -16,10 +16,10 @@ from cattrs.strategies import (
     configure_union_passthrough,
     include_subclasses,
 )
+from cattrs.v import format_exception
 
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Element, Source, Step
 
@@ -107,9 +107,12 @@ def load(path: Path) -> Trace:
     try:
         return _converter.structure(document, Trace)
     except BaseValidationError as error:
-        raise TraceError(f"{path}: " + "; ".join(transform_error(error, path="trace"))) from error
-    except SpecError as error:
-        raise TraceError(f"{path}: {error}") from error
+        faults = transform_error(error, path="trace", format_exception=_fault)
+        raise TraceError(f"{path}: " + "; ".join(faults)) from error
+
+
+def _fault(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, ValueError) else format_exception(error, kind)
 
 
 def _bytes_from_hex(text: Any, _: Any) -> bytes:

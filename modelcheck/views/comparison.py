@@ -136,7 +136,7 @@ def _verdict(result: Result) -> Text:
         case Verdict.VIOLATED:
             text = Text(f"BAD {result.depth}", style="red")
         case _:
-            text = Text("?", style="yellow")
+            return Text("?", style="yellow")
     if not result.as_expected:
         text = Text.assemble(text, " !", style="bold reverse")
     return text
@@ -167,11 +167,16 @@ def _surprises(results: list[Result]) -> list[Text]:
 
 
 def _summary(results: list[Result]) -> Text:
-    surprising = sum(not result.as_expected for result in results)
+    unsettled = sum(result.verdict is Verdict.INCONCLUSIVE for result in results)
+    surprising = sum(not result.as_expected for result in results) - unsettled
     text = Text(f"{plural(len(results), 'verdict')}, ")
     if surprising:
         text.append(f"{surprising} not as expected", style="bold red")
-    else:
+    if surprising and unsettled:
+        text.append(", ")
+    if unsettled:
+        text.append(f"{unsettled} inconclusive", style="yellow")
+    if not surprising and not unsettled:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "

@@ -1,0 +1,276 @@
+"""The command line: what it prints, what it writes, and its exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcheck.cli import main
+
+ROOT = Path(__file__).parent.parent
+INT3 = str(ROOT / "specs" / "x86_int3.py")
+TRACE = ROOT / "counterexamples" / "x86_int3" / "no-sync-1.json"
+
+TWO_BYTES = 'from modelcheck import *\nsite = Site("a", b"\\x66\\x90", b"\\xeb\\x00")\n'
+KEYS = {
+    "protocol",
+    "variant",
+    "cpus",
+    "fetch",
+    "chunk",
+    "offset",
+    "semantics",
+    "explorer",
+    "verdict",
+    "property",
+    "expected",
+    "as_expected",
+    "states",
+    "transitions",
+    "depth",
+    "seconds",
+    "counterexample",
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err + captured.out
+    return code, captured.out, captured.err
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    _, out, _ = run(capsys, *arguments, "--json", "-")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, INT3, "--cpus", "1")
+    assert code == 0
+    assert "all as expected" in out
+    assert "no-sync-2           safe      safe    BAD" in out
+    kept = {path.name for path in Path("counterexamples/x86_int3").iterdir()}
+    assert {"no-sync-1.cpus-1.json", "no-sync-1.cpus-1.txt"} <= kept
+
+
+def test_one_variant_also_shows_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "check", INT3, "--variant", "no-sync-1")
+    assert code == 0
+    assert "movntq [rax+rax], mm0" in out
+    assert Path("counterexamples/x86_int3/no-sync-1.json").read_text() == TRACE.read_text().replace(
+        "specs/x86_int3.py", Path(INT3).as_posix()
+    )
+
+
+def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, INT3, "--variant", "no-sync-2", "--cpus", "1", "--out", "traces")
+    assert found["schema"] == 1
+    assert found["spec"] == INT3
+    by_model = {result["fetch"]: result for result in found["results"]}
+    assert all(set(result) == KEYS for result in found["results"])
+    assert by_model["coherent"]["verdict"] == "safe"
+    assert by_model["coherent"]["property"] is None
+    broken = by_model["per-chunk"]
+    assert (broken["verdict"], broken["property"]) == ("violated", "no-torn-instruction")
+    assert (broken["expected"], broken["as_expected"], broken["depth"]) == ("violated", True, 11)
+    assert broken["counterexample"] == "traces/x86_int3/no-sync-2.cpus-1.json"
+    assert Path(broken["counterexample"]).is_file()
+
+
+def test_json_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, INT3, "--variant", "base", "--cpus", "1", "--json", "r.json")
+    assert code == 0
+    assert "all as expected" in out
+    assert json.loads(Path("r.json").read_text())["results"][0]["verdict"] == "safe"
+
+
+def test_other_settings_do_not_replace_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = (INT3, "--variant", "no-sync-1", "--cpus", "2")
+    run(capsys, *arguments)
+    run(capsys, *arguments, "--chunk", "2", "--fetch", "coherent", "--offset", "1")
+    kept = {path.name for path in Path("counterexamples/x86_int3").glob("*.json")}
+    assert kept == {"no-sync-1.json", "no-sync-1.coherent.chunk-2.offset-1.json"}
+
+
+@pytest.mark.parametrize(
+    "limit", [("--max-states", "100"), ("--max-seconds", "0"), ("--max-memory", "1")]
+)
+def test_a_search_cut_short_is_inconclusive(
+    capsys: pytest.CaptureFixture[str], limit: tuple[str, str]
+) -> None:
+    code, out, _ = run(capsys, INT3, "--variant", "base", *limit)
+    assert code == 3
+    assert "INCONCLUSIVE" in out
+    assert "safe  " not in out.replace("safe: all", "")
+
+
+def test_a_surprise_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, INT3, "--variant", "base", "--property", "visible-after-return")
+    assert code == 0
+    code, out, _ = run(capsys, INT3, "--variant", "no-sync-3", "--property", "visible-after-return")
+    assert code == 1
+    assert "SURPRISE      nop-to-call, no-sync-3, per-chunk: expected safe, found" in out
+
+
+def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "new", "mine")[0] == 0
+    code, out, _ = run(capsys, "mine.py")
+    assert code == 0
+    assert "all as expected" in out
+    code, _, err = run(capsys, "new", "mine")
+    assert code == 2
+    assert "mine.py exists" in err
+
+
+def test_list_names_variants_and_expectations(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", INT3)
+    assert code == 0
+    assert "no-sync-3" in out
+    assert "no-stale-handler-data" in out
+
+
+def test_show_and_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "show", str(TRACE))
+    assert code == 0
+    shown = [line.rstrip() for line in out.splitlines()]
+    assert shown == TRACE.with_suffix(".txt").read_text().splitlines()
+    code, out, _ = run(capsys, "replay", str(TRACE))
+    assert code == 0
+    assert "all 4 steps replay" in out
+
+
+def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture[str]) -> None:
+    trace = json.loads(TRACE.read_text())
+    trace["steps"][2]["memory"]["foo"] = "cc ff 44 00 00"
+    Path("bad.json").write_text(json.dumps(trace))
+    code, _, err = run(capsys, "replay", "bad.json")
+    assert code == 1
+    assert "step 3 (patcher: tail): the trace says memory" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = (\n", "spec.py:1: '(' was never closed"),
+        ("\nraise RuntimeError('oops')\n", "spec.py:2: RuntimeError: oops"),
+        ("import sys; sys.exit(7)\n", "spec.py:1: SystemExit: 7"),
+        ("x = 1\n", "defines no protocol"),
+        (
+            TWO_BYTES + 'Protocol("p", (site,), (write("w", site, b"\\xeb"), '
+            'write("w", site, b"\\0", at=1)))\n',
+            "spec.py:3: protocol 'p': step label 'w' is used 2 times",
+        ),
+        (
+            TWO_BYTES + 'other = Site("b", b"\\x90", b"\\xcc", address=1)\n'
+            'Protocol("p", (site, other), (write("w", site, b"\\xeb"),))\n',
+            "spec.py:4: sites 'a' (0x0, 2 bytes) and 'b' (0x1, 1 bytes) overlap",
+        ),
+        (
+            TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, b"\\xeb"),))\n'
+            'p.without("sync-1")\n',
+            "spec.py:4: protocol 'p' has no step named 'sync-1'; its steps are: w",
+        ),
+        (
+            TWO_BYTES
+            + 'Protocol("p", (site,), (write("w", site, b"\\xeb"),), properties=("x",))\n',
+            "spec.py:3: protocol 'p': unknown property 'x'",
+        ),
+        (
+            TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, b"\\xeb"),))\n'
+            "s = Suite(p, fetch=('psychic',))\n",
+            "unknown fetch model 'psychic'",
+        ),
+        (
+            TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, b"\\xeb"),))\n'
+            "s = Suite(p, cpus=0)\n",
+            "spec.py:4: protocol 'p': 0 CPUs",
+        ),
+        (TWO_BYTES + 'Protocol("p", (site,), (), isa="z80")\n', "unknown instruction set 'z80'"),
+    ],
+)
+def test_a_wrong_spec_is_told_with_its_line(
+    capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    Path("spec.py").write_text(text)
+    code, _, err = run(capsys, "spec.py")
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch.py"], "nosuch.py: no such file"),
+        (["."], "is a folder"),
+        ([INT3, "--variant", "no-sync-9"], "no variant named 'no-sync-9'"),
+        ([INT3, "--cpus", "0"], "0 CPUs"),
+        ([INT3, "--cpus", "-1"], "-1 CPUs"),
+        ([INT3, "--chunk", "3"], "power of two"),
+        ([INT3, "--chunk", "0"], "power of two"),
+        ([INT3, "--chunk", "128"], "power of two"),
+        ([INT3, "--offset", "64"], "0 to 63"),
+        ([INT3, "--fetch", "psychic"], "unknown fetch model 'psychic'; known: coherent"),
+        ([INT3, "--property", "no-bugs"], "unknown property 'no-bugs'"),
+        ([INT3, "--semantics", "poetic"], "'poetic' is not one of"),
+        ([INT3, "--out", "/dev/null/traces"], "/dev/null is not a folder"),
+        ([INT3, "--json", "/dev/null/r.json"], "/dev/null is not a folder"),
+        (["show", "nosuch.json"], "nosuch.json: No such file"),
+        (["show", INT3], "not JSON"),
+        (["replay", INT3], "not JSON"),
+        (["new", "/dev/null/spec"], "cannot write"),
+    ],
+)
+def test_wrong_input_is_told_in_one_message(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1, "steps": []}', "\xff\xfe"])
+def test_foreign_json_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    Path("foreign.json").write_text(text, encoding="latin-1")
+    for command in ("show", "replay"):
+        code, _, err = run(capsys, command, "foreign.json")
+        assert code == 2
+        assert "foreign.json: " in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_loses_no_finished_result(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, INT3, "--variant", "base", "--cpus", "1", "--json", "/dev/full")
+    assert code == 2
+    assert "all as expected" in out
+    assert "No space left on device" in err
+    assert Path("/dev/full").is_char_device()
+
+
+def test_ctrl_c_reports_what_was_reached(tmp_path: Path) -> None:
+    spec = ROOT / "specs" / "x86_int3_minimal.py"
+    command = [sys.executable, "-m", "modelcheck", str(spec)]
+    command += ["--variant", "base", "--fetch", "coherent", "--cpus", "7", "--max-seconds", "60"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        process.wait(timeout=4)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert b"interrupted; reached" in out
+    assert b"Traceback" not in err

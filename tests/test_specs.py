@@ -1,0 +1,93 @@
+"""The shipped specs give their expected verdicts, and the committed counterexamples are theirs."""
+
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from modelcheck.check import Overrides, Result, check, jobs, with_kept_traces
+from modelcheck.load import load_suites
+from modelcheck.trace.trace import to_json
+from modelcheck.views.trace_text import to_text
+
+ROOT = Path(__file__).parent.parent
+SPECS = sorted((ROOT / "specs").glob("*.py"))
+
+
+@cache
+def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:  # noqa: B008
+    name = spec.relative_to(ROOT).as_posix()
+    return [check(job, spec=name) for job in jobs(load_suites(spec), overrides)]
+
+
+def surprises(found: list[Result]) -> list[tuple[str, str, str | None]]:
+    return [
+        (result.job.variant.name, result.job.configuration.fetch, result.violated)
+        for result in found
+        if not result.as_expected
+    ]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_every_verdict_is_as_expected(spec: Path) -> None:
+    assert surprises(results(spec)) == []
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
+    folder = ROOT / "counterexamples" / spec.stem
+    fresh: dict[str, str] = {}
+    for result in with_kept_traces(results(spec)):
+        assert result.trace is not None
+        fresh[f"{result.job.name}.json"] = to_json(result.trace)
+        fresh[f"{result.job.name}.txt"] = to_text(result.trace)
+    committed = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert committed == fresh
+
+
+@pytest.mark.parametrize("name", ["x86_int3", "x86_int3_as_mailed", "x86_ftrace_2012"])
+@pytest.mark.parametrize(("chunk", "offset"), [*product((2, 4, 8, 64), (0, 1, 3, 62))])
+def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, offset: int) -> None:
+    overrides = Overrides(cpus=1, chunk=chunk, offset=offset)
+    assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
+
+
+def verdicts(variant: str, **settings: object) -> dict[str, str | None]:
+    overrides = Overrides(variants=(variant,), cpus=1, **settings)  # type: ignore[arg-type]
+    return {
+        result.job.configuration.fetch: result.violated
+        for result in results(ROOT / "specs" / "x86_int3.py", overrides)
+        if result.job.suite.protocol.name == "nop-to-call"
+    }
+
+
+def test_omitting_sync_1_tears_old_head_from_new_tail() -> None:
+    found = results(ROOT / "specs" / "x86_int3.py", Overrides(variants=("no-sync-1",)))
+    for result in found:
+        assert result.violated == "no-torn-instruction"
+        assert result.trace is not None
+        ran = result.trace.steps[-1].executed
+        assert ran is not None
+        site = result.trace.protocol.sites[0]
+        assert ran.data[0] == site.old[0]
+        assert any(ran.data[i] == site.new[i] != site.old[i] for i in range(1, len(site)))
+        assert ran.disassembly == "movntq [rax+rax], mm0"
+
+
+def test_omitting_sync_2_tears_only_where_stores_are_seen_out_of_order() -> None:
+    found = verdicts("no-sync-2")
+    assert found["per-chunk"] == found["incoherent"] == "no-torn-instruction"
+    assert found["coherent"] is found["store-order"] is None
+
+
+def test_omitting_sync_3_never_tears() -> None:
+    handler = {"no-unhandled-trap", "no-stale-handler-data"}
+    assert set(verdicts("no-sync-3").values()) <= handler
+    alone = verdicts("no-sync-3", properties=("no-torn-instruction",))
+    assert set(alone.values()) == {None}
+
+
+def test_one_atomic_chunk_hides_the_tear_and_a_boundary_shows_it() -> None:
+    assert verdicts("no-sync-1", chunk=8)["per-chunk"] is None
+    assert verdicts("no-sync-1", chunk=8, offset=62)["per-chunk"] == "no-torn-instruction"
