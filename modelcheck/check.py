@@ -110,6 +110,7 @@ def check(
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
     found = explore(System(machine), limits, watcher)
+    settled = found.verdict is not Verdict.VIOLATED or bool(found.path)
     trace = None
     if found.path:
         steps = [(transition.actor, transition.row.number) for transition in found.path]
@@ -118,8 +119,9 @@ def check(
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
         explorer="reference",
-        verdict=found.verdict,
-        violated=found.property,
+        # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
+        verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
+        violated=found.property if settled else None,
         expected=tuple(name for name in expected if name in setup.watched),
         states=found.states,
         transitions=found.transitions,
