@@ -16,12 +16,13 @@ from modelcheck.protocol.protocol import Protocol
 @dataclass(frozen=True)
 class Role:
     """Identical CPUs: how many, whether a patcher's program runs on them, and whether they run
-    the sites."""
+    the sites. Of a replicated role there may be any number."""
 
     name: str
     count: int
     patches: bool
     executes: bool
+    replicated: bool
 
 
 class Machine:
@@ -40,8 +41,10 @@ class Machine:
         """The kinds of actors, in the order of their numbers."""
         executes = self.setup.protocol.patcher_executes
         return (
-            Role("patcher", 1, patches=True, executes=executes),
-            Role("cpu", self.setup.configuration.cpus, patches=False, executes=True),
+            Role("patcher", 1, patches=True, executes=executes, replicated=False),
+            Role(
+                "cpu", self.setup.configuration.cpus, patches=False, executes=True, replicated=True
+            ),
         )
 
     @property

@@ -43,6 +43,10 @@ class Role(Protocol):
     def count(self) -> int:
         """How many there are."""
 
+    @property
+    def replicated(self) -> bool:
+        """Whether there may be any number of them; otherwise there is always one."""
+
 
 class Model(Protocol):
     """A shared state, and roles of identical replicas with a local state each.

@@ -5,23 +5,15 @@ Knows protocols and configurations.
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cattrs import BaseValidationError, transform_error
-from cattrs.preconf.json import make_converter
-from cattrs.strategies import (
-    configure_tagged_union,
-    configure_union_passthrough,
-    include_subclasses,
-)
-from cattrs.v import format_exception
+from cattrs import BaseValidationError
 
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Element, Source, Step
+from modelcheck.trace.converter import converter, faults
 
 SCHEMA = 1
 
@@ -87,7 +79,7 @@ class Trace:
 
 def to_json(trace: Trace) -> str:
     """The trace as JSON text; bytes are written in hexadecimal."""
-    return json.dumps(_converter.unstructure(trace), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(converter.unstructure(trace), indent=1, ensure_ascii=False) + "\n"
 
 
 def load(path: Path) -> Trace:
@@ -105,29 +97,6 @@ def load(path: Path) -> Trace:
             f"{path}: schema {document['schema']!r}; this version reads schema {SCHEMA}"
         )
     try:
-        return _converter.structure(document, Trace)
+        return converter.structure(document, Trace)
     except BaseValidationError as error:
-        faults = transform_error(error, path="trace", format_exception=_fault)
-        raise TraceError(f"{path}: " + "; ".join(faults)) from error
-
-
-def _fault(error: BaseException, kind: type | None) -> str:
-    return str(error) if isinstance(error, ValueError) else format_exception(error, kind)
-
-
-def _bytes_from_hex(text: Any, _: Any) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError(f"bytes are written in hexadecimal, not as {text!r}")
-    return bytes.fromhex(text)
-
-
-_converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
-_converter.register_unstructure_hook(bytes, lambda data: data.hex(" "))
-_converter.register_structure_hook(bytes, _bytes_from_hex)
-_converter.register_unstructure_hook(Source, str)
-_converter.register_structure_hook(Source, lambda text, _: Source.parse(text))
-configure_union_passthrough(str | int | None, _converter)
-for _base in (Step, Element):
-    include_subclasses(
-        _base, _converter, union_strategy=partial(configure_tagged_union, tag_name="step")
-    )
+        raise TraceError(f"{path}: {faults(error, 'trace')}") from error

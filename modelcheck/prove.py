@@ -1,0 +1,107 @@
+"""Proving: one variant for every number of CPUs at once, or the fewest that show the bug.
+
+Knows protocols, machine, system, explorers, traces and certificates; knows nothing of views.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from modelcheck.certificate.certify import solve
+from modelcheck.certificate.invariant import invariant_of
+from modelcheck.certificate.smtlib import to_smtlib
+from modelcheck.check import Job, Result, check
+from modelcheck.explore.any_number import Suspect, abstract
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.system.system import System
+
+MOST_CPUS = 4
+"""How many CPUs to look for a counterexample with, before giving up."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The verdict on a job for every number of CPUs.
+
+    Safe: `pairs` may occur, none of which violates anything; `certificate` says so in SMT-LIB,
+    and Z3 has found its `obligations` to hold. Violated: `violation` is the result for the fewest
+    CPUs that show it. Inconclusive: `suspect` is what could neither be excluded nor shown.
+    """
+
+    job: Job
+    verdict: Verdict
+    seconds: float
+    pairs: int
+    certificate: str | None = None
+    obligations: int = 0
+    violation: Result | None = None
+    suspect: str | None = None
+
+    @property
+    def cpus(self) -> int | None:
+        """The fewest CPUs that show the violation, besides the patcher's own."""
+        return self.violation.job.configuration.cpus if self.violation else None
+
+
+def safe_for_any_number(protocol: Protocol, configuration: Configuration) -> bool:
+    """Whether the abstraction proves a protocol for every number of CPUs.
+
+    False says only that it does not; see `prove` for what that can mean.
+    """
+    machine = Machine(protocol, replace(configuration, cpus=1))
+    return not abstract(System(machine)).suspects
+
+
+def prove(
+    job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
+) -> Proof:
+    """Decide a job for every number of CPUs.
+
+    The abstraction first; where it finds a suspect, counterexamples with 1, 2, ... MOST_CPUS CPUs.
+    """
+    started = time.monotonic()
+    configuration = replace(job.configuration, cpus=1)
+    machine = Machine(job.variant.protocol, configuration)
+    system = System(machine)
+    found = abstract(system)
+    if not found.suspects:
+        invariant = invariant_of(
+            system,
+            found,
+            protocol=job.variant.protocol,
+            configuration=configuration,
+            spec=spec,
+            variant=job.variant.name,
+        )
+        text = to_smtlib(invariant)
+        obligations = solve(text)
+        seconds = time.monotonic() - started
+        return Proof(job, Verdict.SAFE, seconds, found.pairs, text, obligations)
+    for cpus in range(1, MOST_CPUS + 1):
+        one = replace(job, configuration=replace(job.configuration, cpus=cpus))
+        result = check(one, spec=spec, limits=limits, watcher=watcher)
+        if result.verdict is Verdict.VIOLATED:
+            seconds = time.monotonic() - started
+            return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=result)
+        if result.verdict is Verdict.INCONCLUSIVE:
+            break
+    suspect = _describe(machine, system, found.suspects[0])
+    seconds = time.monotonic() - started
+    return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, suspect=suspect)
+
+
+def _describe(machine: Machine, system: System, suspect: Suspect) -> str:
+    """The abstract pair that could not be excluded, in words."""
+    role = machine.roles[suspect.role]
+    shared = system.shareds.values[suspect.core[0]]
+    local = system.locals.values[suspect.local]
+    memory = ", ".join(
+        f"{site.name} {machine.setup.layout.contents(shared.memory, number).hex(' ')}"
+        for number, site in enumerate(machine.setup.protocol.sites)
+    )
+    return (
+        f"with {memory} in memory, a {role.name} with {local} "
+        f"might violate {suspect.row.violations[0]}"
+    )

@@ -1,0 +1,44 @@
+"""Protocols, configurations and states as JSON data, and back. Knows what they are made of."""
+
+from functools import partial
+from typing import Any
+
+from cattrs import BaseValidationError, transform_error
+from cattrs.preconf.json import make_converter
+from cattrs.strategies import (
+    configure_tagged_union,
+    configure_union_passthrough,
+    include_subclasses,
+)
+from cattrs.v import format_exception
+
+from modelcheck.protocol.steps import Element, Source, Step
+
+
+def faults(error: BaseValidationError, root: str) -> str:
+    """What is wrong with data that could not be structured, each with its place below `root`."""
+    return "; ".join(transform_error(error, path=root, format_exception=_fault))
+
+
+def _fault(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, ValueError) else format_exception(error, kind)
+
+
+def _bytes_from_hex(text: Any, _: Any) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError(f"bytes are written in hexadecimal, not as {text!r}")
+    return bytes.fromhex(text)
+
+
+converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
+"""Writes bytes in hexadecimal, and the kind of a step beside its fields; refuses unknown keys."""
+
+converter.register_unstructure_hook(bytes, lambda data: data.hex(" "))
+converter.register_structure_hook(bytes, _bytes_from_hex)
+converter.register_unstructure_hook(Source, str)
+converter.register_structure_hook(Source, lambda text, _: Source.parse(text))
+configure_union_passthrough(str | int | None, converter)
+for _base in (Step, Element):
+    include_subclasses(
+        _base, converter, union_strategy=partial(configure_tagged_union, tag_name="step")
+    )
