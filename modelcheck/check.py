@@ -48,6 +48,13 @@ class Job:
         """The variant's protocol in the job's configuration."""
         return Setup(self.variant.protocol, self.configuration)
 
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The watched properties any of which is expected to be violated; none: safe."""
+        setup = self.setup
+        expected = self.variant.expect.violated(setup.fetch.name, setup.splits)
+        return tuple(name for name in expected if name in setup.watched)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -115,14 +122,13 @@ def check(
     if found.path:
         steps = [(transition.actor, transition.row.number) for transition in found.path]
         trace = record(machine, steps, spec=spec, variant=job.variant.name)
-    expected = job.variant.expect.violated(setup.fetch.name, setup.splits)
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
         explorer="reference",
         # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
         verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
         violated=found.property if settled else None,
-        expected=tuple(name for name in expected if name in setup.watched),
+        expected=job.expected,
         states=found.states,
         transitions=found.transitions,
         depth=found.depth,
@@ -132,15 +138,18 @@ def check(
     )
 
 
-def with_kept_traces(results: list[Result]) -> list[Result]:
-    """The results whose counterexamples to keep: one for each name, of DEFAULT_FETCH if it can."""
-    kept: dict[str, Result] = {}
-    for result in results:
+def kept_traces(results: list[Result]) -> dict[int, Trace]:
+    """The counterexamples to keep, by the place of their result: one for each name.
+
+    That of DEFAULT_FETCH, if there is one; otherwise the first.
+    """
+    kept: dict[str, int] = {}
+    for number, result in enumerate(results):
         if result.trace is not None:
             name = result.job.name
             if name not in kept or result.job.configuration.fetch == DEFAULT_FETCH:
-                kept[name] = result
-    return list(kept.values())
+                kept[name] = number
+    return {n: trace for n in kept.values() if (trace := results[n].trace) is not None}
 
 
 def _name(suite: Suite, variant: Variant, overrides: Overrides, *, main: bool) -> str:

@@ -40,6 +40,13 @@ class Proof:
     suspect: str | None = None
 
     @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the spec states."""
+        if self.violation is not None:
+            return self.violation.as_expected
+        return self.verdict is Verdict.SAFE and not self.job.expected
+
+    @property
     def cpus(self) -> int | None:
         """The fewest CPUs that show the violation, besides the patcher's own."""
         return self.violation.job.configuration.cpus if self.violation else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcheck.check import Overrides, Result, check, jobs, with_kept_traces
+from modelcheck.check import Overrides, Result, check, jobs, kept_traces
 from modelcheck.load import load_suites
 from modelcheck.trace.trace import to_json
 from modelcheck.views.trace_text import to_text
@@ -38,10 +38,10 @@ def test_every_verdict_is_as_expected(spec: Path) -> None:
 def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
     folder = ROOT / "counterexamples" / spec.stem
     fresh: dict[str, str] = {}
-    for result in with_kept_traces(results(spec)):
-        assert result.trace is not None
-        fresh[f"{result.job.name}.json"] = to_json(result.trace)
-        fresh[f"{result.job.name}.txt"] = to_text(result.trace)
+    found = results(spec)
+    for number, trace in kept_traces(found).items():
+        fresh[f"{found[number].job.name}.json"] = to_json(trace)
+        fresh[f"{found[number].job.name}.txt"] = to_text(trace)
     committed = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert committed == fresh
 

@@ -19,7 +19,7 @@ from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
 
-_HEADINGS = {
+HEADINGS = {
     "store-order": "store-\norder",
     "per-chunk": "per-\nchunk",
     "incoherent": "in-\ncoherent",
@@ -68,13 +68,15 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
     numbered = list(enumerate(results))
     for _, group in groupby(numbered, key=lambda item: id(item[1].job.suite)):
         rows = list(group)
-        parts += [_heading(spec, rows[0][1].job), _table(rows), *_traces(rows, kept), Text()]
+        parts += [heading(spec, rows[0][1].job), _table(rows), *_traces(rows, kept), Text()]
     parts += [*_surprises(results), _summary(results)]
     return Group(*parts)
 
 
-def _heading(spec: str, job: Job) -> Text:
+def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
+    """What is checked, in which configuration; with `any_number`, for how many CPUs is left out."""
     protocol, run, setup = job.suite.protocol, job.configuration, job.setup
+    number = "any number of CPUs" if any_number else plural(run.cpus, "CPU")
     own = " and the patcher's own" if protocol.patcher_executes else ""
     text = Text(f"{spec}: {protocol.name}", style="bold")
     for site in protocol.sites:
@@ -83,8 +85,8 @@ def _heading(spec: str, job: Job) -> Text:
             equal = ", ".join(map(str, site.equal_bytes))
             text.append(f"   (no tear can show in byte {equal}, equal in both)", "dim")
     text.append(
-        f"\n  {plural(run.cpus, 'CPU')}{own}, chunks of {plural(run.chunk, 'byte')}, site at "
-        f"offset {setup.offset} of its line, {run.semantics}",
+        f"\n  {number}{own}, chunks of {plural(run.chunk, 'byte')}, "
+        f"site at offset {setup.offset} of its line, {run.semantics}",
         "not bold",
     )
     if not setup.splits():
@@ -111,7 +113,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("variant", no_wrap=True)
     for model in models:
-        table.add_column(_HEADINGS.get(model, model), no_wrap=True)
+        table.add_column(HEADINGS.get(model, model), no_wrap=True)
     table.add_column("violated property", overflow="fold", min_width=min(widest, 27))
     table.add_column("states", justify="right")
     table.add_column("time", justify="right")

@@ -1,0 +1,95 @@
+"""The commands about proofs for any number of CPUs: prove and certify."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from modelcheck.certificate.certify import certify
+from modelcheck.certificate.invariant import CertificateError
+from modelcheck.check import Overrides, jobs
+from modelcheck.cli.group import (
+    AS_EXPECTED,
+    INCONCLUSIVE,
+    MINIMUM_WIDTH,
+    NOT_AS_EXPECTED,
+    cli,
+    err,
+    out,
+)
+from modelcheck.cli.options import limits_options, overrides_options
+from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.load import load_suites
+from modelcheck.prove import Proof, prove
+from modelcheck.views import proofs as view
+from modelcheck.views.files import check_writable, write_text
+from modelcheck.views.progress import progress_line
+
+
+@cli.command("prove")
+@click.argument("spec", type=click.Path(path_type=Path))
+@overrides_options
+@limits_options
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Write the certificates to this folder, in a folder for each spec.",
+)
+def prove_command(spec: Path, overrides: Overrides, limits: Limits, folder: Path | None) -> None:
+    """Decide each variant for every number of CPUs at once.
+
+    A proof is an inductive invariant, found automatically and confirmed by Z3. Where there is
+    none, the fewest CPUs that show a violation are looked for.
+    """
+    if folder is not None:
+        folder = folder / spec.stem
+        check_writable(folder)
+    proofs: list[Proof] = []
+    for job in jobs(load_suites(spec), overrides):
+        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+        with progress_line(err, what) as watcher:
+            proofs.append(prove(job, spec=spec.as_posix(), limits=limits, watcher=watcher))
+        if folder is not None and proofs[-1].certificate is not None:
+            name = f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}.smt2"
+            write_text(folder / name, proofs[-1].certificate)
+    out.width = max(out.width, MINIMUM_WIDTH)
+    out.print(view.render(spec.as_posix(), proofs, folder))
+    sys.exit(_exit_code(proofs))
+
+
+def _exit_code(proofs: list[Proof]) -> int:
+    if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
+        return NOT_AS_EXPECTED
+    if any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
+        return INCONCLUSIVE
+    return AS_EXPECTED
+
+
+@cli.command("certify")
+@click.argument("file", type=click.Path(path_type=Path))
+def certify_command(file: Path) -> None:
+    """Check a certificate against the spec it names, and have Z3 check its obligations.
+
+    Nothing in the file is trusted: all of it but the invariant is written anew and compared.
+    """
+    certified = certify(file)
+    invariant = certified.invariant
+    variants = [variant for suite in load_suites(Path(invariant.spec)) for variant in suite]
+    if not any(
+        variant.name == invariant.variant and variant.protocol == invariant.protocol
+        for variant in variants
+    ):
+        raise CertificateError(
+            f"{file}: it proves a protocol that {invariant.spec} does not have as variant "
+            f"{invariant.variant!r}; the spec may have changed since"
+        )
+    out.print(
+        Text(
+            f"{file}: all {certified.obligations} obligations hold: {invariant.protocol.name}, "
+            f"variant {invariant.variant}, is safe for every number of CPUs under "
+            f"{invariant.configuration.fetch}."
+        ),
+        soft_wrap=True,
+    )

@@ -1,0 +1,48 @@
+"""The commands about spec files: list and new."""
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from modelcheck.cli.group import cli, out
+from modelcheck.load import load_suites
+from modelcheck.starter import starter
+from modelcheck.views.files import OutputError, write_text
+
+_SPLIT = {None: "", True: ", where chunks split the site", False: ", where they do not"}
+
+
+@cli.command("list")
+@click.argument("spec", type=click.Path(path_type=Path))
+def list_command(spec: Path) -> None:
+    """List the protocols and variants of a spec, and what it expects of each."""
+    for suite in load_suites(spec):
+        table = Table(
+            title=suite.protocol.name, title_justify="left", box=None, padding=(0, 2, 0, 0)
+        )
+        for heading in ("variant", "steps", "expected"):
+            table.add_column(heading)
+        for variant in suite:
+            clauses = [
+                " or ".join(clause.properties)
+                + (f" under {', '.join(clause.under)}" if clause.under else "")
+                + _SPLIT[clause.split]
+                for clause in variant.expect.clauses
+            ]
+            labels = ", ".join(element.label for element in variant.protocol.program)
+            table.add_row(variant.name, Text(labels), Text("\n".join(clauses) or "safe"))
+        out.print(table)
+        out.print()
+
+
+@cli.command("new")
+@click.argument("name")
+def new_command(name: str) -> None:
+    """Write a commented starter spec to NAME.py, ready to run."""
+    path = Path(name).with_suffix(".py")
+    if path.exists():
+        raise OutputError(f"{path} exists; choose another name")
+    write_text(path, starter(path.stem))
+    out.print(Text(f"Wrote {path}. Run it: python -m modelcheck {path}"), soft_wrap=True)
