@@ -57,7 +57,7 @@ def safe_for_any_number(protocol: Protocol, configuration: Configuration) -> boo
 
     False says only that it does not; see `prove` for what that can mean.
     """
-    machine = Machine(protocol, replace(configuration, cpus=1))
+    machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
     return not abstract(System(machine)).suspects
 
 
@@ -69,7 +69,7 @@ def prove(
     The abstraction first; where it finds a suspect, counterexamples with 1, 2, ... MOST_CPUS CPUs.
     """
     started = time.monotonic()
-    configuration = replace(job.configuration, cpus=1)
+    configuration = replace(job.configuration, cpus=1, any_number=True)
     machine = Machine(job.variant.protocol, configuration)
     system = System(machine)
     found = abstract(system)

@@ -172,11 +172,12 @@ def test_changes_name_each_byte_that_a_store_changed(
     found = [
         (site, change.byte, change.before[inside(change)], change.after[inside(change)])
         for site in range(len(sites))
-        for change in layout.changes(memory, site, view)
+        for change in layout.changes(memory, site, 0, len(sites[site]), view)
     ]
     assert sorted(found) == sorted(expected)
     assert not any(
-        list(layout.changes(memory, site, layout.newest(memory))) for site in range(len(sites))
+        list(layout.changes(memory, site, 0, len(sites[site]), layout.newest(memory)))
+        for site in range(len(sites))
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from modelcheck import Suite
 from modelcheck.explore.reference import explore
 from modelcheck.machine import cpu, program
+from modelcheck.machine.effects import Actor
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Local, Move, Shared
@@ -22,10 +23,10 @@ RELAXED = ("store-order", "per-chunk", "incoherent")
 def an_ipi_that_does_not_synchronise(monkeypatch: pytest.MonkeyPatch) -> None:
     original = cpu.moves
 
-    def moves(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-        for move in original(setup, shared, local):
+    def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+        for move in original(setup, shared, local, actor):
             if move.label == cpu.TAKE_IPI:
-                yield move._replace(local=local._replace(pending=0))
+                yield move._replace(local=local._replace(pending=0, serialise=False))
             else:
                 yield move
 
@@ -35,10 +36,10 @@ def an_ipi_that_does_not_synchronise(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_fetch_that_sees_only_newest_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     original = cpu.moves
 
-    def moves(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
+    def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
         if local.trap is None and setup.tracks_views:
             local = local._replace(view=setup.layout.newest(shared.memory))
-        yield from original(setup, shared, local)
+        yield from original(setup, shared, local, actor)
 
     monkeypatch.setattr(cpu, "moves", moves)
 
@@ -46,8 +47,8 @@ def a_fetch_that_sees_only_newest_bytes(monkeypatch: pytest.MonkeyPatch) -> None
 def a_handler_that_is_never_unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
     original = program.moves
 
-    def moves(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-        for move in original(setup, shared, local):
+    def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+        for move in original(setup, shared, local, actor):
             kept = tuple(
                 now or was for was, now in zip(shared.cells, move.shared.cells, strict=True)
             )

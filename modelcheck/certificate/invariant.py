@@ -14,7 +14,7 @@ from modelcheck.machine.setup import Configuration
 from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.system.system import System
-from modelcheck.trace.converter import converter, faults
+from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 1
 PREFIX = ";; "
@@ -46,6 +46,9 @@ class Invariant:
     locals: tuple[Local, ...]
     pairs: tuple[May, ...]
     schema: int = SCHEMA
+
+
+write_defaults(Invariant)
 
 
 def invariant_of(

@@ -14,10 +14,11 @@ invariant itself. Knows the machine; any solver can read the text.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from modelcheck.certificate.invariant import Invariant, header
 from modelcheck.machine.machine import Machine, Role
-from modelcheck.machine.state import Acknowledged, Ipi, Move
+from modelcheck.machine.state import Broadcast, Guard, Move
 
 UNKNOWN = "(- 1)"
 """Stands for a part that has no number; the invariant never allows it."""
@@ -37,8 +38,8 @@ class _Kind:
         self.name = name
         self.role = role
         self.label = move.label
-        self.broadcast: Ipi | None = move.broadcast
-        self.guard: Acknowledged | None = move.guard
+        self.broadcast: Broadcast | None = move.broadcast
+        self.guard: Guard | None = move.guard
         self.rows: dict[tuple[str, ...], None] = {}
 
 
@@ -52,6 +53,8 @@ class _Writer:
         self.many = [role for role in self.machine.roles if role.replicated]
         self.core = ["shared", *(role.name for role in self.single)]
         self.kinds = self._kinds()
+        self.told = _named("told", (kind.broadcast for kind in self.kinds))
+        self.holding = _named("holds", (kind.guard for kind in self.kinds))
 
     def lines(self) -> Iterator[str]:
         yield "(set-logic QF_UFLIA)"
@@ -92,7 +95,7 @@ class _Writer:
         )
 
     def _kinds(self) -> list[_Kind]:
-        kinds: dict[tuple[Role, str, Ipi | None, Acknowledged | None], _Kind] = {}
+        kinds: dict[tuple[Role, str, Broadcast | None, Guard | None], _Kind] = {}
         for role, shared, local in self._pairs():
             for move in self._moves(role, shared, local):
                 key = (role, move.label, move.broadcast, move.guard)
@@ -121,19 +124,19 @@ class _Writer:
             yield _define(f"may.{role.name}", [*self.core, "local"], _or(cases))
 
     def _messages(self) -> Iterator[str]:
-        for broadcast in dict.fromkeys(kind.broadcast for kind in self.kinds if kind.broadcast):
+        for broadcast, name in self.told.items():
             yield f"\n; {broadcast}: what it makes of a local part."
             heard = [
                 (number, self.local.get(self.machine.receive(broadcast, value), UNKNOWN))
                 for number, value in enumerate(self.invariant.locals)
             ]
             cases = [_and([_is("local", old), _is("next", new)]) for old, new in heard]
-            yield _define(f"told.{broadcast.sender}", ["local", "next"], _or(cases))
-        for guard in dict.fromkeys(kind.guard for kind in self.kinds if kind.guard):
+            yield _define(name, ["local", "next"], _or(cases))
+        for guard, name in self.holding.items():
             yield f"\n; {guard}: the local parts of which it holds."
             values = enumerate(self.invariant.locals)
             holding = [number for number, value in values if self.machine.holds(guard, value)]
-            yield _define(f"holds.{guard.sender}", ["local"], _one_of("local", holding))
+            yield _define(name, ["local"], _one_of("local", holding))
 
     def _relations(self) -> Iterator[str]:
         names = ["shared", "local", "next.shared", "next.local"]
@@ -147,13 +150,17 @@ class _Writer:
 
         Of all pairs that fit together, not only of those that may occur: of those there is none.
         """
+        own_locals: dict[Role, dict[int, None]] = {role: {} for role in self.machine.roles}
+        for role, _, local in self._pairs():
+            own_locals[role][local] = None
         for role in self.machine.roles:
             yield f"\n; The pairs from which a {role.name} step violates a property."
             cases = [
                 _and([_is("shared", shared), _is("local", local)])
                 for shared, part in enumerate(self.invariant.shareds)
                 for local, own in enumerate(self.invariant.locals)
-                if all(seen < len(h) for seen, h in zip(own.view, part.memory, strict=False))
+                if local in own_locals[role]
+                and all(seen < len(h) for seen, h in zip(own.view, part.memory, strict=False))
                 and any(move.violations for move in self._moves(role, shared, local))
             ]
             yield _define(f"bad.{role.name}", ["shared", "local"], _or(cases))
@@ -184,7 +191,7 @@ class _Writer:
         if kind.role.replicated:
             terms.append(self._may(kind.role, "m"))
         if kind.guard:
-            holds = f"holds.{kind.guard.sender}"
+            holds = self.holding[kind.guard]
             terms += [_call(holds, [r.name]) for r in self.single if r is not kind.role]
             terms += [
                 self._others(kind, role, _call(holds, [_call(role.name, ["k"])]))
@@ -211,7 +218,7 @@ class _Writer:
 
     def _becomes(self, kind: _Kind, now: str, then: str) -> str:
         if kind.broadcast:
-            return _call(f"told.{kind.broadcast.sender}", [now, then])
+            return _call(self.told[kind.broadcast], [now, then])
         return _is(then, now)
 
     def _others(self, kind: _Kind, role: Role, term: str) -> str:
@@ -228,6 +235,12 @@ class _Writer:
             local = _call(role.name, ["k"]) if role.replicated else role.name
             bad = _call(f"bad.{role.name}", ["shared", local])
             yield from _unsat(f"safety: {role.name}", [*allowed, bad])
+
+
+def _named(name: str, messages: Iterable[Broadcast | Guard | None]) -> dict[Any, str]:
+    """A name for each of the messages."""
+    distinct = dict.fromkeys(message for message in messages if message)
+    return {message: f"{name}.{number}" for number, message in enumerate(distinct)}
 
 
 def _is(name: str, value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import History
 from modelcheck.machine.state import Local, PartialFetch, Shared, Trap
+from modelcheck.protocol.code import Value as CellValue
 
 Value = int | str
 """A number, or what to call the value: any text."""
@@ -158,7 +159,7 @@ def _spelt(data: bytes) -> str:
     return f"b_{data.hex()}"
 
 
-def _content(cell: str, value: int | str | None) -> str:
+def _content(cell: str, value: CellValue) -> str:
     return f"{cell} nothing" if value is None else f"{cell} {value!r}"
 
 

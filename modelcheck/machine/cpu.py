@@ -1,78 +1,140 @@
-"""What a CPU does that runs the sites: take IPIs, fetch, execute, trap.
+"""What a CPU does that runs the sites: take IPIs, stop, fetch, execute, trap.
 
-Knows the setup and the windows; knows nothing of the patcher's program.
+Knows the setup, the windows and the handler; knows nothing of the programs of patchers.
 """
 
 from collections.abc import Iterator
-from functools import singledispatch
 
-from modelcheck.isa import decode
+from modelcheck.machine import handler
+from modelcheck.machine.effects import Actor
 from modelcheck.machine.fetch import Staleness
+from modelcheck.machine.memory import Chunk
+from modelcheck.machine.region import kind_of
 from modelcheck.machine.setup import Setup
-from modelcheck.machine.state import Execution, Local, Move, PartialFetch, Shared, Trap
-from modelcheck.machine.window import Kind, Window, classify, fetchable
-from modelcheck.protocol.properties import (
-    EFFECT,
-    MONOTONE,
-    STALE,
-    TORN,
-    UNHANDLED,
-    UNPERMITTED,
-    VISIBLE,
+from modelcheck.machine.state import (
+    Execution,
+    Local,
+    Move,
+    PartialFetch,
+    Place,
+    Shared,
+    Stop,
+    Trap,
 )
-from modelcheck.protocol.steps import Emulate, Lookup, Return, Skip, Step
+from modelcheck.machine.window import Window, fetchable
+from modelcheck.protocol.properties import MONOTONE, SEQUENCE, TORN, UNPERMITTED, VISIBLE
+from modelcheck.protocol.steps import Execute
 
 FETCH = "fetch"
 READ = "read"
 EXECUTE = "execute"
 TAKE_IPI = "ipi"
+STOP = "stop"
+LEAVE_STOP = "leave stop"
 
 
-def moves(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    """All that a CPU may do next, besides the program of a patcher that runs on it."""
-    in_handler = local.trap is not None
-    if local.pending and not (in_handler and setup.handler and not setup.handler.interrupts):
-        taken = setup.synchronised(local._replace(pending=0), shared)
-        yield Move(TAKE_IPI, (), shared, taken)
+def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+    """All that a CPU may do next, besides the program that runs on it."""
+    if local.stop is Stop.LEAVING:
+        left = setup.synchronised(local._replace(stop=Stop.RUNNING), shared)
+        yield Move(LEAVE_STOP, (), shared, left if actor.executes else local._replace(stop=Stop(0)))
+    if local.stop in (Stop.STOPPED, Stop.LEAVING):
+        return
+    if interruptible(setup, local):
+        yield from _interrupts(setup, shared, local, actor)
+    if not actor.executes:
+        return
     if local.trap is not None:
-        yield from _handle(setup, shared, local, local.trap)
+        yield from handler.moves(setup, shared, local, local.trap, actor)
     elif setup.bytewise:
-        yield from _fetch_bytewise(setup, shared, local)
+        yield from _fetch_bytewise(setup, shared, local, actor)
     else:
-        yield from _fetch_windowed(setup, shared, local)
+        yield from _fetch_windowed(setup, shared, local, actor)
+
+
+def interruptible(setup: Setup, local: Local) -> bool:
+    """Whether the CPU would take an interrupt now."""
+    in_handler = local.trap is not None and not local.trap.in_callee
+    masked = in_handler and setup.handler is not None and not setup.handler.interrupts
+    return not (masked or local.irqs_off)
+
+
+def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+    if local.pending:
+        taken = local._replace(pending=0, serialise=False)
+        if local.serialise and actor.executes:
+            taken = setup.synchronised(taken, shared)
+        yield Move(TAKE_IPI, (), shared, taken)
+    if local.stop is Stop.ASKED:
+        stopped = local._replace(stop=Stop.STOPPED, fetch=None)
+        yield Move(STOP, (), shared, stopped)
+
+
+def reachable(setup: Setup, local: Local, actor: Actor) -> tuple[Place, ...]:
+    """Where a CPU may fetch an instruction now."""
+    if local.place is not None:
+        return (local.place,)
+    if actor.role == setup.cpu_role and setup.programs[actor.role]:
+        step = setup.programs[actor.role][local.pc].step
+        sites = [setup.sites[name] for name in step.sites] if isinstance(step, Execute) else []
+    elif local.irqs_off:
+        # A patcher's CPU runs sites in its interrupts only.
+        sites = [] if actor.role != setup.cpu_role else [*range(len(setup.regions))]
+    else:
+        sites = [*range(len(setup.regions))]
+    return tuple(place for site in sites for place in setup.regions[site].entries())
+
+
+def chunks(setup: Setup, place: Place) -> tuple[Chunk, ...]:
+    """The chunks that a fetch of the instruction at a place reads."""
+    return setup.layout.span(
+        place.site, place.offset, setup.regions[place.site].extent(place.offset)
+    )
 
 
 # Windowed: one step fetches and executes.
 
 
-def _fetch_windowed(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    for site in range(len(setup.protocol.sites)):
-        base = [local.view[chunk.history] for chunk in setup.layout.chunks[site]]
-        for fetched in fetchable(window(setup, shared, local, site)):
-            versions = tuple(p + b for p, b in zip(fetched.positions, base, strict=False))
-            after = local._replace(view=_view_after(setup, shared, local, site, versions))
-            yield _execute(
-                setup, shared, local, after, site, fetched.data, FETCH, (site, *versions)
-            )
+def _fetch_windowed(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+    for place in reachable(setup, local, actor):
+        read = chunks(setup, place)
+        base = [local.view[chunk.history] for chunk in read]
+        for fetched in fetchable(window(setup, shared, local, place)):
+            found = tuple(p + b for p, b in zip(fetched.positions, base, strict=False))
+            after = local._replace(view=_view_after(setup, shared, local, read, found))
+            choice = _choice(setup, place, *found)
+            yield _execute(setup, shared, local, after, place, fetched.data, FETCH, choice)
 
 
-def window(setup: Setup, shared: Shared, local: Local, site: int) -> Window:
-    """What a CPU may fetch of a site now."""
+def _choice(setup: Setup, place: Place, *versions: int) -> tuple[int, ...]:
+    """What tells the fetches apart that a CPU can make."""
+    entries = setup.protocol.sites[place.site].entries
+    return (place.site, *((place.offset,) if len(entries) > 1 else ()), *versions)
+
+
+def versions(setup: Setup, choice: tuple[int, ...]) -> tuple[int, ...]:
+    """What a choice says besides the place: the version of each chunk, or a chunk and its."""
+    return choice[2 if len(setup.protocol.sites[choice[0]].entries) > 1 else 1 :]
+
+
+def window(setup: Setup, shared: Shared, local: Local, place: Place) -> Window:
+    """What a CPU may fetch at a place now."""
+    trap = setup.trap
+    known = setup.regions[place.site].known(place.offset)
     return Window(
         chunks=tuple(
             setup.layout.versions(shared.memory, chunk, local.view[chunk.history])
-            for chunk in setup.layout.chunks[site]
+            for chunk in chunks(setup, place)
         ),
-        old=setup.protocol.sites[site].old,
-        new=setup.protocol.sites[site].new,
-        trap=setup.trap,
+        known=tuple(data for data in known if not (trap and data.startswith(trap))),
+        trap=trap,
         ordered=setup.fetch.ordered,
         newest_trap=setup.newest_only,
     )
 
 
 def _view_after(
-    setup: Setup, shared: Shared, local: Local, site: int, versions: tuple[int, ...]
+    setup: Setup, shared: Shared, local: Local, read: tuple[Chunk, ...], found: tuple[int, ...]
 ) -> tuple[int, ...]:
     match setup.fetch.staleness:
         case Staleness.NEWEST:
@@ -81,7 +143,7 @@ def _view_after(
             return local.view
         case Staleness.MONOTONE:
             view = list(local.view)
-            for chunk, version in zip(setup.layout.chunks[site], versions, strict=False):
+            for chunk, version in zip(read, found, strict=False):
                 view[chunk.history] = version
             return tuple(view)
 
@@ -89,38 +151,46 @@ def _view_after(
 # Byte-wise: each chunk is read in a step of its own.
 
 
-def _fetch_bytewise(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
+def _fetch_bytewise(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     if local.fetch is None:
-        for site, chunks in enumerate(setup.layout.chunks):
-            begun = PartialFetch(site, (None,) * len(chunks))
+        for place in reachable(setup, local, actor):
+            begun = PartialFetch(place.site, (None,) * len(chunks(setup, place)), place.offset)
             yield from _read(setup, shared, local, begun)
     elif None in local.fetch.chunks:
         yield from _read(setup, shared, local, local.fetch)
     else:
         data = b"".join(chunk for chunk in local.fetch.chunks if chunk is not None)
-        site = local.fetch.site
+        place = _fetching(setup, local, local.fetch)
         after = setup.settled(local._replace(fetch=None), shared)
-        yield _execute(setup, shared, local, after, site, data, EXECUTE, (site,))
+        yield _execute(setup, shared, local, after, place, data, EXECUTE, (place.site,))
+
+
+def _fetching(setup: Setup, local: Local, fetch: PartialFetch) -> Place:
+    """Where a fetch under way is."""
+    if local.place is not None:
+        return local.place
+    entries = setup.regions[fetch.site].entries()
+    return next(place for place in entries if place.offset == fetch.offset)
 
 
 def _read(setup: Setup, shared: Shared, local: Local, fetch: PartialFetch) -> Iterator[Move]:
-    site = fetch.site
+    place = _fetching(setup, local, fetch)
     unread = [i for i, data in enumerate(fetch.chunks) if data is None]
     for number in unread[:1] if setup.fetch.ordered else unread:
-        chunk = setup.layout.chunks[site][number]
+        chunk = chunks(setup, place)[number]
         oldest = local.view[chunk.history] if setup.tracks_views else 0
         for i, data in enumerate(setup.layout.versions(shared.memory, chunk, oldest)):
             version = oldest + i
-            chunks = (*fetch.chunks[:number], data, *fetch.chunks[number + 1 :])
-            after = local._replace(fetch=PartialFetch(site, chunks))
+            read = (*fetch.chunks[:number], data, *fetch.chunks[number + 1 :])
+            after = local._replace(fetch=fetch._replace(chunks=read))
             if setup.fetch.staleness is Staleness.MONOTONE:
                 view = list(local.view)
                 view[chunk.history] = version
                 after = after._replace(view=tuple(view))
-            choice = (site, number, version)
-            if _spells_trap(setup, chunks):
+            choice = _choice(setup, place, number, version)
+            if _spells_trap(setup, read):
                 after = after._replace(fetch=None)
-                yield _execute(setup, shared, local, after, site, setup.trap, READ, choice)
+                yield _execute(setup, shared, local, after, place, setup.trap, READ, choice)
             else:
                 yield Move(READ, choice, shared, after)
 
@@ -143,51 +213,59 @@ def _execute(
     shared: Shared,
     before: Local,
     after: Local,
-    site: int,
+    place: Place,
     data: bytes,
     label: str,
     choice: tuple[int, ...],
 ) -> Move:
-    """Execute fetched bytes: a trap enters the handler, all else goes on behind the site."""
-    place = setup.protocol.sites[site]
-    kind = classify(data, place.old, place.new, setup.trap)
+    """Execute fetched bytes: a trap enters the handler, all else goes on behind the instruction."""
+    site = place.site
+    region = setup.regions[site]
+    trapped = bool(setup.trap) and data.startswith(setup.trap)
+    known = region.known(place.offset)
+    data = next((one for one in known if data.startswith(one)), data) if not trapped else data
+    agreeing = 0 if trapped else region.agreeing(place.offset, data)
+    kind = "trap" if trapped else kind_of(agreeing)
     violations: list[str] = []
     if kind == "torn":
-        violations.append(TORN)
-    if setup.fetch.strict and _unpermitted(setup, shared, before, site, len(data)):
+        violations += [TORN, SEQUENCE]
+    if setup.fetch.strict and _unpermitted(setup, shared, before, place, len(data)):
         violations.append(UNPERMITTED)
-    if shared.returned and kind in ("old", "trap"):
+    if shared.returned and kind in ("old", "trap") and not setup.protocol.sites[site].foreign:
         violations.append(VISIBLE)
-    after, went_back = _act(setup, after, site, kind)
+    after, went_back = handler.acted(setup, after, site, kind)
     if went_back:
         violations.append(MONOTONE)
-    if kind == "trap":
-        after = after._replace(trap=Trap(site, 0))
-        if setup.return_synchronises:
+    if trapped:
+        inside = setup.protocol.sites[site].is_region
+        after = after._replace(trap=Trap(site, 0), place=place if inside else None)
+        if setup.forgets_view(after):
             after = after._replace(view=())
+    else:
+        after, torn = handler.onward(setup, after, place, agreeing)
+        if torn and kind != "torn":
+            violations.append(SEQUENCE)
+        if setup.routines[True] and kind == "new":
+            after = after._replace(trap=Trap(site, 0, (), in_callee=True))
     return Move(
         label,
         choice,
         shared,
         after,
-        execution=Execution(site, data, kind),
+        execution=Execution(site, data, kind, place.offset),
         violations=setup.watch(*violations),
     )
 
 
-def _act(setup: Setup, local: Local, site: int, kind: Kind) -> tuple[Local, bool]:
-    """Note that the CPU acted as old or new; whether it went back from new to old."""
-    if MONOTONE not in setup.watched:
-        return local, False
-    if kind == "new":
-        return local._replace(acted_new=local.acted_new | 1 << site), False
-    return local, kind == "old" and bool(local.acted_new >> site & 1)
+def _unpermitted(setup: Setup, shared: Shared, local: Local, place: Place, length: int) -> bool:
+    """Whether one of the bytes at a place changed since the last sync, and should not have.
 
-
-def _unpermitted(setup: Setup, shared: Shared, local: Local, site: int, length: int) -> bool:
-    """Whether one of the first `length` bytes changed since the last sync, not by a trap."""
+    A trap may be set and removed, and one instruction replaced by another where the architecture
+    says so.
+    """
     size = len(setup.trap)
-    for change in setup.layout.changes(shared.memory, site, local.view):
+    stop = place.offset + length
+    for change in setup.layout.changes(shared.memory, place.site, place.offset, stop, local.view):
         by_trap = (
             bool(size)
             and change.first == 0
@@ -195,92 +273,6 @@ def _unpermitted(setup: Setup, shared: Shared, local: Local, site: int, length: 
             and len(change.before) >= size
             and (change.before.startswith(setup.trap) or change.after.startswith(setup.trap))
         )
-        if change.byte < length and not by_trap:
+        if not by_trap and not setup.permits(change.before, change.after):
             return True
     return False
-
-
-# The trap handler.
-
-
-def _handle(setup: Setup, shared: Shared, local: Local, trap: Trap) -> Iterator[Move]:
-    assert setup.handler is not None
-    step = setup.handler.program[trap.pc]
-    move = _handler_step(step, setup, shared, local, trap)
-    yield move._replace(local=setup.settled(move.local, shared))
-
-
-def _returned(setup: Setup, shared: Shared, local: Local) -> Local:
-    back = local._replace(trap=None)
-    return setup.synchronised(back, shared) if setup.return_synchronises else back
-
-
-def _advanced(local: Local, trap: Trap) -> Local:
-    return local._replace(trap=trap._replace(pc=trap.pc + 1))
-
-
-@singledispatch
-def _handler_step(step: Step, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Move:
-    raise NotImplementedError(type(step).__name__)
-
-
-@_handler_step.register
-def _(step: Lookup, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Move:
-    cell = setup.cells[step.cell]
-    value = shared.cells[cell]
-    if not value:
-        back = _returned(setup, shared, local)
-        return Move(step.label, (), shared, back, violations=setup.watch(UNHANDLED))
-    found = trap._replace(found=(*trap.found, (cell, value)))
-    return Move(step.label, (), shared, _advanced(local, found))
-
-
-@_handler_step.register
-def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Move:
-    violations: list[str] = []
-    if step.cell is not None:
-        cell = setup.cells[step.cell]
-        if shared.cells[cell] != dict(trap.found)[cell]:
-            violations.append(STALE)
-    site = setup.protocol.sites[trap.site]
-    data = site.new if step.instruction == "new" else site.old
-    after, went_back = _act(setup, local, trap.site, step.instruction)
-    if went_back:
-        violations.append(MONOTONE)
-    return Move(
-        step.label,
-        (),
-        shared,
-        _advanced(after, trap),
-        execution=Execution(trap.site, data, "emulated"),
-        violations=setup.watch(*violations),
-    )
-
-
-@_handler_step.register
-def _(step: Skip, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Move:
-    site = setup.protocol.sites[trap.site]
-    violations: list[str] = []
-    acts_as: Kind = "torn"
-    for kind, data in (("old", site.old), ("new", site.new)):
-        if decode(setup.protocol.isa, data).is_nop:
-            acts_as = "old" if kind == "old" else "new"
-            break
-    else:
-        violations.append(EFFECT)
-    after, went_back = _act(setup, local, trap.site, acts_as)
-    if went_back:
-        violations.append(MONOTONE)
-    return Move(
-        step.label,
-        (),
-        shared,
-        _advanced(after, trap),
-        execution=Execution(trap.site, b"", "skipped"),
-        violations=setup.watch(*violations),
-    )
-
-
-@_handler_step.register
-def _(step: Return, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Move:
-    return Move(step.label, (), shared, _returned(setup, shared, local))

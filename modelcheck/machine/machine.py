@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from modelcheck.machine import cpu, program
+from modelcheck.machine import broadcast, cpu, program
+from modelcheck.machine.effects import Actor
 from modelcheck.machine.setup import Configuration, Setup
-from modelcheck.machine.state import Acknowledged, Ipi, Local, Move, Shared
+from modelcheck.machine.state import Broadcast, Guard, Local, Move, Shared
 from modelcheck.protocol.protocol import Protocol
 
 
@@ -18,6 +19,7 @@ class Role:
     """Identical CPUs: how many, whether a patcher's program runs on them, and whether they run
     the sites. Of a replicated role there may be any number."""
 
+    number: int
     name: str
     count: int
     patches: bool
@@ -28,9 +30,9 @@ class Role:
 class Machine:
     """What a protocol means in one configuration.
 
-    Actor 0 is the CPU that the patcher runs on, actors 1 to N are the others. The patcher's CPU
-    may see its own stores late, like any other: kernels write code through another mapping, and
-    then it too must serialise (Intel SDM vol. 3A, Self-Modifying Code).
+    Actor 0 is the CPU that the patcher runs on, then come those of other patchers, then N others.
+    A patcher's CPU may see its own stores late, like any other: kernels write code through another
+    mapping, and then it too must serialise (Intel SDM vol. 3A, Self-Modifying Code).
     """
 
     def __init__(self, protocol: Protocol, configuration: Configuration) -> None:
@@ -39,13 +41,23 @@ class Machine:
     @cached_property
     def roles(self) -> tuple[Role, ...]:
         """The kinds of actors, in the order of their numbers."""
-        executes = self.setup.protocol.patcher_executes
-        return (
-            Role("patcher", 1, patches=True, executes=executes, replicated=False),
+        protocol = self.setup.protocol
+        names = ["patcher", *(patcher.name for patcher in protocol.patchers)]
+        patchers = [
             Role(
-                "cpu", self.setup.configuration.cpus, patches=False, executes=True, replicated=True
-            ),
-        )
+                number,
+                name,
+                1,
+                patches=True,
+                executes=protocol.patcher_executes,
+                replicated=False,
+            )
+            for number, name in enumerate(names)
+        ]
+        cpus = self.setup.configuration.cpus
+        number = self.setup.cpu_role
+        cpu = Role(number, "cpu", cpus, patches=False, executes=True, replicated=True)
+        return (*patchers, cpu)
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -53,13 +65,14 @@ class Machine:
         return self.setup.watched
 
     def actor_name(self, actor: int, *, interrupt: bool = False) -> str:
-        """What to call an actor: patcher; cpu0, which is its CPU in an interrupt; cpu1, cpu2 ..."""
-        return "patcher" if actor == program.PATCHER and not interrupt else f"cpu{actor}"
+        """What to call an actor: by its program; cpu0 is the patcher's CPU in an interrupt."""
+        names = [role.name for role in self.roles if role.patches]
+        return names[actor] if actor < len(names) and not interrupt else f"cpu{actor}"
 
     def initial(self) -> tuple[Shared, tuple[Local, ...]]:
         """The state before the patch: the shared part, and a local part for each role."""
         shared = self.setup.initial_shared()
-        fresh = Local()
+        fresh = self.setup.initial_local(shared)
         return shared, tuple(
             self.setup.synchronised(fresh, shared) if role.executes else fresh
             for role in self.roles
@@ -67,16 +80,21 @@ class Machine:
 
     def moves(self, role: Role, shared: Shared, local: Local) -> Iterator[Move]:
         """All that an actor of this role may do next, guards aside, in a fixed order."""
-        if role.patches:
-            yield from program.moves(self.setup, shared, local)
-        if role.executes:
-            for move in cpu.moves(self.setup, shared, local):
-                yield move._replace(interrupt=True) if role.patches else move
+        for move in self._moves(role, shared, local):
+            calm = broadcast.quiescent(move.local)
+            yield move if calm is move.local else move._replace(local=calm)
 
-    def receive(self, broadcast: Ipi, local: Local) -> Local:
+    def _moves(self, role: Role, shared: Shared, local: Local) -> Iterator[Move]:
+        actor = Actor(role.number, role.executes, for_all=role.patches)
+        yield from program.moves(self.setup, shared, local, actor)
+        for move in cpu.moves(self.setup, shared, local, actor):
+            yield move._replace(interrupt=True) if role.patches else move
+        yield from program.drains(self.setup, shared, local)
+
+    def receive(self, told: Broadcast, local: Local) -> Local:
         """What a broadcast makes of another CPU's local part."""
-        return local._replace(pending=local.pending | 1 << broadcast.sender)
+        return broadcast.receive(told, local)
 
-    def holds(self, guard: Acknowledged, local: Local) -> bool:
+    def holds(self, guard: Guard, local: Local) -> bool:
         """Whether a guard holds of another CPU."""
-        return not local.pending >> guard.sender & 1
+        return broadcast.holds(guard, local)

@@ -32,7 +32,7 @@ class Chunk:
 
 
 class Change(NamedTuple):
-    """A change of byte `byte` of a site, and the chunk around it, whose first byte is `first`."""
+    """A change of byte `byte`, and the chunk around it, whose first byte is `first`."""
 
     first: int
     byte: int
@@ -89,6 +89,20 @@ class Layout:
                 result[history] = (*memory[history], new) if self._keep_history else (new,)
         return tuple(result)
 
+    def span(self, site: int, start: int, stop: int) -> tuple[Chunk, ...]:
+        """The chunks of bytes `start` to `stop` of a site, cut to these bytes."""
+        found: list[Chunk] = []
+        first = 0
+        for chunk in self.chunks[site]:
+            end = first + chunk.stop - chunk.start
+            if first < stop and start < end:
+                low, high = max(start, first), min(stop, end)
+                found.append(
+                    Chunk(chunk.history, chunk.start + low - first, chunk.start + high - first)
+                )
+            first = end
+        return tuple(found)
+
     def newest(self, memory: Memory) -> View:
         """The view that sees nothing but the newest version of everything."""
         return tuple(len(history) - 1 for history in memory)
@@ -101,10 +115,15 @@ class Layout:
         """What a chunk held at each version of its history from index `since` on."""
         return tuple(v[chunk.start : chunk.stop] for v in memory[chunk.history][since:])
 
-    def changes(self, memory: Memory, site: int, view: View) -> Iterator[Change]:
-        """Each change of a byte of `site` that came after `view`."""
+    def changes(
+        self, memory: Memory, site: int, start: int, stop: int, view: View
+    ) -> Iterator[Change]:
+        """Each change of bytes `start` to `stop` of a site that came after `view`.
+
+        Bytes are counted from `start`.
+        """
         first = 0
-        for chunk in self.chunks[site]:
+        for chunk in self.span(site, start, stop):
             seen = self.versions(memory, chunk, view[chunk.history])
             for before, after in pairwise(seen):
                 for i, (old, new) in enumerate(zip(before, after, strict=True)):

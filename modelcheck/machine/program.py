@@ -1,72 +1,60 @@
-"""What a patcher's program does, step by step. Knows the setup; knows nothing of CPUs fetching."""
+"""Programs: what a patcher, or a CPU with a program of its own, does next.
+
+Knows the setup and what steps do; knows nothing of CPUs fetching.
+"""
 
 from collections.abc import Iterator
-from functools import singledispatch
 
+from modelcheck.machine.effects import Actor, effects, reached_memory
 from modelcheck.machine.setup import Setup
-from modelcheck.machine.state import Acknowledged, Ipi, Local, Move, Shared
-from modelcheck.protocol.steps import SendIpi, Step, Store, WaitAcks, Write
+from modelcheck.machine.state import Buffered, Local, Move, Shared, Stop
 
 PATCHER = 0
-"""The number of the CPU that the patcher runs on."""
+"""The number of the role, and of the CPU, that the patcher runs on."""
+
+DRAIN = "drain"
+"""A store leaves the buffer for memory."""
 
 
-def moves(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
+def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """The next step of the program that runs on this CPU, if it can run now."""
-    if local.pc < len(setup.program) and local.in_program:
-        for move in _run(setup.program[local.pc], setup, shared, local):
-            done = move.local.pc == len(setup.program)
-            after = move.shared._replace(returned=done)
-            here = move.local
-            if setup.protocol.patcher_executes:
-                here = setup.settled(here, after)
-            yield move._replace(shared=after, local=here)
+    program = setup.programs[actor.role]
+    runs = local.stop in (Stop.RUNNING, Stop.ASKED) and local.in_program
+    if runs and local.pc < len(program):
+        line = program[local.pc]
+        for effect in effects(line.step, setup, shared, local, actor):
+            pc = local.pc
+            if effect.finished:
+                pc = line.then if effect.holds else line.otherwise
+                if actor.role == setup.cpu_role:
+                    pc %= len(program)
+            after = effect.shared
+            if actor.role == PATCHER:
+                after = after._replace(returned=pc == len(program))
+            here = effect.local._replace(pc=pc)
+            yield Move(
+                line.step.label,
+                effect.choice,
+                after,
+                setup.settled(here, after) if actor.executes else here,
+                effect.broadcast,
+                effect.guard,
+                violations=effect.violations,
+                step=line.step,
+            )
 
 
-@singledispatch
-def _run(step: Step, setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    raise NotImplementedError(type(step).__name__)
+def drains(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
+    """Stores that may reach memory now: any but those behind an earlier one to the same place."""
+    for number, store in enumerate(local.buffer):
+        if not any(_overlap(store, earlier) for earlier in local.buffer[:number]):
+            after = reached_memory(setup, shared, store)
+            left = (*local.buffer[:number], *local.buffer[number + 1 :])
+            yield Move(DRAIN, (number,), after, local._replace(buffer=left))
 
 
-@_run.register
-def _(step: Write, setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    size = len(step.data)
-    every = (1 << size) - 1
-    if step.order == "single":
-        stores = [(0, step.data, every)]
-    else:
-        left = [i for i in range(size) if not local.written >> i & 1]
-        if step.order == "ascending":
-            left = left[:1]
-        stores = [(i, step.data[i : i + 1], local.written | 1 << i) for i in left]
-    for i, data, written in stores:
-        memory = setup.layout.write(shared.memory, setup.sites[step.site], step.at + i, data)
-        after = shared._replace(memory=memory)
-        if written == every:
-            yield Move(step.label, (i,), after, local._replace(pc=local.pc + 1, written=0))
-        else:
-            yield Move(step.label, (i,), after, local._replace(written=written))
-
-
-@_run.register
-def _(step: Store, setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    cells = list(shared.cells)
-    cells[setup.cells[step.cell]] = step.value
-    yield Move(step.label, (), shared._replace(cells=tuple(cells)), _next(local))
-
-
-@_run.register
-def _(step: SendIpi, setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    sent = _next(local)
-    if setup.protocol.patcher_executes:
-        sent = setup.synchronised(sent, shared)
-    yield Move(step.label, (), shared, sent, broadcast=Ipi(PATCHER))
-
-
-@_run.register
-def _(step: WaitAcks, setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    yield Move(step.label, (), shared, _next(local), guard=Acknowledged(PATCHER))
-
-
-def _next(local: Local) -> Local:
-    return local._replace(pc=local.pc + 1)
+def _overlap(one: Buffered, other: Buffered) -> bool:
+    if one.cell >= 0 or other.cell >= 0:
+        return one.cell == other.cell
+    begin, end = max(one.at, other.at), min(one.at + len(one.data), other.at + len(other.data))
+    return one.site == other.site and begin < end

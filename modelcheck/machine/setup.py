@@ -3,15 +3,18 @@
 Knows protocols, fetch models and memory; knows nothing of who moves when.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from modelcheck.isa import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
+from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Step, Write, flatten
+from modelcheck.protocol.steps import Write, flow
 from modelcheck.protocol.suite import Semantics
 
 
@@ -22,6 +25,7 @@ class Configuration:
     `cpus` (at least 1) run the site besides the patcher's own CPU. `chunk`, a power of two, is
     the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
     (None: where its address says). `properties` are watched (none: those the protocol names).
+    With `any_number`, counters go 0, 1, many, so that they are right for any number of CPUs.
     Raises SpecError for a value out of range.
     """
 
@@ -31,6 +35,7 @@ class Configuration:
     offset: int | None = None
     semantics: Semantics = "windowed"
     properties: tuple[str, ...] = ()
+    any_number: bool = False
 
     def __post_init__(self) -> None:
         if self.cpus < 1:
@@ -49,6 +54,10 @@ class Configuration:
         for name in self.properties:
             if name not in PROPERTIES:
                 raise SpecError(f"unknown property {name!r}; known: {', '.join(PROPERTIES)}")
+
+
+MANY = 2
+"""What a counter holds that is 2 or more, where the number of CPUs is left open."""
 
 
 class Setup:
@@ -74,13 +83,32 @@ class Setup:
             ordered=self.fetch.ordered,
             history=self.tracks_views,
         )
-        self.program: tuple[Step, ...] = tuple(flatten(protocol.program))
+        self.programs = tuple(
+            flow(program)
+            for program in (
+                protocol.program,
+                *(patcher.program for patcher in protocol.patchers),
+                protocol.cpu_program,
+            )
+        )
+        """The program of each role."""
+        self.program = tuple(line.step for line in self.programs[0])
+        """The patcher's program."""
+        self.cpu_role = len(self.programs) - 1
         self.handler = protocol.handler
+        self.routines = {
+            False: flow(protocol.handler.program) if protocol.handler else (),
+            True: flow(protocol.callee),
+        }
+        """What a CPU runs in a trap, and what it runs in the function called (see Trap)."""
+        self.regions = tuple(Region(number, site) for number, site in enumerate(protocol.sites))
         self.trap = self.handler.trap if self.handler else b""
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
+        self.coherent_icache = protocol.coherent_icache or self.newest_only
+        self.weak_stores = protocol.stores == "weak"
         implied = (UNPERMITTED,) if self.fetch.strict else ()
         self.watched = configuration.properties or (
             *protocol.properties,
@@ -94,8 +122,7 @@ class Setup:
         """
         changed = {
             (self.sites[step.site], step.at + i)
-            for step in self.program
-            if isinstance(step, Write)
+            for step in self._writes()
             for i, byte in enumerate(step.data)
             if byte != self.protocol.sites[self.sites[step.site]].old[step.at + i]
             and (not of or step.at + i in of)
@@ -109,10 +136,21 @@ class Setup:
                 return True
         return False
 
+    def _writes(self) -> Iterator[Write]:
+        for program in self.programs:
+            yield from (line.step for line in program if isinstance(line.step, Write))
+
     def initial_shared(self) -> Shared:
         """Memory before the patch."""
         cells = tuple(cell.initial for cell in self.protocol.cells)
-        return Shared(self.layout.initial, cells, returned=not self.program)
+        oldest = () if self.coherent_icache else tuple(0 for _ in self.layout.initial)
+        return Shared(self.layout.initial, cells, not self.protocol.program, oldest, oldest)
+
+    def initial_local(self, shared: Shared) -> Local:
+        """A CPU before the patch."""
+        cells = self.protocol.cells
+        own = tuple(cell.initial if cell.per_cpu else None for cell in cells)
+        return Local(own=own if any(cell.per_cpu for cell in cells) else ())
 
     def synchronised(self, local: Local, shared: Shared) -> Local:
         """The CPU after a serialising event: nothing fetched before counts any more."""
@@ -123,9 +161,39 @@ class Setup:
         return self._seeing_newest(local, shared) if self.newest_only else local
 
     def _seeing_newest(self, local: Local, shared: Shared) -> Local:
-        if not self.tracks_views or (local.trap is not None and self.return_synchronises):
+        if not self.tracks_views or self.forgets_view(local):
             return local
-        return local._replace(view=self.layout.newest(shared.memory))
+        if self.coherent_icache:
+            return local._replace(view=self.layout.newest(shared.memory))
+        # Instruction caches may still have all that no maintenance has made them drop.
+        return local._replace(view=tuple(map(max, local.view or shared.dropped, shared.dropped)))
+
+    def forgets_view(self, local: Local) -> bool:
+        """Whether what a CPU could fetch so far matters no more: it serialises before it fetches.
+
+        Where caches are not coherent, to serialise does not bring all up to date.
+        """
+        in_trap = local.trap is not None and not local.trap.in_callee
+        return in_trap and self.return_synchronises and self.coherent_icache
+
+    def is_region(self, site: int) -> bool:
+        """Whether a CPU can be somewhere inside the site."""
+        return self.protocol.sites[site].is_region
+
+    def permits(self, before: bytes, after: bytes) -> bool:
+        """Whether the architecture lets an instruction be replaced by another while it runs."""
+        return all(modifiable(self.protocol.isa, data) for data in (before, after))
+
+    def counted(self, value: int, amount: int) -> tuple[int, ...]:
+        """What a counter may hold after an amount is added, negative amounts included."""
+        if not self.configuration.any_number:
+            return (value + amount,)
+        least = max(-MANY, min(MANY, value + amount))
+        if value == MANY and amount < 0:
+            return tuple(range(least, MANY + 1))
+        if value == -MANY and amount > 0:
+            return tuple(range(-MANY, least + 1))
+        return (least,)
 
     def watch(self, *violations: str) -> tuple[str, ...]:
         """Those of the violations that are watched for."""

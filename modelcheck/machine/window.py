@@ -7,39 +7,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import z3
-
-Kind = Literal["old", "new", "trap", "torn"]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The versions of each chunk of a site that a CPU may fetch now, oldest first.
+    """The versions of each chunk of an instruction that a CPU may fetch now, oldest first.
 
-    With `ordered`, the chunks share one history, so that positions in their lists are comparable,
-    and no chunk is read at an earlier position than the chunk to its left. With `newest_trap`, a
-    trap is fetched from the newest version only: a CPU enters it in the very step that reads it.
-    `trap` is empty where no trap instruction is known.
+    `known` are the instructions that are right there, old and new first. With `ordered`, the
+    chunks share one history, so that positions in their lists are comparable, and no chunk is read
+    at an earlier position than the chunk to its left. With `newest_trap`, a trap is fetched from
+    the newest version only: a CPU enters it in the very step that reads it. `trap` is empty where
+    no trap instruction is known.
     """
 
     chunks: tuple[tuple[bytes, ...], ...]
-    old: bytes
-    new: bytes
+    known: tuple[bytes, ...]
     trap: bytes
     ordered: bool
     newest_trap: bool
 
 
 class Fetched(NamedTuple):
-    """One possible fetch: its kind, its bytes, and the position that each chunk came from.
+    """One possible fetch: its bytes, and the position that each chunk came from.
 
-    After a trap the chunks behind it are not read, and `positions` is the shorter for it. The
-    positions are the earliest that give these bytes, which restricts later fetches the least.
+    The chunks behind a trap or a known instruction are not read, and `positions` is the shorter
+    for it. The positions are the earliest that give these bytes, which restricts later fetches the
+    least.
     """
 
-    kind: Kind
     data: bytes
     positions: tuple[int, ...]
 
@@ -48,8 +46,8 @@ class TornRead:
     """The torn-read question in Z3: a time for each byte, and the byte's value at that time.
 
     Times lie within the window; the bytes of one chunk are read at one time; with `ordered`,
-    times do not decrease from chunk to chunk. A read is torn if the values spell neither the old
-    instruction, nor the new one, nor a trap.
+    times do not decrease from chunk to chunk. A read is torn if the values begin with no known
+    instruction, nor with a trap.
     """
 
     def __init__(self, window: Window) -> None:
@@ -73,8 +71,7 @@ class TornRead:
             for left, right in pairwise(firsts):
                 self.solver.add(z3.ULE(left, right))
 
-        self.is_old = self._spells(window.old)
-        self.is_new = self._spells(window.new)
+        self.is_known = {data: self._spells(data) for data in window.known}
         self.is_trap = self._spells(window.trap) if window.trap else z3.BoolVal(False)
         self.enters_trap = self.is_trap
         if window.newest_trap:
@@ -82,7 +79,7 @@ class TornRead:
             in_trap = list(zip(times, newest, strict=True))[: len(window.trap)]
             is_newest = z3.Or([time == last for time, last in in_trap])
             self.enters_trap = z3.And(self.is_trap, is_newest)
-        self.is_torn = z3.Not(z3.Or(self.is_old, self.is_new, self.is_trap))
+        self.is_torn = z3.Not(z3.Or(*self.is_known.values(), self.is_trap))
 
     def _spells(self, data: bytes) -> z3.BoolRef:
         return z3.And([v == byte for v, byte in zip(self.values, data, strict=False)])
@@ -117,36 +114,24 @@ def fetchable(window: Window) -> tuple[Fetched, ...]:
     if all(len(versions) == 1 for versions in window.chunks):
         return (_only(window),)
     read = TornRead(window)
-    found: list[tuple[Kind, bytes]] = []
-    if read.possible(read.is_old):
-        found.append(("old", window.old))
-    if window.new != window.old and read.possible(read.is_new):
-        found.append(("new", window.new))
+    found = [data for data, question in read.is_known.items() if read.possible(question)]
     if read.possible(read.enters_trap):
-        found.append(("trap", window.trap))
-    found += (("torn", data) for data in sorted(read.torn()))
-    return tuple(Fetched(kind, data, _earliest(window, kind, data)) for kind, data in found)
+        found.append(window.trap)
+    found += sorted(read.torn())
+    return tuple(Fetched(data, _earliest(window, data)) for data in found)
 
 
 def _only(window: Window) -> Fetched:
     """The one fetch that a window of one version allows; nothing is left to solve."""
     data = b"".join(versions[0] for versions in window.chunks)
-    kind = classify(data, window.old, window.new, window.trap)
-    if kind == "trap":
-        data = window.trap
-    return Fetched(kind, data, _earliest(window, kind, data))
+    whole = (window.trap, *window.known) if window.trap else window.known
+    data = next((one for one in whole if data.startswith(one)), data)
+    return Fetched(data, _earliest(window, data))
 
 
-def classify(data: bytes, old: bytes, new: bytes, trap: bytes) -> Kind:
-    """What fetched bytes are."""
-    if trap and data.startswith(trap):
-        return "trap"
-    return "old" if data == old else "new" if data == new else "torn"
-
-
-def _earliest(window: Window, kind: Kind, data: bytes) -> tuple[int, ...]:
+def _earliest(window: Window, data: bytes) -> tuple[int, ...]:
     """Where these bytes can have come from at the earliest."""
-    if kind == "trap" and window.newest_trap:
+    if data == window.trap and window.newest_trap:
         tries = (_earliest_with(window, data, last) for last in reversed(range(len(window.chunks))))
         return next(positions for positions in tries if positions)
     return _earliest_with(window, data, None)

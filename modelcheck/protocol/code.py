@@ -1,24 +1,55 @@
 """What a protocol changes: sites (code bytes) and cells (data). Knows nothing but bytes."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from modelcheck.protocol.errors import SpecError
 
-Value = int | str | None
+Value = int | str | tuple[str, ...] | None
+
+Runs = tuple[tuple[int, int], ...]
+"""The instructions of one pass through a site as (offset, length), in the order of execution."""
+
+
+def runs(*lengths: int, start: int = 0) -> Runs:
+    """Instructions of these lengths, one behind the other from byte `start` on."""
+    ends = [start]
+    for length in lengths:
+        ends.append(ends[-1] + length)
+    return tuple((begin, end - begin) for begin, end in pairwise(ends))
+
+
+@dataclass(frozen=True)
+class Form:
+    """One thing that a site may be: its bytes, and which instructions a pass through it runs."""
+
+    name: str
+    data: bytes
+    runs: Runs
 
 
 @dataclass(frozen=True)
 class Site:
-    """An instruction in memory, its bytes before the patch and after it.
+    """Code in memory, its bytes before the patch and after it: one instruction, or a region.
 
     `old` and `new` have the same length, at least one byte. `address` is the virtual address of
     the first byte; its place within a fetch chunk decides which bytes are fetched together.
+
+    Where one of them is several instructions, `old_runs` and `new_runs` say which (see `runs`); a
+    CPU may be interrupted between them for as long as it likes. CPUs enter at the offsets
+    `entries`. `between` has forms that the site may also take on the way. A `foreign` site is not
+    the patcher's: its handler must find that out and leave the trap to others.
     """
 
     name: str
     old: bytes
     new: bytes
     address: int = 0
+    old_runs: Runs = ()
+    new_runs: Runs = ()
+    between: tuple[Form, ...] = ()
+    entries: tuple[int, ...] = (0,)
+    foreign: bool = False
 
     def __post_init__(self) -> None:
         if not self.old or len(self.old) != len(self.new):
@@ -28,9 +59,37 @@ class Site:
             )
         if self.address < 0:
             raise SpecError(f"site {self.name!r}: address {self.address} is negative")
+        for form in self.forms:
+            if len(form.data) != len(self):
+                raise SpecError(
+                    f"site {self.name!r}: form {form.name!r} has {len(form.data)} bytes, not "
+                    f"{len(self)}"
+                )
+            for offset, length in form.runs:
+                if offset < 0 or length < 1 or offset + length > len(self):
+                    raise SpecError(
+                        f"site {self.name!r}: an instruction of {length} bytes at offset {offset} "
+                        f"is not within its {len(self)} bytes"
+                    )
+        for entry in self.entries:
+            if not 0 <= entry < len(self):
+                raise SpecError(f"site {self.name!r}: no byte {entry} to enter at")
 
     def __len__(self) -> int:
         return len(self.old)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """All that the site may be: old, new, and what lies between."""
+        whole = runs(len(self))
+        old = Form("old", self.old, self.old_runs or whole)
+        return (old, Form("new", self.new, self.new_runs or whole), *self.between)
+
+    @property
+    def is_region(self) -> bool:
+        """Whether a CPU can be somewhere inside: a pass through it is more than one instruction."""
+        whole = runs(len(self))
+        return self.entries != (0,) or any(form.runs != whole for form in self.forms)
 
     @property
     def equal_bytes(self) -> tuple[int, ...]:
@@ -42,10 +101,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Cell:
-    """A word of data that the patcher and the trap handler share, read and written atomically.
+    """A word of data that patcher and CPUs share, read and written atomically.
 
-    None and 0 mean "nothing published"; a handler that looks the cell up then finds no entry.
+    None, 0 and () mean "nothing published"; a handler that looks the cell up then finds no entry.
+    A tuple has the names of sites, to be searched. With `per_cpu`, each CPU has one of its own: a
+    patcher's steps act on all of them, a CPU's on its own.
     """
 
     name: str
     initial: Value = None
+    per_cpu: bool = False

@@ -1,44 +1,48 @@
 """A protocol, and the named edits that make its variants. Knows the rest of this folder."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import partial
+from typing import Literal
 
-from modelcheck.isa import ISAS
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.steps import (
-    HANDLER_ONLY,
-    Block,
-    Element,
-    Emulate,
-    Lookup,
-    Return,
-    Step,
-    Store,
-    Write,
-    flatten,
-)
+from modelcheck.protocol.steps import RETURNS, Block, Element, If, flatten
+from modelcheck.protocol.wellformed import check_protocol, labels
+
+HANDLER_PREFIX = "handler/"
+CPU_PREFIX = "cpu/"
+CALLEE_PREFIX = "callee/"
+
+Stores = Literal["in-order", "weak"]
 
 
 @dataclass(frozen=True)
 class Handler:
     """What a CPU does when it executes the trap instruction.
 
-    `trap` is that instruction's bytes. The steps of `program` interleave with everything else and
-    end with a Return. With `interrupts` off (an x86 interrupt gate) no IPI is taken until then.
+    `trap` is that instruction's bytes. The steps of `program` interleave with everything else, and
+    each way through them ends with a Return or NotOurs. With `interrupts` off (an x86 interrupt
+    gate) no IPI is taken until then.
     """
 
     trap: bytes
-    program: tuple[Step, ...]
+    program: tuple[Element, ...]
     interrupts: bool = False
 
     @property
     def synchronises(self) -> bool:
         """Whether the CPU is serialised when it comes out of the handler."""
-        return all(step.synchronises for step in self.program if isinstance(step, Return))
+        returns = [step for step in flatten(self.program) if isinstance(step, RETURNS)]
+        return all(step.synchronises for step in returns)
+
+
+@dataclass(frozen=True)
+class Patcher:
+    """Another program that runs beside the patcher's, on a CPU of its own."""
+
+    name: str
+    program: tuple[Element, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,15 @@ class Protocol:
     """A patching protocol: sites, cells, the patcher's program, and the trap handler.
 
     `properties` are the names of what must hold. With `patcher_executes`, the patcher's own CPU
-    runs the sites too, in its interrupts. Raises SpecError where the parts do not fit together.
+    runs the sites too, in its interrupts. `patchers` are other programs beside the patcher's.
+    `cpu_program` is what the CPUs run, over and over; if empty, any site at any time. `callee` is
+    what a CPU runs when it has executed the new instruction of a site, a call.
+
+    With `stores` "weak", stores of a CPU reach memory in any order but that of a Fence, those to
+    one address excepted. With `coherent_icache` false, a CPU can fetch what an instruction cache
+    had before the last InvalidateIcache, however often it serialises.
+
+    Raises SpecError where the parts do not fit together.
     """
 
     name: str
@@ -57,25 +69,38 @@ class Protocol:
     properties: tuple[str, ...] = ("no-torn-instruction",)
     patcher_executes: bool = True
     isa: str = "x86-64"
+    patchers: tuple[Patcher, ...] = ()
+    cpu_program: tuple[Element, ...] = ()
+    callee: tuple[Element, ...] = ()
+    stores: Stores = "in-order"
+    coherent_icache: bool = True
 
     def __post_init__(self) -> None:
-        _check_sites(self)
-        _check_steps(self, flatten(self.program), in_handler=False)
-        if self.handler:
-            _check_handler(self, self.handler)
-        if not self.properties:
-            raise SpecError(f"protocol {self.name!r} watches no property; name at least one")
-        for name in self.properties:
-            if name not in PROPERTIES:
-                raise SpecError(
-                    f"protocol {self.name!r}: unknown property {name!r}; known: "
-                    + ", ".join(PROPERTIES)
-                )
-        if self.isa not in ISAS:
-            raise SpecError(
-                f"protocol {self.name!r}: unknown instruction set {self.isa!r}; known: "
-                + ", ".join(ISAS)
-            )
+        check_protocol(self)
+
+    @property
+    def programs(self) -> dict[str, tuple[Element, ...]]:
+        """All programs; each by what begins the labels of its steps where an edit names them."""
+        handler = {HANDLER_PREFIX: self.handler.program} if self.handler else {}
+        return {
+            "": self.program,
+            **{f"{patcher.name}/": patcher.program for patcher in self.patchers},
+            CPU_PREFIX: self.cpu_program,
+            **handler,
+            CALLEE_PREFIX: self.callee,
+        }
+
+    def _with_programs(self, programs: Mapping[str, tuple[Element, ...]]) -> "Protocol":
+        return replace(
+            self,
+            program=programs[""],
+            patchers=tuple(
+                replace(patcher, program=programs[f"{patcher.name}/"]) for patcher in self.patchers
+            ),
+            cpu_program=programs[CPU_PREFIX],
+            handler=self.handler and replace(self.handler, program=programs[HANDLER_PREFIX]),
+            callee=programs[CALLEE_PREFIX],
+        )
 
     # Edits: each gives another protocol. They raise SpecError when a label names no step.
 
@@ -131,116 +156,34 @@ class Protocol:
                 if path in edits:
                     missed.discard(path)
                     yield from edits[path](element)
-                elif isinstance(element, Block):
-                    yield replace(element, steps=tuple(walk(element.steps, path + "/")))
                 else:
-                    yield element
+                    yield _rebuilt(element, partial(into, path + "/"))
 
-        program = tuple(walk(self.program, ""))
+        def into(prefix: str, elements: tuple[Element, ...]) -> tuple[Element, ...]:
+            return tuple(walk(elements, prefix))
+
+        programs = {
+            prefix: tuple(walk(program, prefix)) for prefix, program in self.programs.items()
+        }
         for label in sorted(missed):
             raise SpecError(
                 f"protocol {self.name!r} has no step named {label!r}; its steps are: "
-                + ", ".join(_labels(self.program))
+                + ", ".join(labels(self))
             )
-        return replace(self, program=program)
+        return self._with_programs(programs)
 
 
 _Edit = Callable[[Element], tuple[Element, ...]]
 """What an edit puts in the place of an element."""
 
 
-def _labels(program: tuple[Element, ...], prefix: str = "") -> Iterable[str]:
-    for element in program:
-        yield prefix + element.label
-        if isinstance(element, Block):
-            yield from _labels(element.steps, prefix + element.label + "/")
-
-
-def _check_sites(protocol: Protocol) -> None:
-    if not protocol.sites:
-        raise SpecError(f"protocol {protocol.name!r} has no site; give it at least one Site")
-    for kind, names in (
-        ("site", [site.name for site in protocol.sites]),
-        ("cell", [cell.name for cell in protocol.cells]),
-        ("step label", [*_labels(protocol.program)]),
-        (
-            "handler step label",
-            [s.label for s in protocol.handler.program] if protocol.handler else [],
-        ),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise SpecError(
-                    f"protocol {protocol.name!r}: {kind} {name!r} is used {count} times; "
-                    "give each its own name"
-                )
-    for one, other in combinations(protocol.sites, 2):
-        if one.address < other.address + len(other) and other.address < one.address + len(one):
-            raise SpecError(
-                f"sites {one.name!r} ({one.address:#x}, {len(one)} bytes) and {other.name!r} "
-                f"({other.address:#x}, {len(other)} bytes) overlap; give them addresses that "
-                "do not"
-            )
-
-
-def _check_steps(protocol: Protocol, steps: Iterable[Step], *, in_handler: bool) -> None:
-    sites = {site.name: site for site in protocol.sites}
-    cells = {cell.name for cell in protocol.cells}
-    for step in steps:
-        where = f"step {step.label!r}" + (f" ({step.source})" if step.source else "")
-        if isinstance(step, HANDLER_ONLY) and not in_handler:
-            raise SpecError(
-                f"{where}: {type(step).__name__} is for trap handlers, not for the patcher"
-            )
-        if in_handler and not isinstance(step, HANDLER_ONLY):
-            raise SpecError(
-                f"{where}: a trap handler cannot {type(step).__name__}; it looks up, emulates, "
-                "skips and returns"
-            )
-        if isinstance(step, Write):
-            if step.site not in sites:
-                raise SpecError(
-                    f"{where}: no site named {step.site!r}; add it to the protocol's sites"
-                )
-            size = len(sites[step.site])
-            if not step.data or step.at < 0 or step.at + len(step.data) > size:
-                raise SpecError(
-                    f"{where}: {len(step.data)} bytes at offset {step.at} are not within site "
-                    f"{step.site!r}, which has {size}"
-                )
-        cell = step.cell if isinstance(step, Store | Lookup | Emulate) else None
-        if cell is not None and cell not in cells:
-            raise SpecError(f"{where}: no cell named {cell!r}; add it to the protocol's cells")
-
-
-def _check_handler(protocol: Protocol, handler: Handler) -> None:
-    if not handler.trap:
-        raise SpecError(f"protocol {protocol.name!r}: the handler's trap has no bytes")
-    for site in protocol.sites:
-        if len(handler.trap) > len(site):
-            raise SpecError(
-                f"site {site.name!r} has {len(site)} bytes, fewer than the trap instruction, "
-                f"{handler.trap.hex(' ')}; take a shorter trap"
-            )
-        for which, data in (("old", site.old), ("new", site.new)):
-            if data.startswith(handler.trap):
-                raise SpecError(
-                    f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
-                    "trap could not be told from it; patch another instruction or trap"
-                )
-    _check_steps(protocol, handler.program, in_handler=True)
-    returns = [i for i, step in enumerate(handler.program) if isinstance(step, Return)]
-    if returns != [len(handler.program) - 1]:
-        raise SpecError(
-            f"protocol {protocol.name!r}: the handler must end with a Return (iret), "
-            "and have no other"
-        )
-    looked_up: set[str] = set()
-    for step in handler.program:
-        if isinstance(step, Lookup):
-            looked_up.add(step.cell)
-        elif isinstance(step, Emulate) and step.cell is not None and step.cell not in looked_up:
-            raise SpecError(
-                f"step {step.label!r}: the handler uses cell {step.cell!r} before looking it up; "
-                "put a lookup before it"
-            )
+def _rebuilt(
+    element: Element, edit: Callable[[tuple[Element, ...]], tuple[Element, ...]]
+) -> Element:
+    """The element with its parts edited, if it has any."""
+    match element:
+        case Block():
+            return replace(element, steps=edit(element.steps))
+        case If():
+            return replace(element, then=edit(element.then), otherwise=edit(element.otherwise))
+    return element

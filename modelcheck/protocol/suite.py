@@ -68,12 +68,28 @@ def violates(
 
 
 @dataclass(frozen=True)
+class Bug:
+    """A real bug: when it was mended (YYYY or YYYY-MM), where, how that is called there, the commit
+    or thread to read, and what happened, in a few sentences."""
+
+    date: str
+    project: str
+    title: str
+    reference: str
+    story: str
+
+
+@dataclass(frozen=True)
 class Variant:
-    """A protocol made from another by a named edit, and what is expected of it."""
+    """A protocol made from another by a named edit, and what is expected of it.
+
+    `bug` says which real bug it was, if it was one.
+    """
 
     name: str
     protocol: Protocol
     expect: Expectation = SAFE
+    bug: Bug | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,8 @@ class Suite:
     """A protocol and its variants, with the configurations to check them in.
 
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
-    fetched in one atomic read. Each is only a default, which the command line can override.
+    fetched in one atomic read. Each is only a default, which the command line can override. `bug` says
+    which real bug the protocol itself was.
     """
 
     protocol: Protocol
@@ -91,6 +108,7 @@ class Suite:
     chunk: int = 1
     fetch: tuple[str, ...] = FETCH_MODELS
     semantics: Semantics = "windowed"
+    bug: Bug | None = None
 
     def __post_init__(self) -> None:
         for name, count in Counter(variant.name for variant in self).items():
@@ -106,5 +124,5 @@ class Suite:
 
     def __iter__(self) -> Iterator[Variant]:
         """The protocol itself, as variant "base", and then its variants."""
-        yield Variant("base", self.protocol, self.expect)
+        yield Variant("base", self.protocol, self.expect, self.bug)
         yield from self.variants

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from cattrs import BaseValidationError, transform_error
+from cattrs.gen import make_dict_unstructure_fn
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import (
     configure_tagged_union,
@@ -12,6 +13,7 @@ from cattrs.strategies import (
 )
 from cattrs.v import format_exception
 
+from modelcheck.protocol.code import Value
 from modelcheck.protocol.steps import Element, Source, Step
 
 
@@ -30,14 +32,36 @@ def _bytes_from_hex(text: Any, _: Any) -> bytes:
     return bytes.fromhex(text)
 
 
-converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
-"""Writes bytes in hexadecimal, and the kind of a step beside its fields; refuses unknown keys."""
+def _value(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _value_from(value: Any) -> Value:
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    raise ValueError(f"a cell holds a number, a name, names or nothing, not {value!r}")
+
+
+converter = make_converter(forbid_extra_keys=True, detailed_validation=True, omit_if_default=True)
+"""Writes bytes in hexadecimal, the kind of a step beside its fields, and leaves out what is as it
+is by default; refuses unknown keys."""
+
+
+def write_defaults(kind: type) -> None:
+    """Let the converter write all fields of a class, those too that are as they are by default."""
+    hook: Any = make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=False)
+    converter.register_unstructure_hook(kind, hook)
+
 
 converter.register_unstructure_hook(bytes, lambda data: data.hex(" "))
 converter.register_structure_hook(bytes, _bytes_from_hex)
 converter.register_unstructure_hook(Source, str)
 converter.register_structure_hook(Source, lambda text, _: Source.parse(text))
 configure_union_passthrough(str | int | None, converter)
+converter.register_unstructure_hook(Value, _value)
+converter.register_structure_hook(Value, lambda value, _: _value_from(value))
 for _base in (Step, Element):
     include_subclasses(
         _base, converter, union_strategy=partial(configure_tagged_union, tag_name="step")

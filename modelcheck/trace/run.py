@@ -7,9 +7,7 @@ from modelcheck.isa import decode
 from modelcheck.machine import cpu
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import Chunk
-from modelcheck.machine.program import PATCHER
-from modelcheck.machine.state import Execution, Local, Move, Shared
-from modelcheck.protocol.steps import Element
+from modelcheck.machine.state import Execution, Local, Move, Place, Shared
 from modelcheck.trace.trace import Executed, TraceStep, Violation
 from modelcheck.trace.words import describe, explain
 
@@ -60,7 +58,7 @@ class Run:
         for history, contents in zip(self._versions, self.shared.memory, strict=True):
             if contents[-1] != history[-1][0]:
                 history.append((contents[-1], self.number))
-        step = self._step_of(actor, was, move)
+        step = move.step
         executed = self._executed(move.execution, origin)
         return TraceStep(
             actor=self.machine.actor_name(actor, interrupt=move.interrupt),
@@ -89,42 +87,37 @@ class Run:
         name = move.violations[0]
         return Violation(name, step.actor, explain(name, step))
 
-    def _step_of(self, actor: int, was: Local, move: Move) -> Element | None:
-        """The step of the spec that a move carries out, if it is of the spec."""
-        setup = self.machine.setup
-        if move.label in (cpu.FETCH, cpu.READ, cpu.EXECUTE, cpu.TAKE_IPI):
-            return None
-        if was.trap is not None and setup.handler is not None:
-            return setup.handler.program[was.trap.pc]
-        return setup.program[was.pc] if actor == PATCHER else None
-
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:
             return None
         protocol = self.machine.setup.protocol
         site = protocol.sites[execution.site]
-        text = decode(protocol.isa, execution.data, site.address).text if execution.data else ""
-        return Executed(site.name, execution.kind, execution.data, origin, text)
+        text = (
+            decode(protocol.isa, execution.data, site.address + execution.offset).text
+            if execution.data
+            else ""
+        )
+        return Executed(site.name, execution.kind, execution.data, origin, text, execution.offset)
 
     # Where fetched bytes came from.
 
     def _origin(self, actor: int, move: Move) -> tuple[int, ...]:
         """For each byte that a move executes, the step that wrote the version it read."""
-        chunks = self.machine.setup.layout.chunks
-        if move.label == cpu.FETCH:
-            site, *versions = move.choice
-            found = [
-                origin
-                for chunk, version in zip(chunks[site], versions, strict=False)
-                for origin in self._written(chunk, version)
-            ]
-        elif move.label == cpu.READ:
-            site, number, version = move.choice
-            reading = self._reading.setdefault(actor, {})
-            reading[number] = self._written(chunks[site][number], version)
-            found = [origin for at in sorted(reading) for origin in reading[at]]
+        setup = self.machine.setup
+        found: list[int] = []
+        if move.label == cpu.FETCH and move.execution is not None:
+            place = Place(move.execution.site, move.execution.offset, 0)
+            versions = cpu.versions(setup, move.choice)
+            for chunk, version in zip(cpu.chunks(setup, place), versions, strict=False):
+                found += self._written(chunk, version)
         else:
-            reading = self._reading.get(actor, {})
+            reading = self._reading.setdefault(actor, {})
+            if move.label == cpu.READ:
+                fetch = move.local.fetch
+                offset = fetch.offset if fetch else move.execution.offset if move.execution else 0
+                number, version = cpu.versions(setup, move.choice)
+                chunk = cpu.chunks(setup, Place(move.choice[0], offset, 0))[number]
+                reading[number] = self._written(chunk, version)
             found = [origin for at in sorted(reading) for origin in reading[at]]
         if move.label != cpu.READ or move.execution is not None:
             self._reading.pop(actor, None)

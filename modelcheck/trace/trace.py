@@ -13,7 +13,8 @@ from cattrs import BaseValidationError
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.trace.converter import converter, faults
+from modelcheck.protocol.suite import Bug
+from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 1
 
@@ -24,7 +25,7 @@ class TraceError(ValueError):
 
 @dataclass(frozen=True)
 class Executed:
-    """An instruction that a CPU executed in a step, or that a handler acted out.
+    """An instruction that a CPU executed in a step, or that a handler acted out, at `offset`.
 
     `origin` has, for each byte, the number of the step that wrote the version read; 0 stands for
     what was there before the patch.
@@ -35,6 +36,7 @@ class Executed:
     data: bytes
     origin: tuple[int, ...]
     disassembly: str
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Violation:
 
 @dataclass(frozen=True)
 class Trace:
-    """A run from the initial state to a violation, with all that is needed to run it again."""
+    """A run from the initial state to a violation, with all that is needed to run it again.
+
+    Where it is a `loop` that violates, that is the number of the step after which it begins; it
+    ends with the last step. `bug` is the real bug that the variant was.
+    """
 
     spec: str
     variant: str
@@ -74,7 +80,13 @@ class Trace:
     configuration: Configuration
     steps: tuple[TraceStep, ...]
     violation: Violation
+    bug: Bug | None = None
+    loop: int | None = None
     schema: int = SCHEMA
+
+
+write_defaults(Configuration)
+write_defaults(Trace)
 
 
 def to_json(trace: Trace) -> str:

@@ -1,0 +1,80 @@
+"""Sites as CPUs walk through them: which instructions are right where, and where they lead.
+
+Knows sites; knows nothing of memory or CPUs.
+"""
+
+from functools import cache
+
+from modelcheck.machine.state import Kind, Place
+from modelcheck.protocol.code import Site
+
+OLD, NEW = 1, 2
+"""The bits of the first two forms of a site."""
+
+
+class Region:
+    """The forms of a site, by offset. A site of one instruction is a region that has no inside."""
+
+    def __init__(self, number: int, site: Site) -> None:
+        self._number = number
+        self._site = site
+        self._forms = site.forms
+        self._every = (1 << len(self._forms)) - 1
+        self._next: dict[tuple[int, int], int | None] = {}
+        self._length: dict[tuple[int, int], int] = {}
+        for form, runs in enumerate(form.runs for form in self._forms):
+            for i, (offset, length) in enumerate(runs):
+                self._length[form, offset] = length
+                self._next[form, offset] = runs[i + 1][0] if i + 1 < len(runs) else None
+        self.known = cache(self._known)
+        self.extent = cache(self._extent)
+
+    def entries(self) -> tuple[Place, ...]:
+        """Where a CPU may enter."""
+        return tuple(Place(self._number, offset, self._every) for offset in self._site.entries)
+
+    def _known(self, offset: int) -> tuple[bytes, ...]:
+        """The instructions that are right at an offset, each once."""
+        found = (self._instruction(form, offset) for form in range(len(self._forms)))
+        return tuple(dict.fromkeys(data for data in found if data))
+
+    def _extent(self, offset: int) -> int:
+        """Up to which byte a CPU may read to fetch the instruction at an offset."""
+        known = self.known(offset)
+        return offset + max(map(len, known)) if known else len(self._site)
+
+    def _instruction(self, form: int, offset: int) -> bytes:
+        length = self._length.get((form, offset), 0)
+        return self._forms[form].data[offset : offset + length]
+
+    def instruction(self, form: int, offset: int) -> bytes:
+        """The instruction that a form (a bit) has at an offset; none if it has none there."""
+        return self._instruction(form.bit_length() - 1, offset)
+
+    def agreeing(self, offset: int, data: bytes) -> int:
+        """A bit for each form that has exactly this instruction at an offset."""
+        return sum(
+            1 << form for form in range(len(self._forms)) if self._instruction(form, offset) == data
+        )
+
+    def onward(self, place: Place, agreeing: int) -> Place | None:
+        """Where a CPU is after an instruction that these forms agree with; None if outside."""
+        if not agreeing:
+            return None
+        form = (agreeing & -agreeing).bit_length() - 1
+        offset = self._next[form, place.offset]
+        if offset is None:
+            return None
+        return Place(self._number, offset, place.forms & agreeing)
+
+
+def kind_of(agreeing: int) -> Kind:
+    """What an instruction is that these forms agree with."""
+    match agreeing & (OLD | NEW):
+        case 1:
+            return "old"
+        case 2:
+            return "new"
+        case 3:
+            return "both"
+    return "between" if agreeing else "torn"

@@ -1,0 +1,259 @@
+"""What makes a protocol fit together; each fault is one message that names place and remedy.
+
+Knows the parts of a protocol.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from modelcheck.isa import ISAS
+from modelcheck.protocol.code import Cell
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.steps import (
+    CPU_ONLY,
+    DATA,
+    HANDLER_ONLY,
+    RETURNS,
+    TESTS,
+    Add,
+    Block,
+    Element,
+    Emulate,
+    Execute,
+    If,
+    IncrementUnlessZero,
+    Lock,
+    Lookup,
+    Step,
+    Test,
+    Unlock,
+    Use,
+    Write,
+    flatten,
+    flow,
+)
+
+if TYPE_CHECKING:
+    from modelcheck.protocol.protocol import Handler, Protocol
+
+
+def check_protocol(protocol: "Protocol") -> None:
+    """Raise SpecError where the parts of a protocol do not fit together."""
+    _check_names(protocol)
+    _check_sites(protocol)
+    _check_program(protocol, protocol.program, "the patcher")
+    for patcher in protocol.patchers:
+        _check_program(protocol, patcher.program, f"patcher {patcher.name!r}")
+    _check_cpu_program(protocol)
+    if protocol.handler:
+        _check_handler(protocol, protocol.handler)
+    if protocol.callee:
+        _check_routine(protocol, protocol.callee, "callee")
+    if not protocol.properties:
+        raise SpecError(f"protocol {protocol.name!r} watches no property; name at least one")
+    for name in protocol.properties:
+        if name not in PROPERTIES:
+            raise SpecError(
+                f"protocol {protocol.name!r}: unknown property {name!r}; known: "
+                + ", ".join(PROPERTIES)
+            )
+    if protocol.isa not in ISAS:
+        raise SpecError(
+            f"protocol {protocol.name!r}: unknown instruction set {protocol.isa!r}; known: "
+            + ", ".join(ISAS)
+        )
+
+
+def labels(protocol: "Protocol") -> Iterator[str]:
+    """The names of all steps and blocks, as edits name them."""
+    for prefix, program in protocol.programs.items():
+        yield from _labels(program, prefix)
+
+
+def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
+    for element in program:
+        path = prefix + element.label
+        yield path
+        match element:
+            case Block():
+                yield from _labels(element.steps, path + "/")
+            case If():
+                yield from _labels((*element.then, *element.otherwise), path + "/")
+
+
+def _check_names(protocol: "Protocol") -> None:
+    handler = protocol.handler.program if protocol.handler else ()
+    for kind, names in (
+        ("site", [site.name for site in protocol.sites]),
+        ("cell", [cell.name for cell in protocol.cells]),
+        ("patcher", [patcher.name for patcher in protocol.patchers]),
+        ("handler step label", [*_labels(handler, "")]),
+        ("step label", [*labels(protocol)]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise SpecError(
+                    f"protocol {protocol.name!r}: {kind} {name!r} is used {count} times; "
+                    "give each its own name"
+                )
+
+
+def _check_sites(protocol: "Protocol") -> None:
+    if not protocol.sites:
+        raise SpecError(f"protocol {protocol.name!r} has no site; give it at least one Site")
+    for one, other in combinations(protocol.sites, 2):
+        if one.address < other.address + len(other) and other.address < one.address + len(one):
+            raise SpecError(
+                f"sites {one.name!r} ({one.address:#x}, {len(one)} bytes) and {other.name!r} "
+                f"({other.address:#x}, {len(other)} bytes) overlap; give them addresses that "
+                "do not"
+            )
+
+
+def _check_program(protocol: "Protocol", program: tuple[Element, ...], whose: str) -> None:
+    for step in flatten(program):
+        if isinstance(step, HANDLER_ONLY):
+            raise SpecError(
+                f"{_where(step)}: {type(step).__name__} is for trap handlers, not for {whose}"
+            )
+        if isinstance(step, CPU_ONLY):
+            raise SpecError(
+                f"{_where(step)}: {type(step).__name__} is for the program that CPUs run, not for "
+                f"{whose}"
+            )
+        _check_step(protocol, step)
+    _check_tests(program)
+
+
+def _check_cpu_program(protocol: "Protocol") -> None:
+    for step in flatten(protocol.cpu_program):
+        if isinstance(step, (*HANDLER_ONLY, Write)):
+            raise SpecError(f"{_where(step)}: a CPU that runs the sites does not do that")
+        _check_step(protocol, step)
+    _check_tests(protocol.cpu_program)
+
+
+def _check_tests(program: tuple[Element, ...]) -> None:
+    """A test stands in an If, and only a test does; a Lookup may stand alone."""
+    for element in program:
+        match element:
+            case Block():
+                _check_tests(element.steps)
+            case If():
+                if not isinstance(element.test, TESTS):
+                    raise SpecError(
+                        f"{_where(element.test)}: {type(element.test).__name__} is no test; when() "
+                        "takes is_equal, increment_unless_zero or lookup"
+                    )
+                _check_tests((*element.then, *element.otherwise))
+            case Test() | IncrementUnlessZero():
+                raise SpecError(f"{_where(element)}: a test leads nowhere; put it into when()")
+
+
+def _check_step(protocol: "Protocol", step: Step) -> None:
+    sites = {site.name: site for site in protocol.sites}
+    cells = {cell.name: cell for cell in protocol.cells}
+    where = _where(step)
+    if isinstance(step, Write):
+        if step.site not in sites:
+            raise SpecError(f"{where}: no site named {step.site!r}; add it to the protocol's sites")
+        size = len(sites[step.site])
+        for data in (step.data, step.expects or step.data):
+            if not step.data or step.at < 0 or step.at + len(data) > size:
+                raise SpecError(
+                    f"{where}: {len(data)} bytes at offset {step.at} are not within site "
+                    f"{step.site!r}, which has {size}"
+                )
+    for name in getattr(step, "sites", ()) if isinstance(step, Execute) else ():
+        if name not in sites:
+            raise SpecError(f"{where}: no site named {name!r}; add it to the protocol's sites")
+    used = (
+        getattr(step, "through", None) if isinstance(step, Write) else getattr(step, "cell", None)
+    )
+    if used is None:
+        return
+    if used not in cells:
+        raise SpecError(f"{where}: no cell named {used!r}; add it to the protocol's cells")
+    _check_value(step, cells[used], where)
+
+
+def _check_value(step: Step, cell: Cell, where: str) -> None:
+    counts = isinstance(cell.initial, int)
+    if isinstance(step, Add | IncrementUnlessZero | Lock | Unlock) and not counts:
+        raise SpecError(
+            f"{where}: cell {cell.name!r} begins with {cell.initial!r}, which is no number"
+        )
+    if isinstance(step, Lock | Unlock) and cell.per_cpu:
+        raise SpecError(f"{where}: a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")
+
+
+def _where(step: Step) -> str:
+    return f"step {step.label!r}" + (f" ({step.source})" if step.source else "")
+
+
+def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
+    if not handler.trap:
+        raise SpecError(f"protocol {protocol.name!r}: the handler's trap has no bytes")
+    for site in protocol.sites:
+        if len(handler.trap) > len(site):
+            raise SpecError(
+                f"site {site.name!r} has {len(site)} bytes, fewer than the trap instruction, "
+                f"{handler.trap.hex(' ')}; take a shorter trap"
+            )
+        for which, data in (("old", site.old), ("new", site.new)):
+            if data.startswith(handler.trap) and not site.foreign:
+                raise SpecError(
+                    f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
+                    "trap could not be told from it; patch another instruction or trap"
+                )
+    _check_routine(protocol, handler.program, "handler")
+
+
+def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
+    looked_up: set[str] = set()
+    for step in flatten(program):
+        if not isinstance(step, (*HANDLER_ONLY, *DATA)):
+            raise SpecError(
+                f"{_where(step)}: a trap handler cannot {type(step).__name__}; it looks up, "
+                "counts, emulates, skips and returns"
+            )
+        _check_step(protocol, step)
+        if isinstance(step, Lookup):
+            looked_up.add(step.cell)
+        elif isinstance(step, Emulate | Use) and step.cell not in (None, *looked_up):
+            raise SpecError(
+                f"step {step.label!r}: the handler uses cell {step.cell!r} before looking it up; "
+                "put a lookup before it"
+            )
+    _check_tests(program)
+    _check_ends(protocol, program, what)
+
+
+def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
+    """Each way through ends with a return, and nothing stands behind one."""
+    lines = flow(program)
+    todo, reached = [0], set[int]()
+    while todo:
+        at = todo.pop()
+        if at == len(lines):
+            raise SpecError(
+                f"protocol {protocol.name!r}: the {what} must end with a Return (iret), "
+                "whichever way it takes"
+            )
+        if at not in reached:
+            reached.add(at)
+            if not isinstance(lines[at].step, RETURNS):
+                todo += _following(lines[at].then, lines[at].otherwise)
+    for number, line in enumerate(lines):
+        if number not in reached:
+            raise SpecError(
+                f"protocol {protocol.name!r}: step {line.step.label!r} of the {what} stands behind "
+                "a Return, and is never reached; take it out"
+            )
+
+
+def _following(*lines: int) -> Iterable[int]:
+    return dict.fromkeys(lines)
