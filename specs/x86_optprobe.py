@@ -1,0 +1,172 @@
+"""x86: an optimised kprobe, a 5-byte jump over several instructions (Linux, arch_optimize_kprobes).
+
+Source: Linux arch/x86/kernel/kprobes/opt.c and kernel/kprobes.c; 5c02ece81848 (2019) puts the
+first sync in, f66c0447cca1 (2019) clears the flag after the text. A kprobe puts int3 over the
+first instruction, whose handler steps a copy of it and goes on behind it. Later the whole region
+becomes a jump to a detour; then a task that was interrupted between the old instructions would go
+on in the middle of the jump. So the kernel waits until no task is inside: synchronize_rcu_tasks().
+Left out: several probes, the delayed work, and how the detour is made.
+
+What the verdicts mean: the grace period must begin when every CPU sees int3, because one that does
+not can enter the region again; hence a sync first. stop_machine() does not help at all: it stops a
+CPU where it is, between two instructions of the region.
+"""
+
+from modelcheck import (
+    Bug,
+    Cell,
+    Handler,
+    Protocol,
+    Site,
+    Suite,
+    Variant,
+    emulate,
+    iret,
+    is_equal,
+    on_each_cpu,
+    runs,
+    stop_machine,
+    store,
+    synchronize_rcu_tasks,
+    violates,
+    when,
+    write,
+)
+
+INT3 = b"\xcc"
+PUSH_MOV_NOP = bytes.fromhex("55 48 89 e5 90")
+JMP = bytes.fromhex("e9 e7 57 07 00")
+
+region = Site(
+    "probed",
+    PUSH_MOV_NOP,
+    JMP,
+    address=0xFFFFFFFF81001000,
+    old_runs=runs(1, 3, 1),
+    new_runs=runs(5),
+)
+optimized = Cell("optimized", 0)
+
+# A trap runs the detour if the probe is optimised, and otherwise a copy of the first instruction.
+handler = Handler(
+    INT3,
+    (
+        when(
+            is_equal("optimized?", optimized, 1),
+            emulate("detour", instruction="new"),
+            otherwise=(emulate("step", instruction="old"),),
+        ),
+        iret("iret"),
+    ),
+)
+
+PROPERTIES = ("no-torn-instruction", "no-torn-sequence")
+
+optimise = Protocol(
+    "optimise",
+    sites=(region,),
+    cells=(optimized,),
+    program=(
+        write("arm", region, INT3),
+        on_each_cpu("sync-1"),
+        store("flag", optimized, 1),
+        synchronize_rcu_tasks("grace"),
+        write("tail", region, JMP[1:], at=1),
+        on_each_cpu("sync-2"),
+        write("head", region, JMP[:1]),
+        on_each_cpu("sync-3"),
+    ),
+    handler=handler,
+    properties=PROPERTIES,
+)
+
+unoptimise = Protocol(
+    "unoptimise",
+    sites=(
+        Site(
+            "probed",
+            JMP,
+            PUSH_MOV_NOP,
+            address=0xFFFFFFFF81001000,
+            old_runs=runs(5),
+            new_runs=runs(1, 3, 1),
+        ),
+    ),
+    cells=(Cell("optimized", 1),),
+    program=(
+        write("int3", region, INT3),
+        on_each_cpu("sync-1"),
+        write("tail", region, PUSH_MOV_NOP[1:], at=1),
+        on_each_cpu("sync-2"),
+        store("clear flag", optimized, 0),
+        write("disarm", region, PUSH_MOV_NOP[:1]),
+        on_each_cpu("sync-3"),
+    ),
+    # The detour is the old form of the region here, and to step the first instruction is the new.
+    handler=Handler(
+        INT3,
+        (
+            when(
+                is_equal("optimized?", optimized, 1),
+                emulate("detour", instruction="old"),
+                otherwise=(emulate("step", instruction="new"),),
+            ),
+            iret("iret"),
+        ),
+    ),
+    properties=PROPERTIES,
+)
+
+text = stop_machine("stop", write("text", region, JMP, order="single"))
+
+SUITES = (
+    Suite(
+        optimise,
+        (
+            Variant(
+                "grace-before-sync",
+                optimise.moved("grace", before="sync-1").moved("flag", before="grace"),
+                violates(*PROPERTIES),
+                bug=Bug(
+                    "2019-10",
+                    "Linux x86",
+                    "x86/kprobes: Fix ordering while text-patching",
+                    "5c02ece81848",
+                    "Registering wrote int3 without a sync before synchronize_rcu_tasks(). The "
+                    "grace period could be over while a CPU had not yet seen the int3: it entered "
+                    "the region again, and the tail of the jump was written under it.",
+                ),
+            ),
+            Variant("no-grace", optimise.without("grace"), violates(*PROPERTIES)),
+            Variant("flag-late", optimise.moved("flag", after="grace"), violates(*PROPERTIES)),
+            Variant(
+                "stop-machine",
+                optimise.without("arm", "sync-1", "flag", "grace", "tail", "sync-2", "sync-3")
+                .replaced("head", text)
+                .with_handler(None),
+                violates(*PROPERTIES),
+            ),
+        ),
+        cpus=1,
+    ),
+    Suite(
+        unoptimise,
+        (
+            Variant(
+                "flag-before-text",
+                unoptimise.moved("clear flag", before="int3"),
+                violates(*PROPERTIES),
+                bug=Bug(
+                    "2019-11",
+                    "Linux kprobes",
+                    "kprobes: Set unoptimized flag after unoptimizing code",
+                    "f66c0447cca1",
+                    "The flag was cleared before the bytes were restored. A CPU that hit the int3 "
+                    "then stepped the first instruction and went on behind it, where the "
+                    "displacement of the jump still was.",
+                ),
+            ),
+        ),
+        cpus=1,
+    ),
+)
