@@ -6,12 +6,14 @@ Knows protocols, machine, system, explorers and traces; knows nothing of how res
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from modelcheck.explore import liveness
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS
 from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.system.system import System
 from modelcheck.trace.record import record
@@ -116,12 +118,32 @@ def check(
     """Explore a job's state space and judge it by what the spec expects."""
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
-    found = explore(System(machine), limits, watcher)
-    settled = found.verdict is not Verdict.VIOLATED or bool(found.path)
+    system = System(machine)
+    found = explore(system, limits, watcher)
+    if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
+        live = liveness.explore(
+            system,
+            setup.watched,
+            deadlock=DEADLOCK,
+            completes=COMPLETES,
+            limits=limits,
+            watcher=watcher,
+        )
+        found = found if live.verdict is Verdict.SAFE else live
+    # A program that is stuck from the beginning has a counterexample of no steps.
+    stuck = found.property in LIVENESS
+    settled = found.verdict is not Verdict.VIOLATED or bool(found.path) or stuck
     trace = None
-    if found.path:
+    if found.verdict is Verdict.VIOLATED and settled:
         steps = [(transition.actor, transition.row.number) for transition in found.path]
-        trace = record(machine, steps, spec=spec, variant=job.variant.name)
+        trace = record(
+            machine,
+            steps,
+            spec=spec,
+            variant=job.variant,
+            violated=found.property or "",
+            loop=found.loop,
+        )
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
         explorer="reference",

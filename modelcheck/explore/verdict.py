@@ -56,6 +56,8 @@ class Exploration:
     property: str | None = None
     path: tuple[Transition, ...] = ()
     reason: str | None = None
+    loop: int | None = None
+    """Where `path` is a lasso, how many of its steps come before the loop."""
     found: frozenset[str] = field(default_factory=frozenset)
     """The properties violated somewhere, where the search went on beyond the first."""
 

@@ -12,6 +12,7 @@ from modelcheck.machine.effects import Actor
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Broadcast, Guard, Local, Move, Shared
 from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import Lock
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,31 @@ class Machine:
         for move in cpu.moves(self.setup, shared, local, actor):
             yield move._replace(interrupt=True) if role.patches else move
         yield from program.drains(self.setup, shared, local)
+
+    def finished(self, role: Role, local: Local) -> bool:
+        """Whether a patcher's program has finished, and all it stored is in memory."""
+        done = local.pc == len(self.setup.programs[role.number])
+        return not role.patches or (done and not local.buffer)
+
+    def turn(self, role: Role, move: Move) -> tuple[str, bool]:
+        """A program, the interrupts that a CPU takes, what it runs, its stores: each has turns.
+
+        A CPU that comes again and again to where it would take an interrupt takes it at last:
+        that is strong fairness, for a trap handler masks interrupts between. So does who waits for
+        a lock get it: locks are queues (Linux kernel/locking/qspinlock.c).
+        """
+        match move.label:
+            case cpu.TAKE_IPI | cpu.STOP | cpu.LEAVE_STOP if move.step is None:
+                return "interrupt", True
+            case program.DRAIN if move.step is None:
+                return "stores", False
+        if move.interrupt or not role.patches:
+            return "run", False
+        return "program", isinstance(move.step, Lock)
+
+    def paused(self, role: Role, local: Local) -> bool:
+        """Whether a patcher's CPU is in an interrupt, and its program stands still."""
+        return role.patches and not local.in_program
 
     def receive(self, told: Broadcast, local: Local) -> Local:
         """What a broadcast makes of another CPU's local part."""

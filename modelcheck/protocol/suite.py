@@ -97,8 +97,8 @@ class Suite:
     """A protocol and its variants, with the configurations to check them in.
 
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
-    fetched in one atomic read. Each is only a default, which the command line can override. `bug` says
-    which real bug the protocol itself was.
+    fetched in one atomic read. Each is only a default, which the command line can override. `bug`
+    says which real bug the protocol itself was.
     """
 
     protocol: Protocol

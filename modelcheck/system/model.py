@@ -68,6 +68,16 @@ class Model(Protocol):
     def moves(self, role: Any, shared: Any, local: Any) -> Iterable[Move]:
         """The steps that an actor of `role` can take, in a fixed order, guards aside."""
 
+    def finished(self, role: Any, local: Any) -> bool:
+        """Whether an actor has nothing left that it must finish; asked for liveness only."""
+
+    def turn(self, role: Any, move: Any) -> tuple[str, bool]:
+        """Whose turn a step is, among what an actor does side by side, and whether that turn comes
+        if the step is possible again and again (else: if it stays possible); for liveness only."""
+
+    def paused(self, role: Any, local: Any) -> bool:
+        """Whether an interrupt keeps an actor from its "program" turn; for liveness only."""
+
     def receive(self, broadcast: Any, local: Any) -> Any:
         """What a broadcast makes of the local value of each other actor."""
 

@@ -7,6 +7,8 @@ from dataclasses import fields
 
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.state import Move
+from modelcheck.protocol.properties import DEADLOCK, LIVENESS
+from modelcheck.trace.endless import Endless, Situation
 from modelcheck.trace.run import Run
 from modelcheck.trace.trace import Trace, TraceStep, Violation
 
@@ -29,6 +31,7 @@ def replay(trace: Trace) -> int:
         for interrupt in (False, True)
     }
     violation: Violation | None = None
+    taken: list[tuple[Situation, int, Move]] = []
     for number, recorded in enumerate(trace.steps, start=1):
         where = f"step {number} ({recorded.actor}: {recorded.label})"
         if violation is not None:
@@ -39,13 +42,40 @@ def replay(trace: Trace) -> int:
             )
         actor = actors[recorded.actor]
         move = _find(run, actor, recorded, where)
+        taken.append(((run.shared, tuple(run.locals)), actor, move))
         done = run.take(actor, move)
         _compare(recorded, done, where)
         violation = run.violation(move, done)
     if violation is None:
-        raise ReplayError("the trace ends without a violation")
+        violation = _endless(trace, run, taken)
     _compare(trace.violation, violation, "violation")
     return len(trace.steps)
+
+
+def _endless(trace: Trace, run: Run, taken: list[tuple[Situation, int, Move]]) -> Violation:
+    """What a trace violates by what may follow it. Raises ReplayError if that is nothing."""
+    name = trace.violation.property
+    endless = Endless(run.machine)
+    here = (run.shared, tuple(run.locals))
+    if name not in run.machine.properties or name not in LIVENESS:
+        raise ReplayError("the trace ends without a violation")
+    if name == DEADLOCK:
+        if endless.can_finish(here):
+            raise ReplayError("after the last step, all programs can still finish")
+        return run.unfinished(name)
+    if trace.loop is None or not 0 <= trace.loop <= len(taken):
+        raise ReplayError("the trace says of no loop where it begins")
+    loop = taken[trace.loop :]
+    if not loop and endless.possible(here):
+        raise ReplayError("the trace ends without a loop, and there are steps left to take")
+    if loop and loop[0][0] != here:
+        raise ReplayError(f"the loop does not lead back to where it is after step {trace.loop}")
+    if endless.finished(here):
+        raise ReplayError("all programs have finished")
+    starved = endless.starved(loop)
+    if starved is not None:
+        raise ReplayError(f"the loop is not fair to {starved}, which never gets its turn")
+    return run.unfinished(name)
 
 
 def _find(run: Run, actor: int, recorded: TraceStep, where: str) -> Move:

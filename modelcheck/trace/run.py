@@ -9,7 +9,7 @@ from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.state import Execution, Local, Move, Place, Shared
 from modelcheck.trace.trace import Executed, TraceStep, Violation
-from modelcheck.trace.words import describe, explain
+from modelcheck.trace.words import describe, explain, explain_unfinished
 
 
 class Run:
@@ -79,6 +79,18 @@ class Run:
             },
             executed=executed,
         )
+
+    def unfinished(self, name: str) -> Violation:
+        """That some program never finishes from here, by the name of the property violated."""
+        waiting = [
+            (self.machine.actor_name(actor), self.machine.setup.programs[role.number][local.pc])
+            for actor, (role, local) in enumerate(zip(self.roles, self.locals, strict=True))
+            if not self.machine.finished(role, local)
+            and local.pc < len(self.machine.setup.programs[role.number])
+        ]
+        actor = waiting[0][0] if waiting else self.machine.actor_name(0)
+        stuck = ", ".join(f"{who} at {line.step.label}" for who, line in waiting)
+        return Violation(name, actor, explain_unfinished(name, stuck))
 
     def violation(self, move: Move, step: TraceStep) -> Violation | None:
         """What a step just taken violates, if anything."""

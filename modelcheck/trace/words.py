@@ -6,7 +6,6 @@ from modelcheck.machine.machine import Machine
 from modelcheck.machine.state import Buffered, Local, Move, Place
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.properties import (
-    COMPLETES,
     DEADLOCK,
     EFFECT,
     MONOTONE,
@@ -221,8 +220,11 @@ def explain(name: str, step: TraceStep) -> str:
             )
         case _ if name == UNEXPECTED:
             return f"{actor} replaces other bytes than those it expects to find: {step.does}."
-        case _ if name == DEADLOCK:
-            return "From here on some program can never finish, whatever anybody does."
-        case _ if name == COMPLETES:
-            return "The steps of the loop can go on for ever, and some program never finishes."
     raise ValueError(name)
+
+
+def explain_unfinished(name: str, stuck: str) -> str:
+    """In one sentence, that programs never finish which are stuck where `stuck` says."""
+    if name == DEADLOCK:
+        return f"From here on this can never finish, whatever anybody does: {stuck}."
+    return f"The loop can go on for ever, and this never finishes: {stuck}."

@@ -31,7 +31,7 @@ def render(trace: Trace) -> RenderableType:
     parts: list[RenderableType] = [_heading(trace), Text(), _lanes(trace), Text()]
     parts.append(Text(trace.violation.why, style="bold red"))
     parts.append(Text(f"{trace.violation.property}: {PROPERTIES[trace.violation.property]}"))
-    executed = trace.steps[-1].executed
+    executed = trace.steps[-1].executed if trace.steps else None
     if executed is not None and executed.origin:
         parts += [Text(), _bytes(trace, executed)]
     return Group(*parts)
@@ -42,7 +42,8 @@ def _heading(trace: Trace) -> Text:
     own = " and the patcher's own" if protocol.patcher_executes else ""
     lines = [
         f"{trace.spec}: {protocol.name}, variant {trace.variant}",
-        f"violates {trace.violation.property} in {len(trace.steps)} steps",
+        f"violates {trace.violation.property} in {len(trace.steps)} steps"
+        + (f", the last {len(trace.steps) - trace.loop} of them a loop" if trace.loop else ""),
         f"{plural(run.cpus, 'CPU')}{own}; fetch model {run.fetch}, chunks of "
         f"{plural(run.chunk, 'byte')}, site at offset {run.offset}; {run.semantics}",
     ]
@@ -67,6 +68,8 @@ def _lanes(trace: Trace) -> Table:
     memory = {site.name: site.old for site in sites}
     table.add_row("0", "", *(_marked(memory[s.name], memory[s.name]) for s in sites))
     for number, step in enumerate(trace.steps, start=1):
+        if trace.loop == number - 1:
+            table.add_row("", "", *(Text() for _ in sites), Text("from here on, for ever:"))
         before, memory = memory, memory | step.memory
         cells = [_marked(before[s.name], memory[s.name]) for s in sites]
         last = number == len(trace.steps)

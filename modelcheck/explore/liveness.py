@@ -1,0 +1,331 @@
+"""Liveness: can every program still finish, and does it, if everybody gets their turn?
+
+Explores the whole graph with the reference's transitions, one actor told from another: symmetry
+would mix up who starves. Knows systems, and from the model which steps are fair and what it is to
+be finished.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import networkx as nx
+
+from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.system.system import State, System, Transition
+
+PROGRAM = "program"
+"""The kind of the threads that interrupts keep from moving."""
+
+
+class Thread(NamedTuple):
+    """Steps of one actor that get their turn together.
+
+    Weakly fair: if one of them is possible from some point on without a break, one is taken; that
+    an interrupt came between is no break. `strong`: if one of them is possible again and again,
+    one is taken.
+    """
+
+    actor: int
+    kind: str
+    strong: bool
+
+
+class Fairness:
+    """What a model says of turns and of programs that have finished, by the numbers of states."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._turns: dict[tuple[int, int, int, int], tuple[str, bool]] = {}
+
+    def finished(self, state: State) -> bool:
+        """Whether all programs have finished."""
+        model, values = self._system.model, self._system.locals.values
+        return all(
+            model.finished(model.roles[role], values[local])
+            for role, local in zip(self._system.actors, state[1:], strict=True)
+        )
+
+    def paused(self, state: State, thread: Thread) -> bool:
+        """Whether an interrupt keeps the thread's actor from its program."""
+        model = self._system.model
+        role = model.roles[self._system.actors[thread.actor]]
+        local = self._system.locals.values[state[thread.actor + 1]]
+        return thread.kind == PROGRAM and model.paused(role, local)
+
+    def thread(self, state: State, step: Transition) -> Thread:
+        """The thread that takes a step."""
+        role, shared, local = self._system.actors[step.actor], state[0], state[step.actor + 1]
+        key = (role, shared, local, step.row.number)
+        if key not in self._turns:
+            model, system = self._system.model, self._system
+            moves = model.moves(
+                model.roles[role], system.shareds.values[shared], system.locals.values[local]
+            )
+            for number, move in enumerate(moves):
+                self._turns[role, shared, local, number] = model.turn(model.roles[role], move)
+        return Thread(step.actor, *self._turns[key])
+
+
+@dataclass
+class Graph:
+    """All reachable states and the steps between them; `parent` is a shortest way back."""
+
+    steps: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
+    parent: dict[State, tuple[State, Transition] | None] = field(default_factory=dict)
+
+    def path(self, state: State) -> tuple[Transition, ...]:
+        """A shortest path to a state."""
+        found: list[Transition] = []
+        while (before := self.parent[state]) is not None:
+            state, step = before
+            found.append(step)
+        return tuple(reversed(found))
+
+
+def explore(
+    system: System,
+    properties: tuple[str, ...],
+    *,
+    deadlock: str,
+    completes: str,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+) -> Exploration:
+    """Check those of the properties `deadlock` and `completes` that are asked for.
+
+    A path to where some program can never finish and none moves again, or a lasso on which one
+    never does: `loop` is then how many steps of the path come before the loop.
+    """
+    fairness = Fairness(system)
+    pulse = Pulse(limits, watcher)
+    graph = Graph()
+    reason = None
+    try:
+        _reach(system, graph, pulse)
+    except LimitError as limit:
+        reason = str(limit)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    transitions = sum(len(steps) for steps in graph.steps.values())
+
+    def answer(
+        verdict: Verdict,
+        name: str | None = None,
+        path: tuple[Transition, ...] = (),
+        loop: int | None = None,
+    ) -> Exploration:
+        return Exploration(
+            verdict,
+            len(graph.steps),
+            transitions,
+            len(path),
+            pulse.seconds(),
+            name,
+            path,
+            reason,
+            loop=loop,
+        )
+
+    if reason:
+        return answer(Verdict.INCONCLUSIVE)
+    if deadlock in properties:
+        stuck = _stuck(graph, fairness)
+        if stuck is not None:
+            return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
+    if completes in properties:
+        lasso = _starving(graph, fairness)
+        if lasso is not None:
+            stem, loop = lasso
+            return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
+    return answer(Verdict.SAFE)
+
+
+def _reach(system: System, graph: Graph, pulse: Pulse) -> None:
+    first = system.initial()
+    graph.parent[first] = None
+    todo = deque([first])
+    while todo:
+        if len(graph.steps) % 2048 == 0:
+            pulse.beat(len(graph.parent), 0, len(todo), 0)
+        state = todo.popleft()
+        graph.steps[state] = tuple(system.successors(state))
+        for step in graph.steps[state]:
+            if step.target not in graph.parent:
+                graph.parent[step.target] = (state, step)
+                todo.append(step.target)
+
+
+def _stuck(graph: Graph, fairness: Fairness) -> State | None:
+    """The first state met from which no finished one can be reached, and no program moves again."""
+    before: dict[State, list[State]] = {state: [] for state in graph.steps}
+    for state, steps in graph.steps.items():
+        for step in steps:
+            before[step.target].append(state)
+    able = _leading_to(before, (state for state in graph.steps if fairness.finished(state)))
+    stuck = [state for state in graph.steps if state not in able]
+    moving = _leading_to(
+        before,
+        (
+            state
+            for state in stuck
+            if any(fairness.thread(state, step).kind == PROGRAM for step in graph.steps[state])
+        ),
+    )
+    return next((state for state in stuck if state not in moving), None)
+
+
+def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> set[State]:
+    """The states from which one of the given ones can be reached."""
+    found = set(states)
+    todo = list(found)
+    while todo:
+        for state in before[todo.pop()]:
+            if state not in found:
+                found.add(state)
+                todo.append(state)
+    return found
+
+
+Lasso = tuple[tuple[Transition, ...], tuple[Transition, ...]]
+
+
+def _starving(graph: Graph, fairness: Fairness) -> Lasso | None:
+    """A fair run on which some program never finishes."""
+    unfinished = [state for state in graph.steps if not fairness.finished(state)]
+    order = {state: number for number, state in enumerate(graph.steps)}
+    found = [*_fair_components(graph, fairness, unfinished)]
+    if not found:
+        return None
+    component = min(found, key=lambda states: min(order[state] for state in states))
+    start = min(component, key=order.__getitem__)
+    return graph.path(start), _loop(graph, fairness, component, start)
+
+
+def _fair_components(
+    graph: Graph, fairness: Fairness, states: Iterable[State]
+) -> Iterable[frozenset[State]]:
+    """Sets of states in which a fair run can stay for ever."""
+    inside = set(states)
+    part: nx.DiGraph[State] = nx.DiGraph()
+    part.add_nodes_from(inside)
+    part.add_edges_from(
+        (state, step.target)
+        for state in inside
+        for step in graph.steps[state]
+        if step.target in inside
+    )
+    for component in nx.strongly_connected_components(part):
+        closed = len(component) > 1 or any(
+            step.target in component for state in component for step in graph.steps[state]
+        )
+        if not closed:
+            # A state that nothing leaves is stayed in.
+            if any(not graph.steps[state] for state in component):
+                yield frozenset(component)
+            continue
+        taken, possible = _threads(graph, fairness, component)
+        starved = [
+            thread
+            for thread in possible
+            if thread not in taken
+            and (thread.strong or not _breaks(fairness, component, possible[thread], thread))
+        ]
+        if starved:
+            left = component - set().union(*(possible[thread] for thread in starved))
+            yield from _fair_components(graph, fairness, left)
+        else:
+            yield frozenset(component)
+
+
+def _breaks(
+    fairness: Fairness, component: Iterable[State], possible: set[State], thread: Thread
+) -> set[State]:
+    """Where a thread cannot move, although no interrupt keeps it from that."""
+    return {
+        state for state in component if state not in possible and not fairness.paused(state, thread)
+    }
+
+
+def _threads(
+    graph: Graph, fairness: Fairness, component: set[State]
+) -> tuple[set[Thread], dict[Thread, set[State]]]:
+    """The threads that move within a component, and where each can move."""
+    taken: set[Thread] = set()
+    possible: dict[Thread, set[State]] = {}
+    for state in component:
+        for step in graph.steps[state]:
+            thread = fairness.thread(state, step)
+            possible.setdefault(thread, set()).add(state)
+            if step.target in component:
+                taken.add(thread)
+    return taken, possible
+
+
+def _loop(
+    graph: Graph, fairness: Fairness, component: frozenset[State], start: State
+) -> tuple[Transition, ...]:
+    """A loop from `start` within a fair component, on which each thread moves or once cannot."""
+    if not graph.steps[start]:
+        return ()
+    taken, possible = _threads(graph, fairness, set(component))
+    loop: list[Transition] = []
+    here = start
+    for thread in sorted(possible):
+        if _served(graph, fairness, start, loop, thread):
+            continue
+        if thread in taken:
+            way = _way(
+                graph,
+                component,
+                here,
+                lambda state, step, thread=thread: fairness.thread(state, step) == thread,  # type: ignore[misc]
+            )
+        else:
+            idle = _breaks(fairness, component, possible[thread], thread)
+            if here in idle:
+                continue
+            way = _way(graph, component, here, lambda _, step, idle=idle: step.target in idle)  # type: ignore[misc]
+        loop += way
+        here = loop[-1].target
+    if here != start or not loop:
+        loop += _way(graph, component, here, lambda _, step: step.target == start)
+    return tuple(loop)
+
+
+def _served(
+    graph: Graph, fairness: Fairness, start: State, loop: list[Transition], thread: Thread
+) -> bool:
+    """Whether a thread moves on a walk already."""
+    states = [start, *(step.target for step in loop)]
+    return any(
+        fairness.thread(state, step) == thread for state, step in zip(states, loop, strict=False)
+    )
+
+
+def _way(
+    graph: Graph,
+    component: frozenset[State],
+    start: State,
+    wanted: Callable[[State, Transition], bool],
+) -> list[Transition]:
+    """A shortest walk within a component whose last step is a wanted one."""
+    parent: dict[State, tuple[State, Transition] | None] = {start: None}
+    todo = deque([start])
+    while todo:
+        state = todo.popleft()
+        for step in graph.steps[state]:
+            if step.target not in component:
+                continue
+            if wanted(state, step):
+                way = [step]
+                while (before := parent[state]) is not None:
+                    state, earlier = before
+                    way.append(earlier)
+                return way[::-1]
+            if step.target not in parent:
+                parent[step.target] = (state, step)
+                todo.append(step.target)
+    raise AssertionError("a component is connected")
