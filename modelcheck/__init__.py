@@ -7,6 +7,7 @@ from modelcheck.protocol.code import Cell, Form, Site, runs
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.protocol import Handler, Patcher, Protocol
 from modelcheck.protocol.steps import (
+    Block,
     add,
     block,
     caches_clean_inval_pou,
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SAFE",
+    "Block",
     "Bug",
     "Cell",
     "Expectation",

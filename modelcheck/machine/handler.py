@@ -69,25 +69,19 @@ def _returned(setup: Setup, shared: Shared, local: Local, *, synchronises: bool)
 
 
 def _acted_out(
-    setup: Setup, shared: Shared, local: Local, trap: Trap, instruction: str, execution: Execution
-) -> tuple[Move, bool]:
-    """The handler acts as the old or the new instruction (or as neither) would."""
+    setup: Setup, shared: Shared, local: Local, trap: Trap, agreeing: int, execution: Execution
+) -> Move:
+    """The handler acts as an instruction that these forms of the site have there."""
     violations: list[str] = []
-    after, went_back = acted(setup, local, trap.site, instruction)
+    kind = "old" if agreeing & OLD else "new" if agreeing & NEW else ""
+    after, went_back = acted(setup, local, trap.site, kind)
     if went_back:
         violations.append(MONOTONE)
-    if setup.protocol.sites[trap.site].is_region:
-        place = place_of(local, trap)
-        form = {"old": OLD, "new": NEW}.get(instruction, 0)
-        data = setup.regions[trap.site].instruction(form, place.offset) if form else b""
-        agreeing = setup.regions[trap.site].agreeing(place.offset, data) if data else 0
-        after, torn = onward(setup, after, place, agreeing)
-        if torn:
-            violations.append(SEQUENCE)
-        # The pass goes on behind the instruction, once the handler returns.
-        after = after._replace(trap=trap)
-    move = Move("", (), shared, after, execution=execution, violations=setup.watch(*violations))
-    return move, True
+    # In a region, the pass goes on behind the instruction once the handler returns.
+    after, torn = onward(setup, after, place_of(local, trap), agreeing)
+    if torn:
+        violations.append(SEQUENCE)
+    return Move("", (), shared, after, execution=execution, violations=setup.watch(*violations))
 
 
 @_run.register
@@ -131,10 +125,12 @@ def _(step: Use, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: 
 
 @_run.register
 def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    site = setup.protocol.sites[trap.site]
-    data = site.new if step.instruction == "new" else site.old
-    execution = Execution(trap.site, data, "emulated", place_of(local, trap).offset)
-    move, _ = _acted_out(setup, shared, local, trap, step.instruction, execution)
+    place = place_of(local, trap)
+    region = setup.regions[trap.site]
+    data = region.instruction(NEW if step.instruction == "new" else OLD, place.offset)
+    agreeing = region.agreeing(place.offset, data) if data else 0
+    execution = Execution(trap.site, data, "emulated", place.offset)
+    move = _acted_out(setup, shared, local, trap, agreeing, execution)
     if step.cell is not None and _stale(setup, shared, local, trap, setup.cells[step.cell]):
         move = move._replace(violations=(*setup.watch(STALE), *move.violations))
     yield move, True
@@ -142,15 +138,16 @@ def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, act
 
 @_run.register
 def _(step: Skip, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    site = setup.protocol.sites[trap.site]
-    acts_as = ""
-    for kind, data in (("old", site.old), ("new", site.new)):
-        if decode(setup.protocol.isa, data).is_nop:
-            acts_as = kind
-            break
-    execution = Execution(trap.site, b"", "skipped", place_of(local, trap).offset)
-    move, _ = _acted_out(setup, shared, local, trap, acts_as, execution)
-    if not acts_as:
+    place = place_of(local, trap)
+    region = setup.regions[trap.site]
+    agreeing = sum(
+        region.agreeing(place.offset, data)
+        for data in region.known(place.offset)
+        if decode(setup.protocol.isa, data).is_nop
+    )
+    execution = Execution(trap.site, b"", "skipped", place.offset)
+    move = _acted_out(setup, shared, local, trap, agreeing, execution)
+    if not agreeing:
         move = move._replace(violations=(*setup.watch(EFFECT), *move.violations))
     yield move, True
 

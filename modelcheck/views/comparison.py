@@ -82,8 +82,7 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     for site in protocol.sites:
         text.append(f"\n  {site.name}: {site.old.hex(' ')} -> {site.new.hex(' ')}", "not bold")
         if site.equal_bytes:
-            equal = ", ".join(map(str, site.equal_bytes))
-            text.append(f"   (no tear can show in byte {equal}, equal in both)", "dim")
+            text.append(f"   (byte {_ranges(site.equal_bytes)}: equal, no tear can show)", "dim")
     text.append(
         f"\n  {number}{own}, chunks of {plural(run.chunk, 'byte')}, "
         f"site at offset {setup.offset} of its line, {run.semantics}",
@@ -96,6 +95,15 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
             "bold yellow",
         )
     return text
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Ascending numbers as text, those in a row as a range."""
+    parts = [
+        [number for _, number in group]
+        for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ]
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def _traces(rows: list[tuple[int, Result]], kept: Kept) -> list[Text]:

@@ -47,6 +47,9 @@ def _heading(trace: Trace) -> Text:
         f"{plural(run.cpus, 'CPU')}{own}; fetch model {run.fetch}, chunks of "
         f"{plural(run.chunk, 'byte')}, site at offset {run.offset}; {run.semantics}",
     ]
+    if trace.bug:
+        bug = trace.bug
+        lines += ["", f"{bug.title} ({bug.project}, {bug.date}, {bug.reference})", bug.story]
     return Text("\n".join(lines))
 
 
@@ -104,14 +107,15 @@ def _bytes(trace: Trace, executed: Executed) -> Table:
     """What was executed, between what it was and what it was to become, byte by byte."""
     site = next(site for site in trace.protocol.sites if site.name == executed.site)
     table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
-    for _ in range(len(site) + 2):
+    at = executed.offset
+    for _ in range(len(site) - at + 2):
         table.add_column(no_wrap=True)
-    table.add_row("old", *_hex(site.old), _decoded(trace, site, site.old))
+    table.add_row("old", *_hex(site.old[at:]), _decoded(trace, site, site.old, at))
     table.add_row(
-        Text("ran", "bold red"), *_hex(executed.data, len(site)), Text(executed.disassembly)
+        Text("ran", "bold red"), *_hex(executed.data, len(site) - at), Text(executed.disassembly)
     )
-    table.add_row("new", *_hex(site.new), _decoded(trace, site, site.new))
-    table.add_row("from", *(_origin(trace, site, i, at) for i, at in enumerate(executed.origin)))
+    table.add_row("new", *_hex(site.new[at:]), _decoded(trace, site, site.new, at))
+    table.add_row("from", *(_origin(site, at + i, by) for i, by in enumerate(executed.origin)))
     return table
 
 
@@ -119,11 +123,11 @@ def _hex(data: bytes, width: int = 0) -> list[str]:
     return [f"{byte:02x}" for byte in data] + [""] * (width - len(data))
 
 
-def _decoded(trace: Trace, site: Site, data: bytes) -> Text:
-    return Text(decode(trace.protocol.isa, data, site.address).text)
+def _decoded(trace: Trace, site: Site, data: bytes, at: int) -> Text:
+    return Text(decode(trace.protocol.isa, data[at:], site.address + at).text)
 
 
-def _origin(trace: Trace, site: Site, byte: int, step: int) -> str:
+def _origin(site: Site, byte: int, step: int) -> str:
     """Where an executed byte came from: before the patch, or which step wrote it."""
     if step:
         return f"step {step}"
