@@ -32,8 +32,9 @@ def receive(told: Broadcast, local: Local) -> Local:
         case StopAll():
             return local._replace(stop=Stop.ASKED)
         case ReleaseAll(synchronises):
+            released = Stop.SERIALISING if synchronises else Stop.LEAVING
             stopped = local.stop is Stop.STOPPED
-            return local._replace(stop=Stop.LEAVING if stopped and synchronises else Stop.RUNNING)
+            return local._replace(stop=released if stopped else Stop.RUNNING)
         case GraceBegins(sender, regions):
             return local._replace(grace=local.grace | _held_up(local, sender, regions=regions))
         case SetOwn():

@@ -35,10 +35,13 @@ LEAVE_STOP = "leave stop"
 
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """All that a CPU may do next, besides the program that runs on it."""
-    if local.stop is Stop.LEAVING:
-        left = setup.synchronised(local._replace(stop=Stop.RUNNING), shared)
-        yield Move(LEAVE_STOP, (), shared, left if actor.executes else local._replace(stop=Stop(0)))
-    if local.stop in (Stop.STOPPED, Stop.LEAVING):
+    if local.stop in (Stop.SERIALISING, Stop.LEAVING):
+        left = local._replace(stop=Stop.RUNNING)
+        if actor.executes:
+            serialises = local.stop is Stop.SERIALISING
+            left = (setup.synchronised if serialises else setup.settled)(left, shared)
+        yield Move(LEAVE_STOP, (), shared, left)
+    if local.stop not in (Stop.RUNNING, Stop.ASKED):
         return
     if interruptible(setup, local):
         yield from _interrupts(setup, shared, local, actor)
@@ -67,7 +70,7 @@ def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Ite
         yield Move(TAKE_IPI, (), shared, taken)
     if local.stop is Stop.ASKED:
         stopped = local._replace(stop=Stop.STOPPED, fetch=None)
-        yield Move(STOP, (), shared, stopped)
+        yield Move(STOP, (), shared, setup.settled(stopped, shared))
 
 
 def reachable(setup: Setup, local: Local, actor: Actor) -> tuple[Place, ...]:

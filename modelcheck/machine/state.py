@@ -59,8 +59,10 @@ class Stop(IntEnum):
     RUNNING = 0
     ASKED = 1
     STOPPED = 2
-    LEAVING = 3
+    SERIALISING = 3
     """Released, and still to serialise."""
+    LEAVING = 4
+    """Released without that."""
 
 
 class Buffered(NamedTuple):

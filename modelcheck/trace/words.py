@@ -3,7 +3,7 @@
 from modelcheck.machine import cpu, program
 from modelcheck.machine.effects import read
 from modelcheck.machine.machine import Machine
-from modelcheck.machine.state import Buffered, Local, Move, Place
+from modelcheck.machine.state import Buffered, Local, Move, Place, Stop
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.properties import (
     DEADLOCK,
@@ -68,7 +68,8 @@ def describe(
         case cpu.STOP:
             return "stops"
         case cpu.LEAVE_STOP:
-            return "goes on, serialised"
+            serialised = was.stop is Stop.SERIALISING
+            return "goes on, serialised" if serialised else "goes on, not serialised"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
     if executed is not None:

@@ -1,0 +1,93 @@
+"""arm64: ftrace, jump labels: one aligned word, B, BL or NOP, written without stopping anybody.
+
+Source: Linux arch/arm64/kernel/ftrace.c and patching.c, aarch64_insn_patch_text_nosync(); Arm ARM,
+Concurrent modification and execution of instructions. The site is MOV X9, LR and a NOP that
+becomes BL; only the second word ever changes. Instruction caches are not coherent (CTR_EL0.IDC and
+DIC 0): the word is cleaned and invalidated, and every CPU must synchronise its context (ISB, or
+any exception) before it surely fetches the new one. Left out: how the first word came to be.
+
+What the verdicts mean: an aligned word is fetched in one read, and both words are of the few kinds
+that may be exchanged while they run, so nothing tears and `strict` has nothing to object. Without
+an IPI the others may run the old word for as long as they like; ftrace and queued jump labels
+accept that, and apply() ends it by kick_all_cpus_sync().
+"""
+
+from modelcheck import (
+    Protocol,
+    Site,
+    Suite,
+    Variant,
+    caches_clean_inval_pou,
+    on_each_cpu,
+    runs,
+    violates,
+    write,
+)
+
+MOV_X9_LR = bytes.fromhex("e9 03 1e aa")
+NOP = bytes.fromhex("1f 20 03 d5")
+BL = bytes.fromhex("00 04 00 94")
+ADD_1 = bytes.fromhex("00 04 00 91")  # add x0, x0, #1
+ADD_2 = bytes.fromhex("00 08 00 91")  # add x0, x0, #2
+
+PROPERTIES = ("no-torn-instruction", "no-torn-sequence")
+VISIBLE = "visible-after-return"
+
+
+def patch_nosync(
+    name: str, old: bytes, new: bytes, *, kick: bool = False, properties: tuple[str, ...] = ()
+) -> Protocol:
+    site = Site(
+        "func",
+        MOV_X9_LR + old,
+        MOV_X9_LR + new,
+        address=0xFFFF800080010000,
+        old_runs=runs(4, 4),
+        new_runs=runs(4, 4),
+    )
+    return Protocol(
+        name,
+        sites=(site,),
+        program=(
+            write("word", site, new, at=4, order="single"),
+            caches_clean_inval_pou("caches_clean_inval_pou"),
+            *((on_each_cpu("kick_all_cpus_sync"),) if kick else ()),
+        ),
+        properties=(*PROPERTIES, *properties),
+        isa="arm64",
+        stores="weak",
+        coherent_icache=False,
+    )
+
+
+make_call = patch_nosync("ftrace_make_call", NOP, BL)
+label = patch_nosync("jump_label_apply", NOP, BL, kick=True, properties=(VISIBLE,))
+other_class = patch_nosync("not-permitted", ADD_1, ADD_2)
+
+SUITES = (
+    Suite(make_call, chunk=4, cpus=1),
+    Suite(
+        label,
+        (
+            Variant("no-kick", label.without("kick_all_cpus_sync"), violates(VISIBLE)),
+            Variant(
+                "no-ic_ivau",
+                label.without("caches_clean_inval_pou/ic_ivau"),
+                violates(VISIBLE, under=("store-order", "per-chunk", "incoherent", "strict")),
+            ),
+            Variant(
+                "no-dsb",
+                label.without("caches_clean_inval_pou/dsb"),
+                violates(VISIBLE),
+            ),
+        ),
+        chunk=4,
+        cpus=1,
+    ),
+    Suite(
+        other_class,
+        expect=violates("no-unpermitted-modification", under=("strict",)),
+        chunk=4,
+        cpus=1,
+    ),
+)
