@@ -3,11 +3,12 @@
 This module has what a spec needs: sites, cells, steps, protocols, and what to expect of them.
 """
 
-from modelcheck.protocol.code import Cell, Form, Site, runs
+from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.protocol import Handler, Patcher, Protocol
 from modelcheck.protocol.steps import (
     Block,
+    Element,
     add,
     block,
     caches_clean_inval_pou,
@@ -55,11 +56,13 @@ __all__ = [
     "Block",
     "Bug",
     "Cell",
+    "Element",
     "Expectation",
     "Form",
     "Handler",
     "Patcher",
     "Protocol",
+    "Runs",
     "Site",
     "SpecError",
     "Suite",

@@ -79,9 +79,9 @@ def _by_capstone(architecture: int, mode: int) -> Callable[[bytes, int], Decoded
     return decode_one
 
 
-def _opaque(data: bytes, address: int) -> Decoded | None:
+def _opaque(data: bytes, address: int) -> Decoded:
     """An instruction set that nothing here can decode: bytes only."""
-    return None
+    return Decoded("", len(data))
 
 
 ISAS: dict[str, Callable[[bytes, int], Decoded | None]] = {

@@ -17,6 +17,9 @@ WIDTH = 100
 LANES = 4
 """Actors that are shown side by side; with more, one column serves them all."""
 
+BYTES = 8
+"""Bytes of memory on one line."""
+
 
 def to_text(trace: Trace) -> str:
     """The trace as plain text, as it is kept beside its JSON."""
@@ -97,7 +100,9 @@ def _said(step: TraceStep, *, last: bool) -> Text:
 def _marked(before: bytes, after: bytes) -> Text:
     """Bytes in hexadecimal, with brackets around those that have changed."""
     text = Text()
-    for old, new in zip(before, after, strict=True):
+    for i, (old, new) in enumerate(zip(before, after, strict=True)):
+        if i and i % BYTES == 0:
+            text.append("\n")
         changed = old != new
         text.append(f"[{new:02x}]" if changed else f" {new:02x} ", "bold yellow" if changed else "")
     return text
@@ -108,13 +113,14 @@ def _bytes(trace: Trace, executed: Executed) -> Table:
     site = next(site for site in trace.protocol.sites if site.name == executed.site)
     table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
     at = executed.offset
-    for _ in range(len(site) - at + 2):
+    end = at + len(executed.data) if site.is_region else len(site)
+    for _ in range(end - at + 2):
         table.add_column(no_wrap=True)
-    table.add_row("old", *_hex(site.old[at:]), _decoded(trace, site, site.old, at))
+    table.add_row("old", *_hex(site.old[at:end]), _decoded(trace, site, site.old, at))
     table.add_row(
-        Text("ran", "bold red"), *_hex(executed.data, len(site) - at), Text(executed.disassembly)
+        Text("ran", "bold red"), *_hex(executed.data, end - at), Text(executed.disassembly)
     )
-    table.add_row("new", *_hex(site.new[at:]), _decoded(trace, site, site.new, at))
+    table.add_row("new", *_hex(site.new[at:end]), _decoded(trace, site, site.new, at))
     table.add_row("from", *(_origin(site, at + i, by) for i, by in enumerate(executed.origin)))
     return table
 
