@@ -18,6 +18,7 @@ from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.system.system import System
 from modelcheck.trace.record import record
 from modelcheck.trace.trace import Trace
+from modelcheck.vacuity import vacuous
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
@@ -63,7 +64,7 @@ class Result:
     """The verdict on a job, for what, and how it was reached.
 
     `expected` has the properties, any of which was expected to be violated; none if the variant
-    was expected to be safe.
+    was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
     """
 
     job: Job
@@ -77,6 +78,7 @@ class Result:
     seconds: float
     reason: str | None
     trace: Trace | None
+    vacuous: tuple[str, ...] = ()
 
     @property
     def as_expected(self) -> bool:
@@ -157,6 +159,7 @@ def check(
         seconds=found.seconds,
         reason=found.reason,
         trace=trace,
+        vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
     )
 
 

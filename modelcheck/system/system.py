@@ -4,7 +4,7 @@ The model is asked once for each (role, shared, local). Knows the model's interf
 of search.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, ItemsView, Iterator
 from typing import Any, NamedTuple
 
 from modelcheck.system.model import Model
@@ -105,6 +105,14 @@ class System:
         if rows is None:
             rows = self._rows[key] = tuple(self._ask(role, shared, local))
         return rows
+
+    def asked(self) -> ItemsView[tuple[int, int, int], tuple[Row, ...]]:
+        """All (role, shared, local) asked for so far, with their rows."""
+        return self._rows.items()
+
+    def was_asked(self, role: int, shared: int, local: int) -> bool:
+        """Whether the rows of this (role, shared, local) have been asked for."""
+        return (role, shared, local) in self._rows
 
     def receive(self, broadcast: int, local: int) -> int:
         """What a broadcast makes of an actor's local part."""

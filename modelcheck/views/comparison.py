@@ -69,7 +69,7 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
     for _, group in groupby(numbered, key=lambda item: id(item[1].job.suite)):
         rows = list(group)
         parts += [heading(spec, rows[0][1].job), _table(rows), *_traces(rows, kept), Text()]
-    parts += [*_surprises(results), _summary(results)]
+    parts += [*_surprises(results), *_vacuous(results), _summary(results)]
     return Group(*parts)
 
 
@@ -174,6 +174,20 @@ def _surprises(results: list[Result]) -> list[Text]:
                 Text(f"SURPRISE      {where}: expected {expected}, found {found}", style="bold red")
             )
     return lines
+
+
+def _vacuous(results: list[Result]) -> list[Text]:
+    """What safe verdicts do not rest on, with the configurations that it was found in."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for result in results:
+        for finding in result.vacuous:
+            job = result.job
+            key = (job.suite.protocol.name, job.variant.name, finding)
+            found.setdefault(key, []).append(job.configuration.fetch)
+    return [
+        Text(f"VACUOUS       {protocol}, {variant} ({', '.join(models)}): {finding}", "yellow")
+        for (protocol, variant, finding), models in found.items()
+    ]
 
 
 def _summary(results: list[Result]) -> Text:

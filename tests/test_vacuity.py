@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+from modelcheck import (
+    Cell,
+    Handler,
+    Protocol,
+    Site,
+    Suite,
+    iret,
+    lookup,
+    on_each_cpu,
+    runs,
+    store,
+    wait_until,
+    write,
+)
+from modelcheck.check import Overrides, check, jobs
+from modelcheck.protocol.steps import Element
+
+POKE = Cell("poke")
+SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
+HANDLER = Handler(b"\xcc", (lookup("find", POKE), iret("iret")))
+
+
+def protocol(*program: Element, properties: tuple[str, ...]) -> Protocol:
+    return Protocol("p", (SITE,), program, HANDLER, (POKE,), properties)
+
+
+def findings(one: Protocol) -> tuple[str, ...]:
+    (job,) = jobs((Suite(one, cpus=1, fetch=("per-chunk",)),), Overrides())
+    return check(job, spec="p.py").vacuous
+
+
+PATCH = (store("publish", POKE, "s"), write("trap", SITE, b"\xcc"), on_each_cpu("sync"))
+
+
+def test_a_verdict_that_says_what_it_seems_to_has_no_findings() -> None:
+    assert findings(protocol(*PATCH, properties=("no-unhandled-trap",))) == ()
+
+
+def test_no_trap_was_taken() -> None:
+    quiet = protocol(PATCH[0], properties=("no-unhandled-trap", "no-torn-instruction"))
+    assert findings(quiet) == (
+        "never taken: find, iret",
+        "no trap was ever taken, so no-unhandled-trap could not have failed",
+    )
+
+
+def test_steps_behind_one_that_waits_for_ever_are_never_taken() -> None:
+    stuck = protocol(*PATCH, wait_until("wait", POKE, 7), properties=("no-torn-instruction",))
+    behind = stuck.inserted(store("retire", POKE, None), after="wait")
+    assert findings(behind) == ("never taken: wait, retire",)
+
+
+def test_a_wait_whose_guard_never_holds_is_not_taken() -> None:
+    own = Cell("own", 0, per_cpu=True)
+    stuck = protocol(*PATCH, wait_until("wait", own, 0), properties=("no-unhandled-trap",))
+    counted = replace(stuck, cells=(POKE, replace(own, initial=1)))
+    assert findings(counted) == ("never taken: wait",)
+
+
+def test_nobody_inside_a_region_that_is_left_alone() -> None:
+    region = Site("s", b"\x90\x90", b"\xc3\xc3", old_runs=runs(2), new_runs=runs(1, 1))
+    idle = Protocol("p", (region,), (), properties=("no-torn-sequence",))
+    assert findings(idle) == (
+        "no CPU was ever inside a region, so no-torn-sequence could not have failed",
+    )
