@@ -15,6 +15,7 @@ from rich.text import Text
 
 from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.machine.setup import Setup
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
@@ -85,10 +86,11 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
             equal = ", ".join(map(str, site.equal_bytes))
             text.append(f"   (no tear can show in byte {equal}, equal in both)", "dim")
     text.append(
-        f"\n  {number}{own}, chunks of {plural(run.chunk, 'byte')}, "
-        f"site at offset {setup.offset} of its line, {run.semantics}",
+        f"\n  {number}{own}, {place(setup)}, {run.semantics}",
         "not bold",
     )
+    if run.properties:
+        text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
     if not setup.splits():
         text.append(
             "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
@@ -96,6 +98,12 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
             "bold yellow",
         )
     return text
+
+
+def place(setup: Setup) -> str:
+    """How the first site lies in the chunks that CPUs fetch."""
+    chunk = plural(setup.configuration.chunk, "byte")
+    return f"chunks of {chunk}, site at offset {setup.offset} of its line"
 
 
 def _traces(rows: list[tuple[int, Result]], kept: Kept) -> list[Text]:

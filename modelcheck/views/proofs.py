@@ -23,7 +23,7 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
         if proof.verdict is Verdict.INCONCLUSIVE:
             job = proof.job
             where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-            parts.append(Text(f"INCONCLUSIVE  {where}: {proof.suspect}", style="yellow"))
+            parts.append(Text(f"INCONCLUSIVE  {where}: {proof.reason}", style="yellow"))
     obligations = sum(proof.obligations for proof in proofs)
     parts.append(
         Text(
