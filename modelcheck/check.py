@@ -61,7 +61,7 @@ class Result:
     """The verdict on a job, for what, and how it was reached.
 
     `expected` has the properties, any of which was expected to be violated; none if the variant
-    was expected to be safe.
+    was expected to be safe. `any_number` tells whether a proof for every number of CPUs is known.
     """
 
     job: Job
@@ -75,6 +75,7 @@ class Result:
     seconds: float
     reason: str | None
     trace: Trace | None
+    any_number: bool = False
 
     @property
     def as_expected(self) -> bool:

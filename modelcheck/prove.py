@@ -10,7 +10,7 @@ from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.check import Job, Result, check
-from modelcheck.explore.any_number import Suspect, abstract
+from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
@@ -50,7 +50,7 @@ class Proof:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the search."""
-        return self.reason is not None and self.reason.endswith("interrupted")
+        return self.reason is not None and self.reason.endswith(INTERRUPTED)
 
     @property
     def cpus(self) -> int | None:
@@ -66,10 +66,14 @@ def safe_for_any_number(
 ) -> bool:
     """Whether the abstraction proves a protocol for every number of CPUs.
 
-    False says only that it does not; see `prove` for what that can mean.
+    False says only that it does not; see `prove` for what that can mean. Raises KeyboardInterrupt
+    if Ctrl-C ended the search for a proof.
     """
     machine = Machine(protocol, replace(configuration, cpus=1))
-    return abstract(System(machine), limits, watcher).proves_safe
+    found = abstract(System(machine), limits, watcher)
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    return found.proves_safe
 
 
 def prove(

@@ -49,14 +49,17 @@ def prove_command(spec: Path, overrides: Overrides, limits: Limits, folder: Path
         folder = folder / spec.stem
         check_writable(folder)
     todo = list(jobs(load_suites(spec), overrides))
-    proofs = _prove(todo, spec.as_posix(), limits, folder)
+    proofs = _prove(todo, spec.as_posix(), limits)
+    if folder is not None:
+        for proof in proofs:
+            _write(folder, proof, one_model=len(overrides.fetch) == 1)
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(view.render(spec.as_posix(), proofs, folder))
     sys.exit(_exit_code(proofs, len(todo)))
 
 
-def _prove(todo: list[Job], spec: str, limits: Limits, folder: Path | None) -> list[Proof]:
-    """Decide the jobs in turn. Ctrl-C ends the one under way as inconclusive, and drops the rest."""
+def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
+    """Decide the jobs in turn. Ctrl-C ends the one under way as inconclusive; the rest is left."""
     proofs: list[Proof] = []
     for job in todo:
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
@@ -65,12 +68,16 @@ def _prove(todo: list[Job], spec: str, limits: Limits, folder: Path | None) -> l
                 proofs.append(prove(job, spec=spec, limits=limits, watcher=watcher))
             except KeyboardInterrupt:
                 break
-        if folder is not None and proofs[-1].certificate is not None:
-            name = f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}.smt2"
-            write_text(folder / name, proofs[-1].certificate)
         if proofs[-1].interrupted:
             break
     return proofs
+
+
+def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
+    """Keep a certificate, named as counterexamples are, and for each fetch model."""
+    model = "" if one_model else f".{proof.job.configuration.fetch}"
+    if proof.certificate is not None:
+        write_text(folder / f"{proof.job.name}{model}.smt2", proof.certificate)
 
 
 def _exit_code(proofs: list[Proof], planned: int) -> int:

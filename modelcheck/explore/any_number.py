@@ -23,6 +23,10 @@ PULSE = 256
 """Cores expanded between two looks at the limits."""
 
 
+INTERRUPTED = "interrupted"
+"""The reason of a search that Ctrl-C cut short."""
+
+
 class Suspect(NamedTuple):
     """A step that violates something, from a pair that the abstraction cannot exclude."""
 
@@ -99,7 +103,7 @@ class _Closure:
         except LimitError as limit:
             self.found.reason = str(limit)
         except KeyboardInterrupt:
-            self.found.reason = "interrupted"
+            self.found.reason = INTERRUPTED
         self.found.suspects = [suspect for found in suspects.values() for suspect in found]
         return self.found
 

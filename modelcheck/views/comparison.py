@@ -21,10 +21,11 @@ from modelcheck.views.trace_text import plural
 SCHEMA = 1
 
 HEADINGS = {
+    "coherent": "co-\nherent",
+    "coherent-any-order": "coherent-\nany-order",
     "store-order": "store-\norder",
     "per-chunk": "per-\nchunk",
-    "incoherent": "in-\ncoherent",
-    "coherent-any-order": "coherent-\nany-order",
+    "incoherent": "inco-\nherent",
 }
 
 Kept = Mapping[int, Path]
@@ -122,6 +123,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
     table.add_column("variant", no_wrap=True)
     for model in models:
         table.add_column(HEADINGS.get(model, model), no_wrap=True)
+    table.add_column("any\nN", no_wrap=True)
     table.add_column("violated property", overflow="fold", min_width=min(widest, 27))
     table.add_column("states", justify="right")
     table.add_column("time", justify="right")
@@ -131,6 +133,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
         table.add_row(
             name,
             *(_verdict(result) for result in results),
+            _any_number(results),
             "\n".join(properties),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.2f}s",
@@ -150,6 +153,14 @@ def _verdict(result: Result) -> Text:
     if not result.as_expected:
         text = Text.assemble(text, " !", style="bold reverse")
     return text
+
+
+def _any_number(results: list[Result]) -> str:
+    """Whether what is not violated is proved for every number of CPUs."""
+    proved = [result.any_number for result in results if result.verdict is not Verdict.VIOLATED]
+    if not any(proved):
+        return "?" if proved else ""
+    return "yes" if all(proved) else "part"
 
 
 def _surprises(results: list[Result]) -> list[Text]:
@@ -190,6 +201,7 @@ def _summary(results: list[Result]) -> Text:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
-        "see it with\npython -m modelcheck show FILE."
+        "see it with\npython -m modelcheck show FILE. any N: what is not BAD is proved for every "
+        "number of CPUs."
     )
     return text
