@@ -292,7 +292,7 @@ def test_an_invariant_of_one_property_is_no_proof_of_another() -> None:
     assert text is not None
     invariant = certify_text(text).invariant
     every = replace(invariant, configuration=replace(invariant.configuration, properties=()))
-    with pytest.raises(CertificateError, match="obligation 'safety: .* is sat"):
+    with pytest.raises(CertificateError, match=r"obligation 'safety: .* is sat"):
         certify_text(to_smtlib(every))
 
 
