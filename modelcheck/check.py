@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
@@ -98,7 +99,8 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
         for variant in suite:
             if overrides.variants and variant.name not in overrides.variants:
                 continue
-            for fetch in overrides.fetch or suite.fetch:
+            _check_models(variant)
+            for fetch in dict.fromkeys(overrides.fetch or suite.fetch):
                 configuration = Configuration(
                     cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
                     fetch=fetch,
@@ -109,6 +111,16 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
                 )
                 name = _name(suite, variant, overrides, main=number == 0)
                 yield Job(suite, variant, configuration, name)
+
+
+def _check_models(variant: Variant) -> None:
+    for clause in variant.expect.clauses:
+        for name in clause.under:
+            if name not in MODELS:
+                raise SpecError(
+                    f"variant {variant.name!r}: expected to be violated under {name!r}, "
+                    f"which is no fetch model; known: {', '.join(MODELS)}"
+                )
 
 
 def check(

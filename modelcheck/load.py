@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from modelcheck.protocol.errors import SpecError
@@ -27,11 +28,22 @@ def load_suites(path: Path) -> tuple[Suite, ...]:
     for name in names:
         if names.count(name) > 1:
             raise SpecError(f"{path}: two suites have a protocol named {name!r}; rename one")
+    for suite in suites:
+        try:
+            hash(suite)
+        except TypeError as error:
+            raise SpecError(
+                f"{path}: protocol {suite.protocol.name!r} has a part that can be changed "
+                f"({error}); take tuples for lists, and bytes for bytearrays"
+            ) from error
     return suites
 
 
 def _run(path: Path) -> dict[str, object]:
-    """Execute the file as a module of its own; it may import its neighbours."""
+    """Execute the file as a module of its own; it may import its neighbours.
+
+    What it prints goes to stderr: stdout is for results.
+    """
     spec = importlib.util.spec_from_file_location(f"modelcheck_spec_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise SpecError(f"{path} is not a Python file; its name must end in .py")
@@ -39,7 +51,8 @@ def _run(path: Path) -> dict[str, object]:
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         raise SpecError(f"{error.filename}:{error.lineno}: {error.msg}") from error
     except OSError as error:

@@ -20,7 +20,10 @@ def list_command(spec: Path) -> None:
     """List the protocols and variants of a spec, and what it expects of each."""
     for suite in load_suites(spec):
         table = Table(
-            title=suite.protocol.name, title_justify="left", box=None, padding=(0, 2, 0, 0)
+            title=Text(suite.protocol.name, style="table.title"),
+            title_justify="left",
+            box=None,
+            padding=(0, 2, 0, 0),
         )
         for heading in ("variant", "steps", "expected"):
             table.add_column(heading)
@@ -32,7 +35,7 @@ def list_command(spec: Path) -> None:
                 for clause in variant.expect.clauses
             ]
             labels = ", ".join(element.label for element in variant.protocol.program)
-            table.add_row(variant.name, Text(labels), Text("\n".join(clauses) or "safe"))
+            table.add_row(Text(variant.name), Text(labels), Text("\n".join(clauses) or "safe"))
         out.print(table)
         out.print()
 

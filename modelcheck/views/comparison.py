@@ -131,7 +131,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
         results = [result for _, result in group]
         properties = dict.fromkeys(result.violated for result in results if result.violated)
         table.add_row(
-            name,
+            Text(name),
             *(_verdict(result) for result in results),
             _any_number(results),
             "\n".join(properties),

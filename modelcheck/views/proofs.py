@@ -49,7 +49,7 @@ def _table(proofs: list[Proof]) -> Table:
         found = list(group)
         properties = [proof.violation.violated for proof in found if proof.violation]
         table.add_row(
-            name,
+            Text(name),
             *(_verdict(proof) for proof in found),
             "\n".join(dict.fromkeys(name for name in properties if name)),
             f"{sum(proof.pairs for proof in found):,}",
