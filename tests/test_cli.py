@@ -150,6 +150,32 @@ def test_what_a_spec_prints_does_not_mix_with_results(capsys: pytest.CaptureFixt
     assert "hello" in err
 
 
+def test_the_spec_that_is_checked_is_the_one_that_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not a compiled form of it from the same second and of the same size."""
+    text = TWO_BYTES + 'p = Protocol("p", (site,), (write("%s", site, b"\\xeb"),))\n'
+    for label in ("one", "two"):
+        Path("spec.py").write_text(text % label)
+        os.utime("spec.py", (1_700_000_000, 1_700_000_000))
+        _, out, _ = run(capsys, "list", "spec.py")
+        assert label in out
+    assert not Path("__pycache__").exists()
+
+
+def test_a_spec_may_have_classes_and_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("neighbour.py").write_text("LABEL = 'from-next-door'\n")
+    Path("my spec.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "from neighbour import LABEL\n@dataclass\nclass Thing:\n    x: int = 1\n"
+        + TWO_BYTES
+        + 'p = Protocol("p", (site,), (write(LABEL, site, b"\\xeb"),))\n'
+    )
+    code, out, _ = run(capsys, "list", "my spec.py")
+    assert code == 0
+    assert "from-next-door" in out
+
+
 def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     Path("spec.py").write_text(
         TWO_BYTES + 'p = Protocol("p", (site,), (on_each_cpu("sync"),))\n'
@@ -277,6 +303,10 @@ def test_a_wrong_spec_is_told_with_its_line(
         (["show", INT3], "not JSON"),
         (["replay", INT3], "not JSON"),
         (["new", "/dev/null/spec"], "cannot write"),
+        (["new", ""], "'' is no name for a spec"),
+        (["new", ".."], "'..' is no name for a spec"),
+        (["new", 'a"b'], "is no name for a spec; take letters"),
+        (["x.txt"], "x.txt: no such file"),
     ],
 )
 def test_wrong_input_is_told_in_one_message(

@@ -24,6 +24,7 @@ from modelcheck.machine.setup import Configuration
 from modelcheck.prove import safe_for_any_number
 from modelcheck.system.model import Model
 from modelcheck.system.system import System
+from modelcheck.views.files import OutputError
 from tests.checks import TooBigError
 from tests.protocols import EVERY_PROPERTY, random_configurations, random_protocols
 
@@ -447,6 +448,22 @@ def test_ctrl_c_reports_the_proofs_that_were_found(
     assert code == 3
     (row,) = [line for line in out.splitlines() if line.startswith("base ")]
     assert row.split()[1:4] == ["proved", "proved", "1,272"] or row.split().count("proved") == 2
+
+
+def test_a_full_disk_loses_no_proof(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from modelcheck.cli import prove as command
+
+    def write_text(path: Path, text: str) -> None:
+        raise OutputError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(command, "write_text", write_text)
+    arguments = ("--variant", "base", "--fetch", "coherent", "--out", str(tmp_path))
+    code, out, err = run(capsys, "prove", str(INT3), *arguments)
+    assert code == 2
+    assert "proved" in out
+    assert "No space left" in err
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from modelcheck.machine.setup import Setup
 from modelcheck.prove import Proof, prove
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
-from modelcheck.views.files import check_writable, write_text
+from modelcheck.views.files import OutputError, check_writable, write_text
 from modelcheck.views.progress import progress_line
 
 
@@ -50,11 +50,17 @@ def prove_command(spec: Path, overrides: Overrides, limits: Limits, folder: Path
         check_writable(folder)
     todo = list(jobs(load_suites(spec), overrides))
     proofs = _prove(todo, spec.as_posix(), limits)
+    failure: OutputError | None = None
     if folder is not None:
-        for proof in proofs:
-            _write(folder, proof, one_model=len(overrides.fetch) == 1)
+        try:
+            for proof in proofs:
+                _write(folder, proof, one_model=len(overrides.fetch) == 1)
+        except OutputError as error:
+            failure = error
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(view.render(spec.as_posix(), proofs, folder))
+    if failure is not None:
+        raise failure
     sys.exit(_exit_code(proofs, len(todo)))
 
 

@@ -1,5 +1,7 @@
 """The commands about spec files: list and new."""
 
+import re
+import shlex
 from pathlib import Path
 
 import click
@@ -44,8 +46,12 @@ def list_command(spec: Path) -> None:
 @click.argument("name")
 def new_command(name: str) -> None:
     """Write a commented starter spec to NAME.py, ready to run."""
+    if not re.fullmatch(r"[\w+-][\w .+-]*", Path(name).name):
+        raise OutputError(f"{name!r} is no name for a spec; take letters, digits, - and _")
     path = Path(name).with_suffix(".py")
     if path.exists():
         raise OutputError(f"{path} exists; choose another name")
     write_text(path, starter(path.stem))
-    out.print(Text(f"Wrote {path}. Run it: python -m modelcheck {path}"), soft_wrap=True)
+    out.print(
+        Text(f"Wrote {path}. Run it: python -m modelcheck {shlex.quote(str(path))}"), soft_wrap=True
+    )
