@@ -13,6 +13,7 @@ from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.system.system import System
 from modelcheck.trace.record import record
@@ -91,6 +92,13 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
 
     Raises SpecError for a variant that no suite has, and for values out of range.
     """
+    if UNPERMITTED in overrides.properties:
+        for fetch in overrides.fetch or [fetch for suite in suites for fetch in suite.fetch]:
+            if fetch in MODELS and not MODELS[fetch].strict:
+                raise SpecError(
+                    f"property {UNPERMITTED} means something under fetch model strict only, not "
+                    f"under {fetch}; add --fetch strict"
+                )
     known = {variant.name for suite in suites for variant in suite}
     for name in overrides.variants:
         if name not in known:

@@ -239,6 +239,16 @@ def test_what_only_some_take_for_the_end_of_a_line_hides_no_command(separator: s
             certify_text(text)
 
 
+def test_an_answer_that_ctrl_c_cut_short_is_neither_proof_nor_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = certificate()
+    answers = "unsat\n" * (text.count("(check-sat)") - 1) + "unknown\n"
+    monkeypatch.setattr("z3.Z3_eval_smtlib2_string", lambda *_: answers)
+    with pytest.raises(KeyboardInterrupt):
+        solve(text)
+
+
 # Then: a text that is right for its invariant, which is not inductive.
 
 

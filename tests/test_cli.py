@@ -193,6 +193,20 @@ def test_what_is_asked_for_twice_is_checked_once(capsys: pytest.CaptureFixture[s
     assert len(found["results"]) == 3
 
 
+def test_a_site_of_several_instructions_is_not_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = Path(INT3).read_text(encoding="utf-8")
+    five_nops = 'NOP = bytes.fromhex("90 90 90 90 90")'
+    Path("spec.py").write_text(text.replace('NOP = bytes.fromhex("0f 1f 44 00 00")', five_nops))
+    for command in ("check", "prove"):
+        _, out, _ = run(capsys, command, "spec.py", "--variant", "base", "--fetch", "coherent")
+        assert out.count("old bytes begin with a shorter instruction, nop.") == 1
+        assert out.count("new bytes begin with a shorter instruction, nop.") == 1
+        _, out, _ = run(capsys, command, INT3, "--variant", "base", "--fetch", "coherent")
+        assert "shorter instruction" not in out
+
+
 def test_list_names_variants_and_expectations(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "list", INT3)
     assert code == 0
@@ -296,6 +310,10 @@ def test_a_wrong_spec_is_told_with_its_line(
         ([INT3, "--offset", "64"], "0 to 63"),
         ([INT3, "--fetch", "psychic"], "unknown fetch model 'psychic'; known: coherent"),
         ([INT3, "--property", "no-bugs"], "unknown property 'no-bugs'"),
+        (
+            [INT3, "--property", "no-unpermitted-modification"],
+            "means something under fetch model strict only, not under coherent; add --fetch strict",
+        ),
         ([INT3, "--semantics", "poetic"], "'poetic' is not one of"),
         ([INT3, "--out", "/dev/null/traces"], "/dev/null is not a folder"),
         ([INT3, "--json", "/dev/null/r.json"], "/dev/null is not a folder"),

@@ -15,7 +15,10 @@ from rich.text import Text
 
 from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.isa import decode
 from modelcheck.machine.setup import Setup
+from modelcheck.protocol.code import Site
+from modelcheck.protocol.protocol import Protocol
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
@@ -86,6 +89,7 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
         if site.equal_bytes:
             equal = ", ".join(map(str, site.equal_bytes))
             text.append(f"   (no tear can show in byte {equal}, equal in both)", "dim")
+        text.append(_more_than_one(protocol, site), "bold yellow")
     text.append(
         f"\n  {number}{own}, {place(setup)}, {run.semantics}",
         "not bold",
@@ -99,6 +103,19 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
             "bold yellow",
         )
     return text
+
+
+def _more_than_one(protocol: Protocol, site: Site) -> str:
+    """A warning if the bytes of a site begin with an instruction that is shorter."""
+    for which, data in (("old", site.old), ("new", site.new)):
+        first = decode(protocol.isa, data, site.address)
+        if 0 < first.length < len(data):
+            return (
+                f"\n  Its {which} bytes begin with a shorter instruction, {first.text}. They are "
+                "taken as one: a CPU\n  that stands behind the first when they change is not "
+                "modelled."
+            )
+    return ""
 
 
 def place(setup: Setup) -> str:
