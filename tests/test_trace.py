@@ -79,6 +79,7 @@ def test_a_tampered_trace_does_not_replay(tmp_path: Path, tamper: Tampering, mes
         (lambda d: d["steps"][-1]["executed"].update(site="bar"), "step 12: no site 'bar'"),
         (lambda d: d["steps"][-1]["executed"].update(origin=[0] * 6), "step 12: no site 'foo'"),
         (lambda d: d.update(steps=[]), "at least one step"),
+        (lambda d: d.update(violation=None), "not of the form of a Violation @ trace.violation"),
         (lambda d: d["violation"].update(property="no-fun"), "unknown property 'no-fun'"),
         (lambda d: d["protocol"]["sites"][0].update(address=1 << 70), "not within 64 bits"),
         (lambda d: d["configuration"].update(cpus=10**9), "too many"),
