@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from modelcheck.explore import liveness
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS
+from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.system.system import System
 from modelcheck.trace.record import record
@@ -65,6 +66,7 @@ class Result:
 
     `expected` has the properties, any of which was expected to be violated; none if the variant
     was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
+    `any_number` tells whether a proof for every number of CPUs is known.
     """
 
     job: Job
@@ -79,6 +81,7 @@ class Result:
     reason: str | None
     trace: Trace | None
     vacuous: tuple[str, ...] = ()
+    any_number: bool = False
 
     @property
     def as_expected(self) -> bool:
@@ -93,6 +96,13 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
 
     Raises SpecError for a variant that no suite has, and for values out of range.
     """
+    if UNPERMITTED in overrides.properties:
+        for fetch in overrides.fetch or [fetch for suite in suites for fetch in suite.fetch]:
+            if fetch in MODELS and not MODELS[fetch].strict:
+                raise SpecError(
+                    f"property {UNPERMITTED} means something under fetch model strict only, not "
+                    f"under {fetch}; add --fetch strict"
+                )
     known = {variant.name for suite in suites for variant in suite}
     for name in overrides.variants:
         if name not in known:
@@ -101,7 +111,8 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
         for variant in suite:
             if overrides.variants and variant.name not in overrides.variants:
                 continue
-            for fetch in overrides.fetch or suite.fetch:
+            _check_models(variant)
+            for fetch in dict.fromkeys(overrides.fetch or suite.fetch):
                 configuration = Configuration(
                     cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
                     fetch=fetch,
@@ -112,6 +123,16 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
                 )
                 name = _name(suite, variant, overrides, main=number == 0)
                 yield Job(suite, variant, configuration, name)
+
+
+def _check_models(variant: Variant) -> None:
+    for clause in variant.expect.clauses:
+        for name in clause.under:
+            if name not in MODELS:
+                raise SpecError(
+                    f"variant {variant.name!r}: expected to be violated under {name!r}, "
+                    f"which is no fetch model; known: {', '.join(MODELS)}"
+                )
 
 
 def check(

@@ -1,9 +1,10 @@
 """Loading a spec file: from a Python module to its suites. Knows protocols only."""
 
-import importlib.util
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.protocol import Protocol
@@ -27,19 +28,35 @@ def load_suites(path: Path) -> tuple[Suite, ...]:
     for name in names:
         if names.count(name) > 1:
             raise SpecError(f"{path}: two suites have a protocol named {name!r}; rename one")
+    for suite in suites:
+        try:
+            hash(suite)
+        except TypeError as error:
+            raise SpecError(
+                f"{path}: protocol {suite.protocol.name!r} has a part that can be changed "
+                f"({error}); take tuples for lists, and bytes for bytearrays"
+            ) from error
     return suites
 
 
 def _run(path: Path) -> dict[str, object]:
-    """Execute the file as a module of its own; it may import its neighbours."""
-    spec = importlib.util.spec_from_file_location(f"modelcheck_spec_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    """Execute the file as a module of its own; it may import its neighbours.
+
+    What it prints goes to stderr: stdout is for results. No compiled form of it is read or kept:
+    one that is out of date would have another protocol checked than the one that is read.
+    """
+    if path.suffix != ".py":
         raise SpecError(f"{path} is not a Python file; its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(f"modelcheck_spec_{path.stem}")
+    module.__file__ = str(path)
     folder = str(path.resolve().parent)
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, folder)
+    sys.modules[module.__name__] = module
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+            exec(code, vars(module))
     except SyntaxError as error:
         raise SpecError(f"{error.filename}:{error.lineno}: {error.msg}") from error
     except OSError as error:
@@ -47,7 +64,9 @@ def _run(path: Path) -> dict[str, object]:
     except (Exception, SystemExit) as error:
         raise SpecError(_place(path, error)) from error
     finally:
+        del sys.modules[module.__name__]
         sys.path.remove(folder)
+        sys.dont_write_bytecode = writes_bytecode
     return vars(module)
 
 

@@ -10,7 +10,7 @@ from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.check import Job, Result, check
-from modelcheck.explore.any_number import Suspect, abstract
+from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
@@ -27,7 +27,8 @@ class Proof:
 
     Safe: `pairs` may occur, none of which violates anything; `certificate` says so in SMT-LIB,
     and Z3 has found its `obligations` to hold. Violated: `violation` is the result for the fewest
-    CPUs that show it. Inconclusive: `suspect` is what could neither be excluded nor shown.
+    CPUs that show it. Inconclusive: `reason` is what could neither be excluded nor shown, or what
+    cut the search for it short.
     """
 
     job: Job
@@ -37,7 +38,7 @@ class Proof:
     certificate: str | None = None
     obligations: int = 0
     violation: Result | None = None
-    suspect: str | None = None
+    reason: str | None = None
 
     @property
     def as_expected(self) -> bool:
@@ -47,18 +48,32 @@ class Proof:
         return self.verdict is Verdict.SAFE and not self.job.expected
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the search."""
+        return self.reason is not None and self.reason.endswith(INTERRUPTED)
+
+    @property
     def cpus(self) -> int | None:
         """The fewest CPUs that show the violation, besides the patcher's own."""
         return self.violation.job.configuration.cpus if self.violation else None
 
 
-def safe_for_any_number(protocol: Protocol, configuration: Configuration) -> bool:
+def safe_for_any_number(
+    protocol: Protocol,
+    configuration: Configuration,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+) -> bool:
     """Whether the abstraction proves a protocol for every number of CPUs.
 
-    False says only that it does not; see `prove` for what that can mean.
+    False says only that it does not; see `prove` for what that can mean. Raises KeyboardInterrupt
+    if Ctrl-C ended the search for a proof.
     """
     machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
-    return not abstract(System(machine)).suspects
+    found = abstract(System(machine), limits, watcher)
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    return found.proves_safe
 
 
 def prove(
@@ -72,8 +87,8 @@ def prove(
     configuration = replace(job.configuration, cpus=1, any_number=True)
     machine = Machine(job.variant.protocol, configuration)
     system = System(machine)
-    found = abstract(system)
-    if not found.suspects:
+    found = abstract(system, limits, watcher)
+    if found.proves_safe:
         invariant = invariant_of(
             system,
             found,
@@ -86,17 +101,28 @@ def prove(
         obligations = solve(text)
         seconds = time.monotonic() - started
         return Proof(job, Verdict.SAFE, seconds, found.pairs, text, obligations)
+    violation, reason = None, found.reason
+    if reason is None:
+        violation, tried = _fewest_cpus(job, spec=spec, limits=limits, watcher=watcher)
+        reason = f"{_describe(machine, system, found.suspects[0])}; {tried}"
+    seconds = time.monotonic() - started
+    if violation is not None:
+        return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=violation)
+    return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=reason)
+
+
+def _fewest_cpus(
+    job: Job, *, spec: str, limits: Limits, watcher: Watcher | None
+) -> tuple[Result | None, str]:
+    """The violation with the fewest CPUs, if one shows; and how far was looked for it."""
     for cpus in range(1, MOST_CPUS + 1):
         one = replace(job, configuration=replace(job.configuration, cpus=cpus))
         result = check(one, spec=spec, limits=limits, watcher=watcher)
         if result.verdict is Verdict.VIOLATED:
-            seconds = time.monotonic() - started
-            return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=result)
+            return result, ""
         if result.verdict is Verdict.INCONCLUSIVE:
-            break
-    suspect = _describe(machine, system, found.suspects[0])
-    seconds = time.monotonic() - started
-    return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, suspect=suspect)
+            return None, f"the search for it with N = {cpus} was cut short: {result.reason}"
+    return None, f"it does not with N up to {MOST_CPUS}"
 
 
 def _describe(machine: Machine, system: System, suspect: Suspect) -> str:

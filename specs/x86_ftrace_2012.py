@@ -70,7 +70,7 @@ def ftrace_replace_code(name: str, old: bytes, new: bytes, functions: tuple[str,
 TORN = "no-torn-instruction"
 UNPERMITTED = "no-unpermitted-modification"
 UNHANDLED = violates("no-unhandled-trap")
-RELAXED = ("coherent", "store-order", "per-chunk", "incoherent")
+RELAXED = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent")
 
 enable = ftrace_replace_code("enable", NOP, CALL, ("foo", "bar"))
 disable = ftrace_replace_code("disable", CALL, NOP, ("foo",))
@@ -89,7 +89,7 @@ SUITES = (
             Variant(
                 "no-run_sync-2",
                 enable.without("run_sync-2"),
-                violates(TORN, under=("per-chunk", "incoherent"), split=True)
+                violates(TORN, under=("coherent-any-order", "per-chunk", "incoherent"), split=True)
                 | violates(TORN, UNPERMITTED, under=("strict",)),
             ),
             Variant("no-run_sync-3", enable.without("run_sync-3"), UNHANDLED),

@@ -76,7 +76,7 @@ def text_poke_bp(name: str, old: bytes, new: bytes) -> Protocol:
 TORN = "no-torn-instruction"
 UNPERMITTED = "no-unpermitted-modification"
 HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
-RELAXED = ("coherent", "store-order", "per-chunk", "incoherent")
+RELAXED = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent")
 STRICT = ("strict",)
 
 # Fetch model strict objects to bytes that changed under a CPU even where no tear can be seen.
@@ -98,7 +98,7 @@ def variants(base: Protocol) -> tuple[Variant, ...]:
         Variant(
             "no-sync-2",
             base.without("sync-2"),
-            violates(TORN, under=("per-chunk", "incoherent"), split=True)
+            violates(TORN, under=("coherent-any-order", "per-chunk", "incoherent"), split=True)
             | violates(TORN, UNPERMITTED, under=STRICT),
         ),
         Variant("no-sync-3", base.without("sync-3"), violates(*HANDLER_DATA)),

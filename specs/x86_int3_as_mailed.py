@@ -65,7 +65,7 @@ as_mailed = Protocol(
 
 TORN = "no-torn-instruction"
 UNPERMITTED = "no-unpermitted-modification"
-RELAXED = ("coherent", "store-order", "per-chunk", "incoherent")
+RELAXED = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent")
 
 # Bytes 0 and 1 are those that the store as typed changes.
 tears = violates(TORN, under=RELAXED, split=True, of=(0, 1)) | violates(

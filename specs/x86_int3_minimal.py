@@ -43,7 +43,8 @@ minimal = Protocol(
     patcher_executes=False,
 )
 
-TORN = violates("no-torn-instruction")
+TORN = violates("no-torn-instruction", split=True)
+OUT_OF_ORDER = ("coherent-any-order", "per-chunk", "incoherent")
 
 SUITE = Suite(
     minimal,
@@ -52,7 +53,7 @@ SUITE = Suite(
         Variant(
             "no-sync-2",
             minimal.without("sync-2"),
-            violates("no-torn-instruction", under=("coherent-any-order",)),
+            violates("no-torn-instruction", under=OUT_OF_ORDER, split=True),
         ),
         Variant("no-sync-3", minimal.without("sync-3")),
     ),

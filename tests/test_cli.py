@@ -60,7 +60,7 @@ def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture
     code, out, _ = run(capsys, INT3, "--cpus", "1")
     assert code == 0
     assert "all as expected" in out
-    assert "no-sync-2           safe      safe    BAD" in out
+    assert "no-sync-2           safe    safe    BAD" in out
     kept = {path.name for path in Path("counterexamples/x86_int3").iterdir()}
     assert {"no-sync-1.cpus-1.json", "no-sync-1.cpus-1.txt"} <= kept
 
@@ -134,6 +134,79 @@ def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None
     assert "mine.py exists" in err
 
 
+def test_help_without_a_command_is_about_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("-h", "--help"):
+        code, out, _ = run(capsys, flag)
+        assert code == 0
+        assert "replay" in out
+
+
+def test_what_a_spec_prints_does_not_mix_with_results(capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path(INT3).read_text(encoding="utf-8")
+    Path("spec.py").write_text("print('hello')\n" + text)
+    code, out, err = run(capsys, "spec.py", "--variant", "base", "--cpus", "1", "--json", "-")
+    assert code == 0
+    assert json.loads(out)["schema"] == 1
+    assert "hello" in err
+
+
+def test_the_spec_that_is_checked_is_the_one_that_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not a compiled form of it from the same second and of the same size."""
+    text = TWO_BYTES + 'p = Protocol("p", (site,), (write("%s", site, b"\\xeb"),))\n'
+    for label in ("one", "two"):
+        Path("spec.py").write_text(text % label)
+        os.utime("spec.py", (1_700_000_000, 1_700_000_000))
+        _, out, _ = run(capsys, "list", "spec.py")
+        assert label in out
+    assert not Path("__pycache__").exists()
+
+
+def test_a_spec_may_have_classes_and_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("neighbour.py").write_text("LABEL = 'from-next-door'\n")
+    Path("my spec.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "from neighbour import LABEL\n@dataclass\nclass Thing:\n    x: int = 1\n"
+        + TWO_BYTES
+        + 'p = Protocol("p", (site,), (write(LABEL, site, b"\\xeb"),))\n'
+    )
+    code, out, _ = run(capsys, "list", "my spec.py")
+    assert code == 0
+    assert "from-next-door" in out
+
+
+def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("spec.py").write_text(
+        TWO_BYTES + 'p = Protocol("p", (site,), (on_each_cpu("sync"),))\n'
+        's = Suite(p, (Variant("a [red]b", p.without("sync")),))\n'
+    )
+    for command in ("check", "list", "prove"):
+        code, out, _ = run(capsys, command, "spec.py")
+        assert code == 0
+        assert "a [red]b" in out
+
+
+def test_what_is_asked_for_twice_is_checked_once(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = ("--variant", "base", "--fetch", "strict") * 2
+    found = document(capsys, INT3, *twice, "--cpus", "1")
+    assert len(found["results"]) == 3
+
+
+def test_a_site_of_several_instructions_is_not_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = Path(INT3).read_text(encoding="utf-8")
+    five_nops = 'NOP = bytes.fromhex("90 90 90 90 90")'
+    Path("spec.py").write_text(text.replace('NOP = bytes.fromhex("0f 1f 44 00 00")', five_nops))
+    for command in ("check", "prove"):
+        _, out, _ = run(capsys, command, "spec.py", "--variant", "base", "--fetch", "coherent")
+        assert out.count("old bytes begin with a shorter instruction, nop.") == 1
+        assert out.count("new bytes begin with a shorter instruction, nop.") == 1
+        _, out, _ = run(capsys, command, INT3, "--variant", "base", "--fetch", "coherent")
+        assert "shorter instruction" not in out
+
+
 def test_list_names_variants_and_expectations(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "list", INT3)
     assert code == 0
@@ -198,6 +271,19 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
             "spec.py:4: protocol 'p': 0 CPUs",
         ),
         (TWO_BYTES + 'Protocol("p", (site,), (), isa="z80")\n', "unknown instruction set 'z80'"),
+        (
+            TWO_BYTES + 'p = Protocol("p", [site], (write("w", site, b"\\xeb"),))\n',
+            "spec.py: protocol 'p' has a part that can be changed (unhashable type: 'list')",
+        ),
+        (
+            TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, bytearray(b"a")),))\n',
+            "take tuples for lists, and bytes for bytearrays",
+        ),
+        (
+            TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, b"\\xeb"),))\n'
+            's = Suite(p, expect=violates("no-torn-instruction", under=("per-chnk",)))\n',
+            "variant 'base': expected to be violated under 'per-chnk', which is no fetch model",
+        ),
     ],
 )
 def test_a_wrong_spec_is_told_with_its_line(
@@ -214,6 +300,7 @@ def test_a_wrong_spec_is_told_with_its_line(
     [
         (["nosuch.py"], "nosuch.py: no such file"),
         (["."], "is a folder"),
+        (["proove", INT3], "'proove' is neither a command nor a spec; the commands are: check"),
         ([INT3, "--variant", "no-sync-9"], "no variant named 'no-sync-9'"),
         ([INT3, "--cpus", "0"], "0 CPUs"),
         ([INT3, "--cpus", "-1"], "-1 CPUs"),
@@ -223,6 +310,10 @@ def test_a_wrong_spec_is_told_with_its_line(
         ([INT3, "--offset", "64"], "0 to 63"),
         ([INT3, "--fetch", "psychic"], "unknown fetch model 'psychic'; known: coherent"),
         ([INT3, "--property", "no-bugs"], "unknown property 'no-bugs'"),
+        (
+            [INT3, "--property", "no-unpermitted-modification"],
+            "means something under fetch model strict only, not under coherent; add --fetch strict",
+        ),
         ([INT3, "--semantics", "poetic"], "'poetic' is not one of"),
         ([INT3, "--out", "/dev/null/traces"], "/dev/null is not a folder"),
         ([INT3, "--json", "/dev/null/r.json"], "/dev/null is not a folder"),
@@ -230,6 +321,10 @@ def test_a_wrong_spec_is_told_with_its_line(
         (["show", INT3], "not JSON"),
         (["replay", INT3], "not JSON"),
         (["new", "/dev/null/spec"], "cannot write"),
+        (["new", ""], "'' is no name for a spec"),
+        (["new", ".."], "'..' is no name for a spec"),
+        (["new", 'a"b'], "is no name for a spec; take letters"),
+        (["x.txt"], "x.txt: no such file"),
     ],
 )
 def test_wrong_input_is_told_in_one_message(

@@ -8,6 +8,7 @@ import pytest
 
 from modelcheck.check import Overrides, Result, check, jobs, kept_traces
 from modelcheck.load import load_suites
+from modelcheck.machine.fetch import MODELS
 from modelcheck.trace.trace import to_json
 from modelcheck.views.trace_text import to_text
 
@@ -51,6 +52,14 @@ def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
 def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, offset: int) -> None:
     overrides = Overrides(cpus=1, chunk=chunk, offset=offset)
     assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("fetch", sorted({*MODELS} - {"strict"}))
+def test_expectations_hold_for_every_relaxed_fetch_model(spec: Path, fetch: str) -> None:
+    for chunk in (1, 8):
+        overrides = Overrides(cpus=1, chunk=chunk, fetch=(fetch,), semantics="windowed")
+        assert surprises(results(spec, overrides)) == []
 
 
 def verdicts(variant: str, **settings: object) -> dict[str, str | None]:

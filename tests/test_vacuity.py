@@ -6,7 +6,9 @@ from modelcheck import (
     Protocol,
     Site,
     Suite,
+    execute,
     iret,
+    irq_off,
     lookup,
     on_each_cpu,
     runs,
@@ -53,10 +55,9 @@ def test_steps_behind_one_that_waits_for_ever_are_never_taken() -> None:
 
 
 def test_a_wait_whose_guard_never_holds_is_not_taken() -> None:
-    own = Cell("own", 0, per_cpu=True)
-    stuck = protocol(*PATCH, wait_until("wait", own, 0), properties=("no-unhandled-trap",))
-    counted = replace(stuck, cells=(POKE, replace(own, initial=1)))
-    assert findings(counted) == ("never taken: wait",)
+    sent = protocol(*PATCH, properties=("no-unhandled-trap",))
+    never = replace(sent, cpu_program=(irq_off("off"), execute("run", SITE)))
+    assert findings(never.moved("publish", before="trap")) == ("never taken: sync/wait",)
 
 
 def test_nobody_inside_a_region_that_is_left_alone() -> None:

@@ -40,26 +40,49 @@ def certify_text(text: str) -> Certified:
     if not invariant.configuration.any_number:
         raise CertificateError("its counters are those of a fixed number of CPUs")
     _check_numbers(invariant)
-    expected = to_smtlib(invariant).splitlines()
-    for number, (said, meant) in enumerate(zip(text.splitlines(), expected, strict=False), 1):
-        if said != meant:
+    meant = _written_anew(invariant)
+    _compare(text, meant)
+    return Certified(invariant, solve(meant))
+
+
+def _written_anew(invariant: Invariant) -> str:
+    try:
+        return to_smtlib(invariant)
+    except (AssertionError, LookupError, ValueError) as error:
+        raise CertificateError(
+            f"its states are none that the machine can have: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _compare(text: str, meant: str) -> None:
+    """Lines end with a line feed alone: to a solver, nothing else ends a comment."""
+    said, expected = text.split("\n"), meant.split("\n")
+    for number, (line, right) in enumerate(zip(said, expected, strict=False), 1):
+        if line != right:
+            at = next((i for i, (a, b) in enumerate(zip(line, right, strict=False)) if a != b), 0)
+            start = max(0, at - 20)
             raise CertificateError(
-                f"line {number} is not what the machine gives: {said[:60]!r} should be "
-                f"{meant[:60]!r}"
+                f"line {number} is not what the machine gives: {line[start : start + 60]!r} should "
+                f"be {right[start : start + 60]!r}"
             )
-    if len(text.splitlines()) != len(expected):
-        raise CertificateError(f"it has {len(text.splitlines())} lines instead of {len(expected)}")
-    return Certified(invariant, solve(text))
+    if len(said) != len(expected):
+        raise CertificateError(f"it has {len(said)} lines instead of {len(expected)}")
 
 
 def solve(text: str) -> int:
-    """Have Z3 answer all obligations; their number. Raises CertificateError if one is not unsat."""
+    """Have Z3 answer all obligations; their number. Raises CertificateError if one is sat.
+
+    Raises KeyboardInterrupt if Ctrl-C kept Z3 from an answer.
+    """
     context = z3.Context()
     answers = z3.Z3_eval_smtlib2_string(context.ref(), text).split()
     names = re.findall(r"^; (.*)\n\(push 1\)$", text, re.MULTILINE)
     if len(answers) != len(names):
         raise CertificateError(f"{len(names)} obligations, but {len(answers)} answers")
     for name, answer in zip(names, answers, strict=True):
+        if answer == "unknown":
+            # Z3 decides all that a certificate can ask; only Ctrl-C makes it give up.
+            raise KeyboardInterrupt(name)
         if answer != "unsat":
             raise CertificateError(f"obligation {name!r} is {answer}, not unsat")
     return len(answers)

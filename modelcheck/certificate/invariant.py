@@ -95,21 +95,21 @@ def header(invariant: Invariant) -> str:
     for key, value in data.items():
         items = enumerate(value) if isinstance(value, list | tuple) else [("", value)]
         for number, item in items:
-            lines.append(f"{PREFIX}{key} {number}: {json.dumps(item, ensure_ascii=False)}")
+            lines.append(f"{PREFIX}{key} {number}: {json.dumps(item)}")
     return "\n".join(lines) + "\n"
 
 
 def read(text: str) -> Invariant:
     """The invariant in the comment lines of a certificate. Raises CertificateError."""
     data: dict[str, Any] = {"shareds": [], "locals": [], "pairs": []}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.startswith(PREFIX):
             continue
         name, _, value = line.removeprefix(PREFIX).partition(": ")
         key, _, index = name.partition(" ")
         try:
             item = json.loads(value)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise CertificateError(f"line {number}: not a line of a certificate") from error
         if index:
             data.setdefault(key, []).append(item)

@@ -37,7 +37,8 @@ class _Kind:
     def __init__(self, name: str, role: Role, move: Move) -> None:
         self.name = name
         self.role = role
-        self.label = move.label
+        # In one line: it goes into a comment, and nothing behind it must be read as more.
+        self.label = " ".join(move.label.split())
         self.broadcast: Broadcast | None = move.broadcast
         self.guard: Guard | None = move.guard
         self.rows: dict[tuple[str, ...], None] = {}
@@ -265,7 +266,7 @@ def _or(terms: Iterable[str]) -> str:
 
 
 def _one_of(name: str, values: Iterable[int]) -> str:
-    return f"(or false {' '.join(_is(name, value) for value in values)})"
+    return f"(or false false {' '.join(_is(name, value) for value in values)})"
 
 
 def _define(name: str, parameters: Iterable[str], body: str) -> str:

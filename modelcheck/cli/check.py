@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,8 +19,10 @@ from modelcheck.cli.group import (
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
+from modelcheck.explore.any_number import INTERRUPTED
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
+from modelcheck.prove import safe_for_any_number
 from modelcheck.views import comparison, trace_text
 from modelcheck.views.files import OutputError, check_writable, write_text, write_trace
 from modelcheck.views.progress import progress_line
@@ -76,17 +79,24 @@ def check_command(
 
 
 def _run(todo: list[Job], spec: str, limits: Limits) -> list[Result]:
-    """Run the jobs in turn. Ctrl-C ends the run under way as inconclusive, and drops the rest."""
+    """Run the jobs in turn, and try to prove what is not violated for any number of CPUs.
+
+    Ctrl-C ends the run under way as inconclusive, and drops the rest.
+    """
     results: list[Result] = []
     for job in todo:
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
         with progress_line(err, what) as watcher:
             try:
                 results.append(check(job, spec=spec, limits=limits, watcher=watcher))
+                if results[-1].reason == INTERRUPTED:
+                    break
+                if results[-1].verdict is not Verdict.VIOLATED:
+                    run = job.variant.protocol, job.configuration
+                    proved = safe_for_any_number(*run, limits, watcher)
+                    results[-1] = replace(results[-1], any_number=proved)
             except KeyboardInterrupt:
                 break
-        if results[-1].reason == "interrupted":
-            break
     return results
 
 

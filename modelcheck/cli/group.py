@@ -1,5 +1,7 @@
 """The group of commands, the consoles and the exit codes. Knows no command."""
 
+from pathlib import Path
+
 import click
 from rich.console import Console
 
@@ -20,7 +22,14 @@ class _CheckByDefault(click.Group):
     """A group in which a first argument that is no command is a spec to check."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+        if args and args[0] not in (*self.commands, *ctx.help_option_names, "--version"):
+            first = Path(args[0])
+            if not (args[0].startswith("-") or first.suffix or first.exists()):
+                commands = ", ".join(self.commands)
+                raise click.UsageError(
+                    f"{args[0]!r} is neither a command nor a spec; the commands are: {commands}",
+                    ctx,
+                )
             args = ["check", *args]
         return super().parse_args(ctx, args)
 

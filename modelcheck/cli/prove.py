@@ -8,7 +8,7 @@ from rich.text import Text
 
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.check import Overrides, jobs
+from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -21,9 +21,11 @@ from modelcheck.cli.group import (
 from modelcheck.cli.options import limits_options, overrides_options
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
+from modelcheck.machine.setup import Setup
 from modelcheck.prove import Proof, prove
 from modelcheck.views import proofs as view
-from modelcheck.views.files import check_writable, write_text
+from modelcheck.views.comparison import place
+from modelcheck.views.files import OutputError, check_writable, write_text
 from modelcheck.views.progress import progress_line
 
 
@@ -46,23 +48,48 @@ def prove_command(spec: Path, overrides: Overrides, limits: Limits, folder: Path
     if folder is not None:
         folder = folder / spec.stem
         check_writable(folder)
-    proofs: list[Proof] = []
-    for job in jobs(load_suites(spec), overrides):
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            proofs.append(prove(job, spec=spec.as_posix(), limits=limits, watcher=watcher))
-        if folder is not None and proofs[-1].certificate is not None:
-            name = f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}.smt2"
-            write_text(folder / name, proofs[-1].certificate)
+    todo = list(jobs(load_suites(spec), overrides))
+    proofs = _prove(todo, spec.as_posix(), limits)
+    failure: OutputError | None = None
+    if folder is not None:
+        try:
+            for proof in proofs:
+                _write(folder, proof, one_model=len(overrides.fetch) == 1)
+        except OutputError as error:
+            failure = error
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(view.render(spec.as_posix(), proofs, folder))
-    sys.exit(_exit_code(proofs))
+    if failure is not None:
+        raise failure
+    sys.exit(_exit_code(proofs, len(todo)))
 
 
-def _exit_code(proofs: list[Proof]) -> int:
+def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
+    """Decide the jobs in turn. Ctrl-C ends the one under way as inconclusive; the rest is left."""
+    proofs: list[Proof] = []
+    for job in todo:
+        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+        with progress_line(err, what) as watcher:
+            try:
+                proofs.append(prove(job, spec=spec, limits=limits, watcher=watcher))
+            except KeyboardInterrupt:
+                break
+        if proofs[-1].interrupted:
+            break
+    return proofs
+
+
+def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
+    """Keep a certificate, named as counterexamples are, and for each fetch model."""
+    model = "" if one_model else f".{proof.job.configuration.fetch}"
+    if proof.certificate is not None:
+        write_text(folder / f"{proof.job.name}{model}.smt2", proof.certificate)
+
+
+def _exit_code(proofs: list[Proof], planned: int) -> int:
     if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
         return NOT_AS_EXPECTED
-    if any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
+    if len(proofs) < planned or any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
         return INCONCLUSIVE
     return AS_EXPECTED
 
@@ -85,11 +112,13 @@ def certify_command(file: Path) -> None:
             f"{file}: it proves a protocol that {invariant.spec} does not have as variant "
             f"{invariant.variant!r}; the spec may have changed since"
         )
+    setup = Setup(invariant.protocol, invariant.configuration)
     out.print(
         Text(
             f"{file}: all {certified.obligations} obligations hold: {invariant.protocol.name}, "
-            f"variant {invariant.variant}, is safe for every number of CPUs under "
-            f"{invariant.configuration.fetch}."
+            f"variant {invariant.variant}, is safe for every number of CPUs.\n"
+            f"Fetch model {setup.fetch.name}, {place(setup)}, "
+            f"{invariant.configuration.semantics}; properties {', '.join(setup.watched)}."
         ),
         soft_wrap=True,
     )

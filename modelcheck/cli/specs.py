@@ -1,5 +1,7 @@
 """The commands about spec files: list and new."""
 
+import re
+import shlex
 from pathlib import Path
 
 import click
@@ -20,7 +22,10 @@ def list_command(spec: Path) -> None:
     """List the protocols and variants of a spec, and what it expects of each."""
     for suite in load_suites(spec):
         table = Table(
-            title=suite.protocol.name, title_justify="left", box=None, padding=(0, 2, 0, 0)
+            title=Text(suite.protocol.name, style="table.title"),
+            title_justify="left",
+            box=None,
+            padding=(0, 2, 0, 0),
         )
         for heading in ("variant", "steps", "expected"):
             table.add_column(heading)
@@ -32,7 +37,7 @@ def list_command(spec: Path) -> None:
                 for clause in variant.expect.clauses
             ]
             labels = ", ".join(element.label for element in variant.protocol.program)
-            table.add_row(variant.name, Text(labels), Text("\n".join(clauses) or "safe"))
+            table.add_row(Text(variant.name), Text(labels), Text("\n".join(clauses) or "safe"))
         out.print(table)
         out.print()
 
@@ -41,8 +46,12 @@ def list_command(spec: Path) -> None:
 @click.argument("name")
 def new_command(name: str) -> None:
     """Write a commented starter spec to NAME.py, ready to run."""
+    if not re.fullmatch(r"[\w+-][\w .+-]*", Path(name).name):
+        raise OutputError(f"{name!r} is no name for a spec; take letters, digits, - and _")
     path = Path(name).with_suffix(".py")
     if path.exists():
         raise OutputError(f"{path} exists; choose another name")
     write_text(path, starter(path.stem))
-    out.print(Text(f"Wrote {path}. Run it: python -m modelcheck {path}"), soft_wrap=True)
+    out.print(
+        Text(f"Wrote {path}. Run it: python -m modelcheck {shlex.quote(str(path))}"), soft_wrap=True
+    )

@@ -12,12 +12,12 @@ class LimitError(Exception):
 
 
 class Pulse:
-    """Looks at the limits now and then, and tells the watcher."""
+    """Looks at the limits now and then, and tells the watcher. `spent`: seconds already used."""
 
-    def __init__(self, limits: Limits, watcher: Watcher | None) -> None:
+    def __init__(self, limits: Limits, watcher: Watcher | None, spent: float = 0) -> None:
         self._limits = limits
         self._watcher = watcher
-        self._start = time.monotonic()
+        self._start = time.monotonic() - spent
         self._process = psutil.Process()
 
     def seconds(self) -> float:

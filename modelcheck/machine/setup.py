@@ -17,12 +17,15 @@ from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Write, flow
 from modelcheck.protocol.suite import Semantics
 
+MOST_CPUS = 1024
+"""More than any state space has room for."""
+
 
 @dataclass(frozen=True)
 class Configuration:
     """How a protocol is run: all that a verdict depends on besides the protocol itself.
 
-    `cpus` (at least 1) run the site besides the patcher's own CPU. `chunk`, a power of two, is
+    `cpus` (1 to MOST_CPUS) run the site besides the patcher's own CPU. `chunk`, a power of two, is
     the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
     (None: where its address says). `properties` are watched (none: those the protocol names).
     With `any_number`, counters go 0, 1, many, so that they are right for any number of CPUs.
@@ -40,6 +43,11 @@ class Configuration:
     def __post_init__(self) -> None:
         if self.cpus < 1:
             raise SpecError(f"{self.cpus} CPUs cannot run anything; take at least 1")
+        if self.cpus > MOST_CPUS:
+            raise SpecError(
+                f"{self.cpus} CPUs are too many to explore; take at most {MOST_CPUS}, or prove the "
+                "protocol for any number of CPUs"
+            )
         if self.fetch not in MODELS:
             raise SpecError(f"unknown fetch model {self.fetch!r}; known: {', '.join(MODELS)}")
         if self.chunk < 1 or self.chunk & (self.chunk - 1) or self.chunk > LINE:

@@ -57,8 +57,8 @@ class Site:
                 f"site {self.name!r}: old has {len(self.old)} bytes and new has {len(self.new)}; "
                 "give both the same length, at least one byte"
             )
-        if self.address < 0:
-            raise SpecError(f"site {self.name!r}: address {self.address} is negative")
+        if not 0 <= self.address <= 2**64 - len(self.old):
+            raise SpecError(f"site {self.name!r}: address {self.address:#x} is not within 64 bits")
         for form in self.forms:
             if len(form.data) != len(self):
                 raise SpecError(

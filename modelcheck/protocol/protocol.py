@@ -118,18 +118,26 @@ class Protocol:
     def inserted(self, *elements: Element, before: str = "", after: str = "") -> "Protocol":
         """The protocol with `elements` put in before, or after, the named step."""
         if bool(before) == bool(after):
-            raise SpecError("inserted() takes either before= or after=, the label of a step")
+            raise SpecError("say where to by either before= or after=, the label of a step")
         if before:
             return self._edit({before: lambda anchor: (*elements, anchor)})
         return self._edit({after: lambda anchor: (anchor, *elements)})
 
     def moved(self, label: str, *, before: str = "", after: str = "") -> "Protocol":
         """The protocol with the named step moved to before, or after, another."""
-        return self.without(label).inserted(self.element(label), before=before, after=after)
+        element, anchor = self.element(label), before or after
+        if label == anchor:
+            raise SpecError(f"{label!r} cannot be moved to before or after itself")
+        _check_apart(label, anchor)
+        return self.without(label).inserted(element, before=before, after=after)
 
     def swapped(self, first: str, second: str) -> "Protocol":
         """The protocol with two steps exchanged."""
         one, other = self.element(first), self.element(second)
+        if first == second:
+            raise SpecError(f"{first!r} cannot be swapped with itself")
+        _check_apart(first, second)
+        _check_apart(second, first)
         return self._edit({first: lambda _: (other,), second: lambda _: (one,)})
 
     def with_handler(self, handler: Handler | None) -> "Protocol":
@@ -171,6 +179,12 @@ class Protocol:
                 + ", ".join(labels(self))
             )
         return self._with_programs(programs)
+
+
+def _check_apart(label: str, other: str) -> None:
+    """Raises SpecError if `other` names a part of the block that `label` names."""
+    if other.startswith(label + "/"):
+        raise SpecError(f"{other!r} is a part of {label!r}; name a step outside it")
 
 
 _Edit = Callable[[Element], tuple[Element, ...]]

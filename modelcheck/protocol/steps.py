@@ -7,10 +7,12 @@ sites and cells.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from modelcheck.protocol.code import Cell, Site, Value
+from modelcheck.protocol.errors import SpecError
 
 Order = Literal["ascending", "any", "single"]
 """How the bytes of one write reach memory: one by one from the lowest address, one by one in an
@@ -42,6 +44,22 @@ class Element:
 
     label: str
     source: Source | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        for name, words in _choices(kind).items():
+            if getattr(self, name) not in words:
+                raise SpecError(
+                    f"step {self.label!r}: {name} {getattr(self, name)!r} is none of "
+                    + ", ".join(words)
+                )
+
+
+@cache
+def _choices(kind: type[Element]) -> dict[str, tuple[str, ...]]:
+    """The fields of a kind of step that take one of a few words, and these words."""
+    hints = get_type_hints(kind)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 from modelcheck.protocol.protocol import Protocol
 
 Semantics = Literal["windowed", "bytewise"]
@@ -91,6 +92,30 @@ class Variant:
     expect: Expectation = SAFE
     bug: Bug | None = None
 
+    def __post_init__(self) -> None:
+        _check_name("variant", self.name)
+        watched = {*self.protocol.properties, UNPERMITTED}
+        for clause in self.expect.clauses:
+            for name in clause.properties:
+                if name not in PROPERTIES:
+                    raise SpecError(
+                        f"variant {self.name!r}: expected to violate {name!r}, which is no "
+                        f"property; known: {', '.join(PROPERTIES)}"
+                    )
+            if not watched.intersection(clause.properties):
+                raise SpecError(
+                    f"variant {self.name!r}: expected to violate {' or '.join(clause.properties)}, "
+                    "which its protocol does not watch; add it to the protocol's properties"
+                )
+
+
+def _check_name(kind: str, name: str) -> None:
+    """Names are shown in tables, and files are named after them."""
+    if not name or not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
+        raise SpecError(
+            f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
+        )
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -111,15 +136,21 @@ class Suite:
     bug: Bug | None = None
 
     def __post_init__(self) -> None:
+        where = f"protocol {self.protocol.name!r}"
+        _check_name("protocol", self.protocol.name)
         for name, count in Counter(variant.name for variant in self).items():
             if count > 1:
                 raise SpecError(
-                    f"protocol {self.protocol.name!r}: variant {name!r} is used {count} times; "
-                    "give each its own name"
+                    f"{where}: variant {name!r} is used {count} times; give each its own name"
                 )
         if self.cpus < 1:
+            raise SpecError(f"{where}: {self.cpus} CPUs cannot run it; at least 1 can")
+        if not self.fetch or isinstance(self.fetch, str):
+            raise SpecError(f"{where}: fetch={self.fetch!r}; take a tuple of fetch models")
+        if self.semantics not in get_args(Semantics):
             raise SpecError(
-                f"protocol {self.protocol.name!r}: {self.cpus} CPUs cannot run it; at least 1 can"
+                f"{where}: unknown semantics {self.semantics!r}; known: "
+                + ", ".join(get_args(Semantics))
             )
 
     def __iter__(self) -> Iterator[Variant]:

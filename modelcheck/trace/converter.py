@@ -23,7 +23,11 @@ def faults(error: BaseValidationError, root: str) -> str:
 
 
 def _fault(error: BaseException, kind: type | None) -> str:
-    return str(error) if isinstance(error, ValueError) else format_exception(error, kind)
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, AttributeError | TypeError):
+        return f"not of the form of a {getattr(kind, '__name__', kind)}"
+    return format_exception(error, kind)
 
 
 def _bytes_from_hex(text: Any, _: Any) -> bytes:

@@ -12,6 +12,7 @@ from cattrs import BaseValidationError
 
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.suite import Bug
 from modelcheck.trace.converter import converter, faults, write_defaults
@@ -83,6 +84,22 @@ class Trace:
     bug: Bug | None = None
     loop: int | None = None
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Raises TraceError where the parts speak of what is not there."""
+        if not self.steps:
+            raise TraceError("a trace has at least one step")
+        if self.violation.property not in PROPERTIES:
+            raise TraceError(f"unknown property {self.violation.property!r}")
+        sizes = {site.name: len(site) for site in self.protocol.sites}
+        for number, step in enumerate(self.steps, start=1):
+            for name, contents in step.memory.items():
+                if len(contents) != sizes.get(name):
+                    raise TraceError(f"step {number}: no site {name!r} of {len(contents)} bytes")
+            if (done := step.executed) is not None:
+                longest = max(len(done.data), len(done.origin))
+                if longest > sizes.get(done.site, -1):
+                    raise TraceError(f"step {number}: no site {done.site!r} of {longest} bytes")
 
 
 write_defaults(Configuration)

@@ -15,15 +15,20 @@ from rich.text import Text
 
 from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.isa import decode
+from modelcheck.machine.setup import Setup
+from modelcheck.protocol.code import Site, runs
+from modelcheck.protocol.protocol import Protocol
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
 
 HEADINGS = {
+    "coherent": "co-\nherent",
+    "coherent-any-order": "coherent-\nany-order",
     "store-order": "store-\norder",
     "per-chunk": "per-\nchunk",
-    "incoherent": "in-\ncoherent",
-    "coherent-any-order": "coherent-\nany-order",
+    "incoherent": "inco-\nherent",
 }
 
 Kept = Mapping[int, Path]
@@ -83,11 +88,13 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
         text.append(f"\n  {site.name}: {site.old.hex(' ')} -> {site.new.hex(' ')}", "not bold")
         if site.equal_bytes:
             text.append(f"   (byte {_ranges(site.equal_bytes)}: equal, no tear can show)", "dim")
+        text.append(_more_than_one(protocol, site), "bold yellow")
     text.append(
-        f"\n  {number}{own}, chunks of {plural(run.chunk, 'byte')}, "
-        f"site at offset {setup.offset} of its line, {run.semantics}",
+        f"\n  {number}{own}, {place(setup)}, {run.semantics}",
         "not bold",
     )
+    if run.properties:
+        text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
     if not setup.splits():
         text.append(
             "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
@@ -106,6 +113,28 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
+def _more_than_one(protocol: Protocol, site: Site) -> str:
+    """A warning if the bytes of a site begin with an instruction that is shorter."""
+    for form in site.forms[:2]:
+        which, data = form.name, form.data
+        if form.runs != runs(len(site)):
+            continue
+        first = decode(protocol.isa, data, site.address)
+        if 0 < first.length < len(data):
+            return (
+                f"\n  Its {which} bytes begin with a shorter instruction, {first.text}. They are "
+                "taken as one: a CPU\n  that stands behind the first when they change is not "
+                "modelled."
+            )
+    return ""
+
+
+def place(setup: Setup) -> str:
+    """How the first site lies in the chunks that CPUs fetch."""
+    chunk = plural(setup.configuration.chunk, "byte")
+    return f"chunks of {chunk}, site at offset {setup.offset} of its line"
+
+
 def _traces(rows: list[tuple[int, Result]], kept: Kept) -> list[Text]:
     """Where the traces are: the folder, and the names in it."""
     paths = [kept[number] for number, _ in rows if number in kept]
@@ -122,6 +151,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
     table.add_column("variant", no_wrap=True)
     for model in models:
         table.add_column(HEADINGS.get(model, model), no_wrap=True)
+    table.add_column("any\nN", no_wrap=True)
     table.add_column("violated property", overflow="fold", min_width=min(widest, 27))
     table.add_column("states", justify="right")
     table.add_column("time", justify="right")
@@ -129,8 +159,9 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
         results = [result for _, result in group]
         properties = dict.fromkeys(result.violated for result in results if result.violated)
         table.add_row(
-            name,
+            Text(name),
             *(_verdict(result) for result in results),
+            _any_number(results),
             "\n".join(properties),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.2f}s",
@@ -150,6 +181,14 @@ def _verdict(result: Result) -> Text:
     if not result.as_expected:
         text = Text.assemble(text, " !", style="bold reverse")
     return text
+
+
+def _any_number(results: list[Result]) -> str:
+    """Whether what is not violated is proved for every number of CPUs."""
+    proved = [result.any_number for result in results if result.verdict is not Verdict.VIOLATED]
+    if not any(proved):
+        return "?" if proved else ""
+    return "yes" if all(proved) else "part"
 
 
 def _surprises(results: list[Result]) -> list[Text]:
@@ -204,6 +243,7 @@ def _summary(results: list[Result]) -> Text:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
-        "see it with\npython -m modelcheck show FILE."
+        "see it with\npython -m modelcheck show FILE. any N: what is not BAD is proved for every "
+        "number of CPUs."
     )
     return text

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from modelcheck.explore.verdict import Progress, Watcher
 
@@ -23,8 +24,10 @@ def progress_line(console: Console, what: str) -> Iterator[Watcher | None]:
             if progress.seconds > QUIET:
                 rate = progress.states / progress.seconds
                 status.update(
-                    f"{what}: {progress.states:,} states, {rate:,.0f}/s, "
-                    f"frontier {progress.frontier:,}, depth {progress.depth}"
+                    Text(
+                        f"{what}: {progress.states:,} states, {rate:,.0f}/s, "
+                        f"frontier {progress.frontier:,}, depth {progress.depth}"
+                    )
                 )
 
         yield watch

@@ -23,7 +23,7 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
         if proof.verdict is Verdict.INCONCLUSIVE:
             job = proof.job
             where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-            parts.append(Text(f"INCONCLUSIVE  {where}: {proof.suspect}", style="yellow"))
+            parts.append(Text(f"INCONCLUSIVE  {where}: {proof.reason}", style="yellow"))
     obligations = sum(proof.obligations for proof in proofs)
     parts.append(
         Text(
@@ -49,7 +49,7 @@ def _table(proofs: list[Proof]) -> Table:
         found = list(group)
         properties = [proof.violation.violated for proof in found if proof.violation]
         table.add_row(
-            name,
+            Text(name),
             *(_verdict(proof) for proof in found),
             "\n".join(dict.fromkeys(name for name in properties if name)),
             f"{sum(proof.pairs for proof in found):,}",

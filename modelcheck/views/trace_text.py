@@ -59,7 +59,7 @@ def _heading(trace: Trace) -> Text:
 def _lanes(trace: Trace) -> Table:
     sites = trace.protocol.sites
     actors = sorted(
-        {step.actor for step in trace.steps}, key=lambda name: (name != "patcher", name)
+        {step.actor for step in trace.steps}, key=lambda name: (name != "patcher", len(name), name)
     )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=False, show_edge=False)
     table.add_column("step", justify="right")
