@@ -14,8 +14,12 @@ from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.properties import LIVENESS
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.system.system import System
+
+MOST_LIVE = 2
+"""How many CPUs to check for deadlocks and starvation with, which no invariant excludes."""
 
 MOST_CPUS = 4
 """How many CPUs to look for a counterexample with, before giving up."""
@@ -28,7 +32,8 @@ class Proof:
     Safe: `pairs` may occur, none of which violates anything; `certificate` says so in SMT-LIB,
     and Z3 has found its `obligations` to hold. Violated: `violation` is the result for the fewest
     CPUs that show it. Inconclusive: `reason` is what could neither be excluded nor shown, or what
-    cut the search for it short.
+    cut the search for it short. `unproved` has the properties watched that no invariant proves;
+    they were checked with up to MOST_LIVE CPUs.
     """
 
     job: Job
@@ -39,6 +44,7 @@ class Proof:
     obligations: int = 0
     violation: Result | None = None
     reason: str | None = None
+    unproved: tuple[str, ...] = ()
 
     @property
     def as_expected(self) -> bool:
@@ -70,6 +76,8 @@ def safe_for_any_number(
     if Ctrl-C ended the search for a proof.
     """
     machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
+    if _unproved(machine):
+        return False
     found = abstract(System(machine), limits, watcher)
     if found.reason == INTERRUPTED:
         raise KeyboardInterrupt
@@ -99,11 +107,21 @@ def prove(
         )
         text = to_smtlib(invariant)
         obligations = solve(text)
+        unproved = _unproved(machine)
+        violation, _ = (
+            _fewest_cpus(job, MOST_LIVE, spec=spec, limits=limits, watcher=watcher)
+            if unproved
+            else (None, "")
+        )
+        verdict = Verdict.VIOLATED if violation else Verdict.SAFE
         seconds = time.monotonic() - started
-        return Proof(job, Verdict.SAFE, seconds, found.pairs, text, obligations)
+        proved = (text, obligations) if violation is None else (None, 0)
+        return Proof(
+            job, verdict, seconds, found.pairs, *proved, violation=violation, unproved=unproved
+        )
     violation, reason = None, found.reason
     if reason is None:
-        violation, tried = _fewest_cpus(job, spec=spec, limits=limits, watcher=watcher)
+        violation, tried = _fewest_cpus(job, MOST_CPUS, spec=spec, limits=limits, watcher=watcher)
         reason = f"{_describe(machine, system, found.suspects[0])}; {tried}"
     seconds = time.monotonic() - started
     if violation is not None:
@@ -111,18 +129,23 @@ def prove(
     return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=reason)
 
 
+def _unproved(machine: Machine) -> tuple[str, ...]:
+    """The properties watched that no invariant can prove: they are of all that may follow."""
+    return tuple(name for name in machine.properties if name in LIVENESS)
+
+
 def _fewest_cpus(
-    job: Job, *, spec: str, limits: Limits, watcher: Watcher | None
+    job: Job, most: int, *, spec: str, limits: Limits, watcher: Watcher | None
 ) -> tuple[Result | None, str]:
     """The violation with the fewest CPUs, if one shows; and how far was looked for it."""
-    for cpus in range(1, MOST_CPUS + 1):
+    for cpus in range(1, most + 1):
         one = replace(job, configuration=replace(job.configuration, cpus=cpus))
         result = check(one, spec=spec, limits=limits, watcher=watcher)
         if result.verdict is Verdict.VIOLATED:
             return result, ""
         if result.verdict is Verdict.INCONCLUSIVE:
             return None, f"the search for it with N = {cpus} was cut short: {result.reason}"
-    return None, f"it does not with N up to {MOST_CPUS}"
+    return None, f"it does not with N up to {most}"
 
 
 def _describe(machine: Machine, system: System, suspect: Suspect) -> str:

@@ -1,17 +1,14 @@
-from dataclasses import replace
-
 from modelcheck import (
     Cell,
     Handler,
     Protocol,
     Site,
     Suite,
-    execute,
     iret,
-    irq_off,
     lookup,
     on_each_cpu,
     runs,
+    stop_machine,
     store,
     wait_until,
     write,
@@ -55,9 +52,9 @@ def test_steps_behind_one_that_waits_for_ever_are_never_taken() -> None:
 
 
 def test_a_wait_whose_guard_never_holds_is_not_taken() -> None:
-    sent = protocol(*PATCH, properties=("no-unhandled-trap",))
-    never = replace(sent, cpu_program=(irq_off("off"), execute("run", SITE)))
-    assert findings(never.moved("publish", before="trap")) == ("never taken: sync/wait",)
+    patch = protocol(*PATCH, stop_machine("stop"), properties=("no-unhandled-trap",))
+    nobody_stops = patch.without("stop/stop")
+    assert findings(nobody_stops) == ("never taken: stop/stopped, stop/release",)
 
 
 def test_nobody_inside_a_region_that_is_left_alone() -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.prove import Proof
+from modelcheck.prove import MOST_LIVE, Proof
 from modelcheck.views.comparison import HEADINGS, heading
 
 
@@ -24,6 +24,17 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
             job = proof.job
             where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
             parts.append(Text(f"INCONCLUSIVE  {where}: {proof.reason}", style="yellow"))
+    unproved = dict.fromkeys(
+        name for proof in proofs for name in proof.unproved if proof.verdict is Verdict.SAFE
+    )
+    if unproved:
+        parts.append(
+            Text(
+                f"Not proved: {', '.join(unproved)}, which no invariant can show; checked with up "
+                f"to {MOST_LIVE} CPUs.",
+                style="yellow",
+            )
+        )
     obligations = sum(proof.obligations for proof in proofs)
     parts.append(
         Text(
