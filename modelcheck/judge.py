@@ -1,0 +1,140 @@
+"""Judging many edits of a protocol, each for any number of CPUs; equal ones are judged once.
+
+Knows machine and explorers; knows nothing of what the edits are for.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from modelcheck.explore.reference import explore
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.code import Value
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import flatten
+from modelcheck.prove import not_excluded, safe_for_any_number
+from modelcheck.system.system import System
+
+MOST_CPUS = 3
+"""How many CPUs to look for a counterexample with, unless told."""
+
+
+class Judgement(NamedTuple):
+    """A verdict for any number of CPUs; if violated, the fewest `cpus` that show it.
+
+    Inconclusive: the abstraction does not prove it, and no counterexample was found.
+    """
+
+    verdict: Verdict
+    cpus: int | None = None
+
+
+Tell = Callable[[str], None]
+"""Told what is being judged now."""
+
+SAFE = Judgement(Verdict.SAFE)
+UNKNOWN = Judgement(Verdict.INCONCLUSIVE)
+
+
+class Outcome(NamedTuple):
+    """What a patch leaves behind: the bytes of each site, and the value of each cell."""
+
+    code: tuple[bytes, ...]
+    data: tuple[Value, ...]
+
+
+class Judge:
+    """Gives verdicts, and remembers them by what a program means.
+
+    Safe rests on the abstraction, violated on a counterexample with at most `most_cpus` CPUs: two
+    grounds that know nothing of one another.
+    """
+
+    def __init__(self, most_cpus: int = MOST_CPUS, limits: Limits = NO_LIMITS) -> None:
+        self._most_cpus = most_cpus
+        self._limits = limits
+        self._together: dict[_Key, Judgement] = {}
+        self._each: dict[_Key, dict[str, Judgement]] = {}
+
+    def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+        """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
+        key = _key(protocol, configuration)
+        if key not in self._together:
+            self._together[key] = self._decide(*key)
+        return self._together[key]
+
+    def judge_each(self, protocol: Protocol, configuration: Configuration) -> dict[str, Judgement]:
+        """The verdict on each watched property, as if it alone were watched."""
+        key = _key(protocol, configuration)
+        if key not in self._each:
+            self._each[key] = self._decide_each(*key)
+        return self._each[key]
+
+    def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+        if safe_for_any_number(protocol, configuration):
+            return SAFE
+        for cpus in range(1, self._most_cpus + 1):
+            if self._violated(protocol, replace(configuration, cpus=cpus)):
+                return Judgement(Verdict.VIOLATED, cpus)
+        return UNKNOWN
+
+    def _decide_each(
+        self, protocol: Protocol, configuration: Configuration
+    ) -> dict[str, Judgement]:
+        judged = dict.fromkeys(Setup(protocol, configuration).watched, SAFE)
+        left = not_excluded(protocol, configuration)
+        for cpus in range(1, self._most_cpus + 1):
+            while left:
+                rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
+                if not (found := self._violated(protocol, rest)):
+                    break
+                judged |= dict.fromkeys(found, Judgement(Verdict.VIOLATED, cpus))
+                left -= found
+        return judged | dict.fromkeys(left, UNKNOWN)
+
+    def _violated(self, protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        """The properties that the shortest counterexamples violate."""
+        found = explore(System(Machine(protocol, configuration)), self._limits)
+        if found.reason == "interrupted":
+            raise KeyboardInterrupt
+        return found.found
+
+
+_Key = tuple[Protocol, Configuration]
+
+
+def _key(protocol: Protocol, configuration: Configuration) -> _Key:
+    return meaning(protocol), replace(configuration, cpus=1)
+
+
+def meaning(protocol: Protocol) -> Protocol:
+    """The protocol with numbers for labels: equal for programs that do the same steps."""
+    steps = enumerate(flatten(protocol.program))
+    program = tuple(replace(step, label=str(number)) for number, step in steps)
+    return replace(protocol, name="", program=program)
+
+
+def outcome(protocol: Protocol) -> Outcome:
+    """What the patch leaves behind when nothing else happens.
+
+    The order in which a write's bytes arrive makes no difference to that.
+    """
+    machine = Machine(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
+    shared, locals_of = machine.initial()
+    for role, local in zip(machine.roles, locals_of, strict=True):
+        while role.patches:
+            steps = (m for m in machine.moves(role, shared, local) if not m.interrupt)
+            move = next(steps, None)
+            if move is None:
+                break
+            shared, local = move.shared, move.local
+    layout = machine.setup.layout
+    sites = range(len(protocol.sites))
+    return Outcome(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
+
+
+def completes(protocol: Protocol) -> bool:
+    """Whether every site ends as its new instruction."""
+    return outcome(protocol).code == tuple(site.new for site in protocol.sites)
