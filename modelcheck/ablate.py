@@ -9,9 +9,11 @@ from itertools import chain, combinations, pairwise
 
 from modelcheck.check import Job
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import UNKNOWN, Judge, Judgement, Outcome, Tell, meaning, outcome
-from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Block, Element, is_sync, paths
+from modelcheck.judge import UNKNOWN, Judge, Judgement, Outcome, Tell, meaning, outcome, safety_only
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.protocol import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
+from modelcheck.protocol.steps import Block, Element, If, is_sync
+from modelcheck.protocol.wellformed import labels as every_label
 
 Question = tuple[str, str]
 """A fetch model, and the one property that is watched under it."""
@@ -84,8 +86,9 @@ class Ablation:
 def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     """Take the protocol of `jobs` apart; they differ in the fetch model alone.
 
-    Ctrl-C ends it with what is known by then.
+    The steps are those of the patchers. Ctrl-C ends it with what is known by then.
     """
+    jobs = tuple(safety_only(job) for job in jobs)
     protocol = jobs[0].variant.protocol
 
     def edited(labels: Labels, edit: Protocol) -> Edited:
@@ -100,13 +103,17 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     ablation = Ablation(jobs, Edited((), outcome(protocol), {}))
     try:
         ablation.base = edited((), protocol)
-        for path, _ in paths(protocol.program):
-            ablation.steps.append(edited((path,), protocol.without(path)))
+        for path in _paths(protocol):
+            try:
+                ablation.steps.append(edited((path,), protocol.without(path)))
+            except SpecError:
+                # The others do not fit together without it.
+                continue
         for pair in combinations(ablation.syncs, 2):
             ablation.pairs.append(edited(pair, protocol.without(*pair)))
         for job in jobs:
             _subsets(ablation, job, judge, tell)
-        for pair in neighbours(protocol.program):
+        for pair in neighbours(protocol):
             swapped = protocol.swapped(*pair)
             if meaning(swapped) != meaning(protocol):
                 ablation.swaps.append(edited(pair, swapped))
@@ -134,22 +141,42 @@ def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
                     undecided.append(kept)
 
 
+OTHERS = (HANDLER_PREFIX, CPU_PREFIX, CALLEE_PREFIX)
+"""What begins the paths of steps that are no patcher's."""
+
+
+def _paths(protocol: Protocol) -> Iterator[str]:
+    """The paths of the patchers' steps and blocks, blocks before what they hold."""
+    return (path for path in every_label(protocol) if not path.startswith(OTHERS))
+
+
 def syncs(protocol: Protocol) -> Iterator[str]:
     """The paths of the elements that only synchronise; of a block that does, only its own."""
     within = ""
-    for path, element in paths(protocol.program):
-        if is_sync(element) and not (within and path.startswith(within)):
+    for path in _paths(protocol):
+        if is_sync(protocol.element(path)) and not (within and path.startswith(within)):
             within = path + "/"
             yield path
 
 
-def neighbours(program: tuple[Element, ...], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The paths of each two elements that follow one another in the same block.
+def neighbours(protocol: Protocol) -> Iterator[tuple[str, str]]:
+    """The paths of each two elements of a patcher that follow one another in the same block.
 
     What follows what within a sync is nobody's choice.
     """
+    for prefix, program in protocol.programs.items():
+        if prefix not in OTHERS:
+            yield from _neighbours(program, prefix)
+
+
+def _neighbours(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str, str]]:
     for one, other in pairwise(program):
         yield prefix + one.label, prefix + other.label
     for element in program:
-        if isinstance(element, Block) and not is_sync(element):
-            yield from neighbours(element.steps, prefix + element.label + "/")
+        within = prefix + element.label + "/"
+        match element:
+            case Block() if not is_sync(element):
+                yield from _neighbours(element.steps, within)
+            case If():
+                yield from _neighbours(element.then, within)
+                yield from _neighbours(element.otherwise, within)

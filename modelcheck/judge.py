@@ -1,19 +1,23 @@
 """Judging many edits of a protocol, each for any number of CPUs; equal ones are judged once.
 
-Knows machine and explorers; knows nothing of what the edits are for.
+Knows jobs, the machine and explorers; knows nothing of what the edits are for.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
+from modelcheck.check import Job
+from modelcheck.explore import liveness
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import flatten
+from modelcheck.protocol.steps import Line, flow
 from modelcheck.prove import not_excluded, safe_for_any_number
 from modelcheck.system.system import System
 
@@ -57,23 +61,37 @@ class Judge:
         self._limits = limits
         self._together: dict[_Key, Judgement] = {}
         self._each: dict[_Key, dict[str, Judgement]] = {}
+        self._finishing: dict[_Key, Verdict] = {}
 
     def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
         """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
         key = _key(protocol, configuration)
         if key not in self._together:
-            self._together[key] = self._decide(*key)
+            self._together[key] = self._decide(protocol, configuration)
         return self._together[key]
 
     def judge_each(self, protocol: Protocol, configuration: Configuration) -> dict[str, Judgement]:
         """The verdict on each watched property, as if it alone were watched."""
         key = _key(protocol, configuration)
         if key not in self._each:
-            self._each[key] = self._decide_each(*key)
+            self._each[key] = self._decide_each(protocol, configuration)
         return self._each[key]
 
+    def can_finish(self, protocol: Protocol, configuration: Configuration) -> Verdict:
+        """Whether every program can always still finish, with one CPU."""
+        key = _key(protocol, configuration)
+        if key not in self._finishing:
+            system = System(Machine(protocol, replace(configuration, cpus=1)))
+            found = liveness.explore(
+                system, (DEADLOCK,), deadlock=DEADLOCK, completes=COMPLETES, limits=self._limits
+            )
+            if found.reason == "interrupted":
+                raise KeyboardInterrupt
+            self._finishing[key] = found.verdict
+        return self._finishing[key]
+
     def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
-        if safe_for_any_number(protocol, configuration):
+        if safe_for_any_number(protocol, configuration, self._limits):
             return SAFE
         for cpus in range(1, self._most_cpus + 1):
             if self._violated(protocol, replace(configuration, cpus=cpus)):
@@ -84,7 +102,7 @@ class Judge:
         self, protocol: Protocol, configuration: Configuration
     ) -> dict[str, Judgement]:
         judged = dict.fromkeys(Setup(protocol, configuration).watched, SAFE)
-        left = not_excluded(protocol, configuration)
+        left = not_excluded(protocol, configuration, self._limits)
         for cpus in range(1, self._most_cpus + 1):
             while left:
                 rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
@@ -102,29 +120,42 @@ class Judge:
         return found.found
 
 
-_Key = tuple[Protocol, Configuration]
+Meaning = tuple[tuple[Any, ...], tuple[Line, ...]]
+_Key = tuple[Meaning, Configuration]
 
 
 def _key(protocol: Protocol, configuration: Configuration) -> _Key:
     return meaning(protocol), replace(configuration, cpus=1)
 
 
-def meaning(protocol: Protocol) -> Protocol:
-    """The protocol with numbers for labels: equal for programs that do the same steps."""
-    steps = enumerate(flatten(protocol.program))
-    program = tuple(replace(step, label=str(number)) for number, step in steps)
-    return replace(protocol, name="", program=program)
+def meaning(protocol: Protocol) -> Meaning:
+    """All that a protocol is but its names: equal where the patcher does the same steps."""
+    others = (part.name for part in fields(protocol) if part.name not in ("name", "program"))
+    lines = (line._replace(step=replace(line.step, label="")) for line in flow(protocol.program))
+    return tuple(getattr(protocol, name) for name in others), tuple(lines)
+
+
+def safety_only(job: Job) -> Job:
+    """The job without the properties of all that may follow: no proof for any number of CPUs has
+    them. Raises SpecError if it has no other."""
+    watched = tuple(name for name in job.setup.watched if name not in LIVENESS)
+    if not watched:
+        raise SpecError(
+            f"{job.suite.protocol.name}, {job.variant.name}: only {', '.join(job.setup.watched)} "
+            "is watched, which cannot be proved for any number of CPUs; name another --property"
+        )
+    return replace(job, configuration=replace(job.configuration, properties=watched))
 
 
 def outcome(protocol: Protocol) -> Outcome:
-    """What the patch leaves behind when nothing else happens.
+    """What the patch leaves behind when nothing else happens, and the programs run in turn.
 
-    The order in which a write's bytes arrive makes no difference to that.
+    The order in which bytes arrive makes no difference to that.
     """
     machine = Machine(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
     shared, locals_of = machine.initial()
     for role, local in zip(machine.roles, locals_of, strict=True):
-        while role.patches:
+        while not machine.finished(role, local):
             steps = (m for m in machine.moves(role, shared, local) if not m.interrupt)
             move = next(steps, None)
             if move is None:

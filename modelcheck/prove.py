@@ -10,7 +10,7 @@ from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.check import Job, Result, check
-from modelcheck.explore.any_number import Suspect, abstract
+from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
@@ -52,13 +52,38 @@ class Proof:
         return self.violation.job.configuration.cpus if self.violation else None
 
 
-def safe_for_any_number(protocol: Protocol, configuration: Configuration) -> bool:
+def safe_for_any_number(
+    protocol: Protocol,
+    configuration: Configuration,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+) -> bool:
     """Whether the abstraction proves a protocol for every number of CPUs.
 
-    False says only that it does not; see `prove` for what that can mean.
+    False says only that it does not; see `prove` for what that can mean. Raises KeyboardInterrupt
+    if Ctrl-C ended the search for a proof.
     """
     machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
-    return not abstract(System(machine)).suspects
+    found = abstract(System(machine), limits, watcher, to_first_suspect=True)
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    return found.proves_safe
+
+
+def not_excluded(
+    protocol: Protocol, configuration: Configuration, limits: Limits = NO_LIMITS
+) -> frozenset[str]:
+    """The watched properties that the abstraction does not prove, each watched alone.
+
+    All others hold for every number of CPUs. Raises KeyboardInterrupt if Ctrl-C ended the search.
+    """
+    machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
+    found = abstract(System(machine), limits, beyond_violations=True)
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    if found.reason is not None:
+        return frozenset(machine.setup.watched)
+    return frozenset(name for suspect in found.suspects for name in suspect.row.violations)
 
 
 def prove(
@@ -73,7 +98,9 @@ def prove(
     machine = Machine(job.variant.protocol, configuration)
     system = System(machine)
     found = abstract(system)
-    if not found.suspects:
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    if found.proves_safe:
         invariant = invariant_of(
             system,
             found,

@@ -12,9 +12,18 @@ from typing import NamedTuple
 
 from modelcheck.check import Job
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judge, Outcome, Tell, meaning, outcome
+from modelcheck.judge import Judge, Outcome, Tell, meaning, outcome, safety_only
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Block, Element, flatten, is_sync, on_each_cpu, units
+from modelcheck.protocol.steps import (
+    Block,
+    Element,
+    Line,
+    flatten,
+    flow,
+    is_sync,
+    on_each_cpu,
+    units,
+)
 from modelcheck.protocol.suite import Variant
 from modelcheck.prove import Proof, prove
 
@@ -101,6 +110,7 @@ def repair(
 
     The jobs differ in the fetch model alone. Ctrl-C ends it with what is known by then.
     """
+    jobs = tuple(safety_only(job) for job in jobs)
     result = Repairs(jobs)
     try:
         result.unsafe = _unsafe(jobs, jobs[0].variant.protocol, judge)
@@ -158,7 +168,7 @@ class _Candidates:
         self._variant, self._base = jobs[0].variant.protocol, jobs[0].suite.protocol
         self._outcomes = {outcome(self._variant), outcome(self._base)}
         self._elements: list[Element] = []
-        self._numbers: dict[tuple[Element, ...], int] = {}
+        self._numbers: dict[tuple[Line, ...], int] = {}
         self.units = tuple(units(self._variant.program))
         self.start = tuple(self._number(unit) for unit in self.units)
         based = tuple(units(self._base.program))
@@ -175,8 +185,8 @@ class _Candidates:
         self._hopeless: dict[Program, bool] = {}
 
     def _number(self, unit: Element) -> int:
-        steps = tuple(replace(step, label="") for step in flatten((unit,)))
-        number = self._numbers.setdefault(steps, len(self._elements))
+        lines = (line._replace(step=replace(line.step, label="")) for line in flow((unit,)))
+        number = self._numbers.setdefault(tuple(lines), len(self._elements))
         if number == len(self._elements):
             self._elements.append(unit)
         return number
@@ -205,7 +215,7 @@ class _Candidates:
                 yield Edit(number, to, moved=at)
 
     def verdict(self, program: Program) -> Verdict:
-        """Whether the program does the patch, and is safe under all models."""
+        """Whether the program does the patch, is safe under all models, and never stuck."""
         rest = self._without_syncs(program)
         if rest not in self._left:
             self._left[rest] = outcome(self._protocol(rest))
@@ -214,7 +224,13 @@ class _Candidates:
             return Verdict.VIOLATED
         if self._is_hopeless(program):
             return Verdict.VIOLATED
-        return self._judged(program)
+        verdict = self._judged(program)
+        return self._stuck(program) if verdict is Verdict.SAFE else verdict
+
+    def _stuck(self, program: Program) -> Verdict:
+        protocol = self._protocol(program)
+        found = {self._judge.can_finish(protocol, job.configuration) for job in self._jobs}
+        return next(v for v in (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.SAFE) if v in found)
 
     def _without_syncs(self, program: Program) -> Program:
         return tuple(number for number in program if number not in self._kinds)

@@ -8,15 +8,23 @@ is an inductive invariant. If one does, that may be real or due to the abstracti
 Knows systems only.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.system.system import NONE, Row, System
 
 Core = tuple[int, ...]
 """The number of the shared part, and of the local part of each role with one actor."""
+
+PULSE = 256
+"""Cores expanded between two looks at the limits."""
+
+
+INTERRUPTED = "interrupted"
+"""The reason of a search that Ctrl-C cut short."""
 
 
 class Suspect(NamedTuple):
@@ -32,57 +40,106 @@ class Suspect(NamedTuple):
 class Abstraction:
     """The pairs that can occur: for each core and each replicated role, the locals seen with it.
 
-    `suspects` has the violating steps from them; they are not followed.
+    `suspects` has the violating steps from them. `reason` says what cut
+    the search short, if anything did.
     """
 
     reached: dict[Core, dict[int, set[int]]] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
+    reason: str | None = None
 
     @property
     def pairs(self) -> int:
         """How many pairs can occur."""
         return sum(len(found) for roles in self.reached.values() for found in roles.values())
 
+    @property
+    def proves_safe(self) -> bool:
+        """Whether nothing can be violated, with any number of replicas."""
+        return not self.suspects and self.reason is None
 
-def abstract(system: System) -> Abstraction:
-    """All pairs that can occur with any number of replicas, at least one of each such role."""
-    return _Closure(system).run()
+
+def abstract(
+    system: System,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+    *,
+    beyond_violations: bool = False,
+    to_first_suspect: bool = False,
+) -> Abstraction:
+    """All pairs that can occur with any number of replicas, at least one of each such role.
+
+    Suspects are not followed; with `beyond_violations` they are steps like any other, so that what
+    none of them violates is safe if watched alone. With `to_first_suspect`, the search ends there.
+    Limits are on pairs, instead of states. Ctrl-C ends in an answer with a reason.
+    """
+    return _Closure(system, Pulse(limits, watcher), beyond_violations, to_first_suspect).run()
 
 
 class _Closure:
     """A worklist: a core is expanded again whenever a local joins it."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(
+        self, system: System, pulse: Pulse, beyond_violations: bool, to_first_suspect: bool
+    ) -> None:
         self.system = system
-        roles = system.model.roles
-        self.single = [number for number, role in enumerate(roles) if not role.replicated]
-        self.many = [number for number, role in enumerate(roles) if role.replicated]
+        self.pulse = pulse
+        self.beyond_violations = beyond_violations
+        self.to_first_suspect = to_first_suspect
+        self.roles = system.model.roles
+        self.single = [n for n, role in enumerate(self.roles) if not role.replicated]
+        self.many = [n for n, role in enumerate(self.roles) if role.replicated]
         self.found = Abstraction()
-        self.todo: deque[Core] = deque()
+        self.todo: dict[Core, None] = {}
+        """The cores to expand, in the order in which they came to wait for it."""
 
     def run(self) -> Abstraction:
-        shared, *locals_of = self.system.initial()
-        first = {role: locals_of[self.system.actors.index(role)] for role in self.many}
-        singles = [locals_of[self.system.actors.index(role)] for role in self.single]
-        core = (shared, *singles)
-        for role, local in first.items():
-            self.reach(core, role, local)
-        while self.todo:
-            core = self.todo.popleft()
-            self.found.suspects = [s for s in self.found.suspects if s.core != core]
-            for role, local, row in self.steps(core):
-                if row.violations:
-                    self.found.suspects.append(Suspect(core, role, local, row))
-                else:
-                    self.follow(core, role, row)
+        suspects: dict[Core, list[Suspect]] = {}
+        try:
+            self.begin()
+            expanded = transitions = 0
+            while self.todo:
+                if expanded % PULSE == 0:
+                    self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
+                expanded += 1
+                core = next(iter(self.todo))
+                del self.todo[core]
+                suspects[core] = []
+                for role, local, row in self.steps(core):
+                    transitions += 1
+                    if row.violations:
+                        suspects[core].append(Suspect(core, role, local, row))
+                    if self.beyond_violations or not row.violations:
+                        self.follow(core, role, row)
+                if self.to_first_suspect and suspects[core]:
+                    break
+        except LimitError as limit:
+            self.found.reason = str(limit)
+        except KeyboardInterrupt:
+            self.found.reason = INTERRUPTED
+        self.found.suspects = [suspect for found in suspects.values() for suspect in found]
         return self.found
 
-    def reach(self, core: Core, role: int, local: int) -> None:
-        locals_of = self.found.reached.setdefault(core, {number: set() for number in self.many})
-        if local not in locals_of[role]:
-            locals_of[role].add(local)
-            if core not in self.todo:
-                self.todo.append(core)
+    def begin(self) -> None:
+        shared, *locals_of = self.system.initial()
+        first = [locals_of[self.system.actors.index(role)] for role in range(len(self.roles))]
+        core = (shared, *(first[role] for role in self.single))
+        self.reach(core)
+        for role in self.many:
+            self.join(core, role, first[role])
+
+    def reach(self, core: Core) -> None:
+        """A core may occur."""
+        if core not in self.found.reached:
+            self.found.reached[core] = {role: set() for role in self.many}
+            self.todo[core] = None
+
+    def join(self, core: Core, role: int, local: int) -> None:
+        """A local may occur with a core that may occur."""
+        locals_of = self.found.reached[core][role]
+        if local not in locals_of:
+            locals_of.add(local)
+            self.todo[core] = None
 
     def steps(self, core: Core) -> Iterator[tuple[int, int, Row]]:
         """The steps from a core's pairs whose guard can hold."""
@@ -122,9 +179,10 @@ class _Closure:
             for role, local in zip(self.single, core[1:], strict=True)
         )
         target = (row.shared, *singles)
+        self.reach(target)
         if target != core or row.broadcast != NONE:
             for role in self.many:
                 for local in self.surviving(core, role, row):
-                    self.reach(target, role, self.told(row, local))
+                    self.join(target, role, self.told(row, local))
         if mover in self.many:
-            self.reach(target, mover, row.local)
+            self.join(target, mover, row.local)
