@@ -8,18 +8,17 @@ from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from modelcheck.check import Job
-from modelcheck.explore import liveness
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS
+from modelcheck.protocol.properties import LIVENESS
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Line, flow
 from modelcheck.prove import not_excluded, safe_for_any_number
-from modelcheck.system.system import System
+from modelcheck.system.system import State, System
 
 MOST_CPUS = 3
 """How many CPUs to look for a counterexample with, unless told."""
@@ -61,7 +60,6 @@ class Judge:
         self._limits = limits
         self._together: dict[_Key, Judgement] = {}
         self._each: dict[_Key, dict[str, Judgement]] = {}
-        self._finishing: dict[_Key, Verdict] = {}
 
     def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
         """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
@@ -76,19 +74,6 @@ class Judge:
         if key not in self._each:
             self._each[key] = self._decide_each(protocol, configuration)
         return self._each[key]
-
-    def can_finish(self, protocol: Protocol, configuration: Configuration) -> Verdict:
-        """Whether every program can always still finish, with one CPU."""
-        key = _key(protocol, configuration)
-        if key not in self._finishing:
-            system = System(Machine(protocol, replace(configuration, cpus=1)))
-            found = liveness.explore(
-                system, (DEADLOCK,), deadlock=DEADLOCK, completes=COMPLETES, limits=self._limits
-            )
-            if found.reason == "interrupted":
-                raise KeyboardInterrupt
-            self._finishing[key] = found.verdict
-        return self._finishing[key]
 
     def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
         if safe_for_any_number(protocol, configuration, self._limits):
@@ -169,3 +154,41 @@ def outcome(protocol: Protocol) -> Outcome:
 def completes(protocol: Protocol) -> bool:
     """Whether every site ends as its new instruction."""
     return outcome(protocol).code == tuple(site.new for site in protocol.sites)
+
+
+def goes_on(protocol: Protocol, configuration: Configuration) -> bool:
+    """Whether, with one CPU, the programs can always still finish and the sites still run then.
+
+    A patcher that stops the CPUs for good is safe, and of no use.
+    """
+    machine = Machine(protocol, replace(configuration, cpus=1))
+    system = System(machine)
+    before: dict[State, list[State]] = {system.initial(): []}
+    todo = list(before)
+    while todo:
+        state = todo.pop()
+        for _, _, target in system.successors(state):
+            if target not in before:
+                before[target] = []
+                todo.append(target)
+            before[target].append(state)
+    todo = [state for state in before if _runs_on(machine, system, state)]
+    good = set(todo)
+    while todo:
+        fresh = set(before[todo.pop()]) - good
+        good |= fresh
+        todo += fresh
+    return len(good) == len(before)
+
+
+def _runs_on(machine: Machine, system: System, state: State) -> bool:
+    """Whether all programs have finished, and all CPUs that run sites can run one now."""
+    shared = system.shareds.values[state[0]]
+    for number, local_number in zip(system.actors, state[1:], strict=True):
+        role, local = machine.roles[number], system.locals.values[local_number]
+        if not machine.finished(role, local):
+            return False
+        moves = machine.moves(role, shared, local)
+        if role.executes and not any(move.execution for move in moves):
+            return False
+    return True

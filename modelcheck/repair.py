@@ -4,6 +4,7 @@ An edit inserts a step that synchronises, or moves a step; what the patch leaves
 Knows jobs, judgements and proofs; knows nothing of how results are shown.
 """
 
+import re
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,9 @@ from typing import NamedTuple
 
 from modelcheck.check import Job
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judge, Outcome, Tell, meaning, outcome, safety_only
+from modelcheck.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import (
-    Block,
     Element,
     Line,
     flatten,
@@ -164,6 +164,7 @@ class _Candidates:
 
     def __init__(self, jobs: tuple[Job, ...], judge: Judge) -> None:
         self._jobs = list(jobs)
+        self._configuration = jobs[0].configuration
         self._judge = judge
         self._variant, self._base = jobs[0].variant.protocol, jobs[0].suite.protocol
         self._outcomes = {outcome(self._variant), outcome(self._base)}
@@ -215,7 +216,7 @@ class _Candidates:
                 yield Edit(number, to, moved=at)
 
     def verdict(self, program: Program) -> Verdict:
-        """Whether the program does the patch, is safe under all models, and never stuck."""
+        """Whether the program does the patch, is safe under all models, and leaves nobody stuck."""
         rest = self._without_syncs(program)
         if rest not in self._left:
             self._left[rest] = outcome(self._protocol(rest))
@@ -225,12 +226,9 @@ class _Candidates:
         if self._is_hopeless(program):
             return Verdict.VIOLATED
         verdict = self._judged(program)
-        return self._stuck(program) if verdict is Verdict.SAFE else verdict
-
-    def _stuck(self, program: Program) -> Verdict:
-        protocol = self._protocol(program)
-        found = {self._judge.can_finish(protocol, job.configuration) for job in self._jobs}
-        return next(v for v in (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.SAFE) if v in found)
+        if verdict is Verdict.SAFE and not goes_on(self._protocol(program), self._configuration):
+            return Verdict.VIOLATED
+        return verdict
 
     def _without_syncs(self, program: Program) -> Program:
         return tuple(number for number in program if number not in self._kinds)
@@ -297,7 +295,7 @@ class _Candidates:
             if unit.label not in taken and self._number(unit) == number:
                 return unit
         element = self._elements[number]
-        name = "new-sync" if isinstance(element, Block) else f"new-{element.label.split('/')[-1]}"
+        name = "new-" + re.sub(r"-?\d+$", "", element.label.split("/")[-1])
         count = sum(label.startswith(name) for label in taken)
         return replace(element, label=f"{name}-{count + 1}" if count else name, source=None)
 

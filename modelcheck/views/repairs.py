@@ -1,6 +1,7 @@
 """Repairs as diffs of a variant's steps, the cheapest first. Knows repairs."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -42,10 +43,11 @@ def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
     if repairs.found:
         found, first = plural(len(repairs.found), "repair"), repairs.found[0]
         edits = plural(len(first.inserted) + len(first.moved), "edit")
+        fewer = "" if repairs.undecided else ", and none with fewer"
         proofs = [proof for repair in repairs.found for proof in repair.proofs]
         obligations = sum(proof.obligations for proof in proofs)
         yield Text(
-            f"{found} with {edits}, and none with fewer. Proved for every number of CPUs under\n"
+            f"{found} with {edits}{fewer}. Proved for every number of CPUs under\n"
             f"{models}; {obligations} proof obligations, all confirmed by Z3.",
             "green",
         )
@@ -63,8 +65,12 @@ def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
 
 
 def _repair(repairs: Repairs, repair: Repair, number: int) -> Iterator[Text]:
-    edits = [f"insert {label}" for label in repair.inserted]
-    edits += [f"move {label}" for label in repair.moved]
+    order = ["", *(unit.label for unit in units(repair.protocol.program))]
+    behind = {
+        label: f" behind {before}" if before else " first" for before, label in pairwise(order)
+    }
+    edits = [f"insert {label}{behind[label]}" for label in repair.inserted]
+    edits += [f"move {label}{behind[label]}" for label in repair.moved]
     text = Text(f"repair {number}: {', '.join(edits)}", "bold")
     if repair.is_base:
         text.append("   (this is the base protocol)", "not bold")
