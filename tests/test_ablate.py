@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelcheck import Protocol, Suite, block, on_each_cpu
+from modelcheck import Cell, Protocol, Suite, block, is_equal, on_each_cpu, store, when
 from modelcheck.ablate import Ablation, Edited, ablate
 from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
@@ -13,6 +13,7 @@ from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.judge import UNKNOWN, Judge, Judgement, completes, meaning, outcome
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.protocol import Patcher
 from modelcheck.protocol.suite import FETCH_MODELS
 from modelcheck.system.system import System
 from tests.protocols import SPECS, minimal, suites, three_byte_variants
@@ -166,6 +167,34 @@ def test_blocks_are_taken_away_whole_and_in_part() -> None:
     ]
     assert found.syncs == ("sync-1", "rest/sync-2", "sync-3")
     assert ("rest/tail", "rest/sync-2") in [edited.labels for edited in found.swaps]
+
+
+def test_steps_of_other_patchers_and_of_conditions_are_edited_too() -> None:
+    cell = Cell("cell", 0)
+    base = replace(
+        minimal(),
+        cells=(cell,),
+        patchers=(Patcher("other", (store("set", cell, 1), on_each_cpu("sync"))),),
+    ).inserted(when(is_equal("set?", cell, 1), store("clear", cell, 0)), after="sync-1")
+    found = ablation_of(base, fetch=("coherent",))
+    labels = [edited.labels[0] for edited in found.steps]
+    assert {"set?", "set?/clear", "other/set", "other/sync", "other/sync/send"} < set(labels)
+    assert not any(label.startswith("handler/") for label in labels)
+    assert "other/sync" in found.syncs
+    assert ("other/set", "other/sync") in [edited.labels for edited in found.swaps]
+    assert without(found, "other/set").outcome != found.base.outcome
+    assert found.minimal["coherent"] == [("sync-1",)]
+
+
+def test_only_properties_that_a_proof_can_have_are_looked_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = replace(minimal(), properties=(TORN, "deadlock-free"))
+    found = ablation_of(both, fetch=("coherent",))
+    assert {name for _, name in found.base.verdicts} == {TORN}
+    spec = str(SPECS / "x86_int3_minimal.py")
+    assert main(["ablate", spec, "--property", "deadlock-free"]) == 2
+    assert "cannot be proved for any number of CPUs" in capsys.readouterr().err
 
 
 def test_nothing_is_said_of_a_property_that_does_not_hold() -> None:

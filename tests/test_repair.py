@@ -10,7 +10,7 @@ from modelcheck.check import Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judge, Judgement, Meaning, meaning, outcome
+from modelcheck.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.steps import SYNCHRONISING, Element, flatten, units
@@ -25,6 +25,7 @@ from tests.protocols import (
     suites,
     three_byte_variants,
 )
+from tests.protocols import spec as spec_of
 
 INT3_SPEC = str(SPECS / "x86_int3.py")
 NOP_TO_CALL = suites()[0]
@@ -90,6 +91,7 @@ def test_all_smallest_repairs_the_cheapest_first(
     assert found.repaired == (bool(expected) or name == "base")
 
 
+@pytest.mark.slow
 def test_three_edits_bring_three_syncs_back() -> None:
     found = repairs_of(NOP_TO_CALL, "no-syncs", "per-chunk", edits=3)
     assert edits(found) == [(("sync-1", "sync-2", "sync-3"), ())]
@@ -165,6 +167,28 @@ def test_only_the_lost_half_of_a_sync_is_put_back() -> None:
     found = repairs_of_edit(base, base.without("sync-3/wait"), "per-chunk")
     assert found.found[0].inserted == ("new-wait",)
     assert meaning(found.found[0].protocol) == meaning(base)
+
+
+def test_no_repair_leaves_the_cpus_stopped() -> None:
+    spec = spec_of("x86_optprobe")
+    optimise: Suite = spec["SUITES"][0]
+    variant = next(v for v in optimise.variants if v.name == "stop-machine")
+    cheat = variant.protocol.moved("stop/release", before="stop/stop")
+    # Who is stopped for good does nothing wrong.
+    configuration = Configuration(fetch="coherent", properties=("no-torn-instruction",))
+    assert Judge().judge(cheat, configuration).verdict is Verdict.SAFE
+    assert not goes_on(cheat, configuration)
+    assert goes_on(variant.protocol, configuration)
+    found = repairs_of(optimise, "stop-machine", "coherent", edits=1)
+    assert found.complete
+    assert not found.found
+
+
+def test_a_real_bug_is_mended_as_it_was() -> None:
+    optimise: Suite = spec_of("x86_optprobe")["SUITES"][0]
+    found = repairs_of(optimise, "grace-before-sync", "per-chunk", edits=1)
+    assert [one.moved for one in found.found if one.is_base] == [("sync-1",)]
+    assert {len(one.inserted) + len(one.moved) for one in found.found} == {1}
 
 
 def test_steps_in_blocks_can_be_repaired() -> None:
@@ -249,6 +273,7 @@ def test_the_command_and_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> N
     assert main([*arguments, "no-sync-1"]) == 0
     shown = capsys.readouterr().out
     assert "1 repair with 1 edit, and none with fewer" in shown
+    assert "repair 1: insert sync-1 behind int3   (this is the base protocol)" in shown
     assert "+sync-1   send ipi; wait acks" in shown
     assert main([*arguments, "no-breakpoint", "--edits", "1"]) == 1
     assert "No repair with up to 1 edit exists" in capsys.readouterr().out
