@@ -3,8 +3,23 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
 
-from modelcheck import Cell, Protocol, Suite, block, is_equal, on_each_cpu, store, when
+from modelcheck import (
+    Cell,
+    Handler,
+    Protocol,
+    Site,
+    Suite,
+    block,
+    iret,
+    is_equal,
+    lookup,
+    on_each_cpu,
+    store,
+    when,
+    write,
+)
 from modelcheck.ablate import Ablation, Edited, ablate
 from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
@@ -15,8 +30,16 @@ from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.protocol import Patcher
 from modelcheck.protocol.suite import FETCH_MODELS
+from modelcheck.prove import not_excluded
 from modelcheck.system.system import System
-from tests.protocols import SPECS, minimal, suites, three_byte_variants
+from tests.protocols import (
+    SPECS,
+    minimal,
+    random_configurations,
+    random_protocols,
+    suites,
+    three_byte_variants,
+)
 
 TORN = "no-torn-instruction"
 HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
@@ -264,3 +287,24 @@ def test_the_command_says_when_something_is_open(capsys: pytest.CaptureFixture[s
     assert "?: the abstraction does not prove it" in capsys.readouterr().out
     assert main(["ablate", spec, "--variant", "nobody"]) == 2
     assert "no variant named 'nobody'" in capsys.readouterr().err
+
+
+@settings(max_examples=100)
+@given(protocol=random_protocols(), configuration=random_configurations())
+def test_what_the_abstraction_excludes_is_never_found(
+    protocol: Protocol, configuration: Configuration
+) -> None:
+    found = explore(System(Machine(protocol, configuration)), beyond_violations=True).found
+    assert found <= not_excluded(protocol, configuration)
+
+
+def test_a_property_is_judged_also_behind_violations_of_others() -> None:
+    site, cell = Site("foo", b"\x0f\x1f\x00", b"\x48\x89\xc3"), Cell("cell")
+    handler = Handler(b"\xcc", (lookup("find", cell), iret("iret")))
+    names = ("visible-after-return", "no-unhandled-trap")
+    # The trap is there only when the patcher has returned: to enter it is a violation already.
+    protocol = Protocol(
+        "late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,), properties=names
+    )
+    judged = Judge().judge_each(protocol, Configuration(fetch="coherent"))
+    assert judged == dict.fromkeys(names, Judgement(Verdict.VIOLATED, 1))
