@@ -289,7 +289,7 @@ def test_the_command_says_when_something_is_open(capsys: pytest.CaptureFixture[s
     assert "no variant named 'nobody'" in capsys.readouterr().err
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 @given(protocol=random_protocols(), configuration=random_configurations())
 def test_what_the_abstraction_excludes_is_never_found(
     protocol: Protocol, configuration: Configuration

@@ -1,6 +1,7 @@
 """Repair finds the smallest edits that make a variant safe, all of them, and none that cheat."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from modelcheck.cli import main
 from modelcheck.explore.reference import explore
 from modelcheck.explore.verdict import Verdict
 from modelcheck.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
+from modelcheck.load import load_suites
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.steps import SYNCHRONISING, Element, flatten, units
@@ -211,7 +213,7 @@ def test_a_protocol_without_syncs_is_offered_one() -> None:
     assert found.base_unsafe == ("coherent",)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 @given(protocol=random_protocols(), configuration=random_configurations())
 def test_a_sync_taken_away_never_hides_a_violation(
     protocol: Protocol, configuration: Configuration
@@ -222,6 +224,22 @@ def test_a_sync_taken_away_never_hides_a_violation(
     for step in flat.program:
         if isinstance(step, SYNCHRONISING):
             assert found <= violated(flat.without(step.label), configuration)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.py")), ids=lambda path: path.stem)
+def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
+    checked = 0
+    for suite in load_suites(path):
+        for variant in suite:
+            flat = numbered(variant.protocol)
+            configuration = Configuration(1, suite.fetch[-1])
+            found = violated(flat, configuration)
+            for step in flat.program if found else ():
+                if isinstance(step, SYNCHRONISING):
+                    checked += 1
+                    assert found <= violated(flat.without(step.label), configuration)
+    assert checked
 
 
 def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
