@@ -124,17 +124,34 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
 
 
 def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
+    """Find the smallest sets of syncs.
+
+    A sync only restricts what may happen: one that cannot be missed when all others are there is
+    in every set that suffices.
+    """
     fetch, every = job.configuration.fetch, ablation.syncs
     minimal, undecided = (
         by_fetch.setdefault(fetch, []) for by_fetch in (ablation.minimal, ablation.undecided)
     )
-    for size in range(len(every) + 1):
-        for kept in combinations(every, size):
+
+    def verdict(kept: Labels) -> Verdict:
+        tell(f"only {', '.join(kept) or 'no sync'} under {fetch}")
+        left = ablation.protocol.without(*(label for label in every if label not in kept))
+        return judge.judge(left, job.configuration).verdict
+
+    if verdict(every) is Verdict.VIOLATED:
+        return
+    free = [
+        label
+        for label in every
+        if verdict(tuple(other for other in every if other != label)) is not Verdict.VIOLATED
+    ]
+    for size in range(len(free) + 1):
+        for extra in combinations(free, size):
+            kept = tuple(label for label in every if label in extra or label not in free)
             if any(set(smaller) <= set(kept) for smaller in minimal):
                 continue
-            tell(f"only {', '.join(kept) or 'no sync'} under {fetch}")
-            left = ablation.protocol.without(*(label for label in every if label not in kept))
-            match judge.judge(left, job.configuration).verdict:
+            match verdict(kept):
                 case Verdict.SAFE:
                     minimal.append(kept)
                 case Verdict.INCONCLUSIVE:
