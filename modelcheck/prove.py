@@ -78,10 +78,27 @@ def safe_for_any_number(
     machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
     if _unproved(machine):
         return False
-    found = abstract(System(machine), limits, watcher)
+    found = abstract(System(machine), limits, watcher, to_first_suspect=True)
     if found.reason == INTERRUPTED:
         raise KeyboardInterrupt
     return found.proves_safe
+
+
+def not_excluded(
+    protocol: Protocol, configuration: Configuration, limits: Limits = NO_LIMITS
+) -> frozenset[str]:
+    """The watched properties that the abstraction does not prove, each watched alone.
+
+    All others hold for every number of CPUs. Raises KeyboardInterrupt if Ctrl-C ended the search.
+    """
+    machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
+    found = abstract(System(machine), limits, beyond_violations=True)
+    if found.reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    if found.reason is not None:
+        return frozenset(machine.setup.watched)
+    suspect = (name for suspect in found.suspects for name in suspect.row.violations)
+    return frozenset((*_unproved(machine), *suspect))
 
 
 def prove(
@@ -107,18 +124,16 @@ def prove(
         )
         text = to_smtlib(invariant)
         obligations = solve(text)
-        unproved = _unproved(machine)
-        violation, _ = (
-            _fewest_cpus(job, MOST_LIVE, spec=spec, limits=limits, watcher=watcher)
-            if unproved
-            else (None, "")
+        proof = Proof(
+            job,
+            Verdict.SAFE,
+            time.monotonic() - started,
+            found.pairs,
+            text,
+            obligations,
+            unproved=_unproved(machine),
         )
-        verdict = Verdict.VIOLATED if violation else Verdict.SAFE
-        seconds = time.monotonic() - started
-        proved = (text, obligations) if violation is None else (None, 0)
-        return Proof(
-            job, verdict, seconds, found.pairs, *proved, violation=violation, unproved=unproved
-        )
+        return _checked_alive(proof, spec=spec, limits=limits, watcher=watcher)
     violation, reason = None, found.reason
     if reason is None:
         violation, tried = _fewest_cpus(job, MOST_CPUS, spec=spec, limits=limits, watcher=watcher)
@@ -127,6 +142,17 @@ def prove(
     if violation is not None:
         return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=violation)
     return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=reason)
+
+
+def _checked_alive(proof: Proof, *, spec: str, limits: Limits, watcher: Watcher | None) -> Proof:
+    """The proof, or the violation of what it leaves open that the fewest CPUs show."""
+    if not proof.unproved:
+        return proof
+    job = proof.job
+    violation, _ = _fewest_cpus(job, MOST_LIVE, spec=spec, limits=limits, watcher=watcher)
+    if violation is None:
+        return proof
+    return Proof(job, Verdict.VIOLATED, proof.seconds, proof.pairs, violation=violation)
 
 
 def _unproved(machine: Machine) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Verdict
 from modelcheck.load import load_suites
+from modelcheck.protocol.properties import LIVENESS
 from modelcheck.prove import prove, safe_for_any_number
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +38,12 @@ COMMANDS = {
 
 def shipped(spec: Path, **overrides: tuple[str, ...]) -> Iterator[Job]:
     return jobs(load_suites(spec), Overrides(**overrides))  # type: ignore[arg-type]
+
+
+def without_liveness(job: Job) -> Job:
+    """The job, watching all but what no invariant can prove."""
+    watched = tuple(name for name in job.setup.watched if name not in LIVENESS)
+    return replace(job, configuration=replace(job.configuration, properties=watched))
 
 
 @cache
@@ -76,7 +83,7 @@ def test_two_solvers_accept_the_proof_of_the_protocol(fetch: str) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_two_solvers_accept_a_proof_of_every_spec(spec: Path) -> None:
-    job = next(job for job in shipped(spec) if proved(job))
+    job = next(job for job in map(without_liveness, shipped(spec)) if proved(job))
     text = prove(job, spec=spec.as_posix()).certificate
     assert text is not None
     assert_two_solvers_accept(text)

@@ -40,7 +40,7 @@ class Suspect(NamedTuple):
 class Abstraction:
     """The pairs that can occur: for each core and each replicated role, the locals seen with it.
 
-    `suspects` has the violating steps from them; they are not followed. `reason` says what cut
+    `suspects` has the violating steps from them. `reason` says what cut
     the search short, if anything did.
     """
 
@@ -60,21 +60,32 @@ class Abstraction:
 
 
 def abstract(
-    system: System, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
+    system: System,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+    *,
+    beyond_violations: bool = False,
+    to_first_suspect: bool = False,
 ) -> Abstraction:
     """All pairs that can occur with any number of replicas, at least one of each such role.
 
+    Suspects are not followed; with `beyond_violations` they are steps like any other, so that what
+    none of them violates is safe if watched alone. With `to_first_suspect`, the search ends there.
     Limits are on pairs, instead of states. Ctrl-C ends in an answer with a reason.
     """
-    return _Closure(system, Pulse(limits, watcher)).run()
+    return _Closure(system, Pulse(limits, watcher), beyond_violations, to_first_suspect).run()
 
 
 class _Closure:
     """A worklist: a core is expanded again whenever a local joins it."""
 
-    def __init__(self, system: System, pulse: Pulse) -> None:
+    def __init__(
+        self, system: System, pulse: Pulse, beyond_violations: bool, to_first_suspect: bool
+    ) -> None:
         self.system = system
         self.pulse = pulse
+        self.beyond_violations = beyond_violations
+        self.to_first_suspect = to_first_suspect
         self.roles = system.model.roles
         self.single = [n for n, role in enumerate(self.roles) if not role.replicated]
         self.many = [n for n, role in enumerate(self.roles) if role.replicated]
@@ -98,8 +109,10 @@ class _Closure:
                     transitions += 1
                     if row.violations:
                         suspects[core].append(Suspect(core, role, local, row))
-                    else:
+                    if self.beyond_violations or not row.violations:
                         self.follow(core, role, row)
+                if self.to_first_suspect and suspects[core]:
+                    break
         except LimitError as limit:
             self.found.reason = str(limit)
         except KeyboardInterrupt:

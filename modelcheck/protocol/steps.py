@@ -332,6 +332,18 @@ TESTS = (Test, IncrementUnlessZero, Lookup)
 RETURNS = (Return, NotOurs)
 HANDLER_ONLY = (Lookup, Use, Emulate, Skip, *RETURNS)
 CPU_ONLY = (Execute, EnterUser, LeaveUser, Flush)
+SYNCHRONISING = (
+    SendIpi,
+    WaitAcks,
+    Serialise,
+    Fence,
+    CleanDcache,
+    InvalidateIcache,
+    StartGrace,
+    WaitGrace,
+)
+"""Steps that change neither code nor data: each only restricts what may happen and be seen, so
+that whatever can happen with it can happen without it."""
 DATA = (Store, Add, Test, IncrementUnlessZero, Fence, Pause)
 """What a handler can do besides."""
 
@@ -347,6 +359,25 @@ def flatten(program: tuple[Element, ...], prefix: str = "") -> Iterator[Step]:
             yield from flatten((*element.then, *element.otherwise), label + "/")
         elif isinstance(element, Step):
             yield replace(element, label=label)
+
+
+def is_sync(element: Element) -> bool:
+    """Whether an element only synchronises; a block does if all of its steps do."""
+    steps = tuple(flatten((element,)))
+    return bool(steps) and all(isinstance(step, SYNCHRONISING) for step in steps)
+
+
+def units(program: tuple[Element, ...], prefix: str = "") -> Iterator[Element]:
+    """A program in the smallest parts that stand for themselves, labelled with their paths.
+
+    Blocks that do more than to synchronise are taken apart.
+    """
+    for element in program:
+        path = prefix + element.label
+        if isinstance(element, Block) and not is_sync(element):
+            yield from units(element.steps, path + "/")
+        else:
+            yield replace(element, label=path)
 
 
 class Line(NamedTuple):

@@ -1,6 +1,6 @@
 """The live progress line of a long run, on a terminal only. Knows progress reports."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -31,3 +31,13 @@ def progress_line(console: Console, what: str) -> Iterator[Watcher | None]:
                 )
 
         yield watch
+
+
+@contextmanager
+def status_line(console: Console, what: str) -> Iterator[Callable[[str], None]]:
+    """Something to tell what is being done for `what` now; shown on a terminal only."""
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("") as status:
+        yield lambda text: status.update(Text(f"{what}: {text}"))

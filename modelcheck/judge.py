@@ -1,0 +1,194 @@
+"""Judging many edits of a protocol, each for any number of CPUs; equal ones are judged once.
+
+Knows jobs, the machine and explorers; knows nothing of what the edits are for.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+from modelcheck.check import Job
+from modelcheck.explore.reference import explore
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.code import Value
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import LIVENESS
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import Line, flow
+from modelcheck.prove import not_excluded, safe_for_any_number
+from modelcheck.system.system import State, System
+
+MOST_CPUS = 3
+"""How many CPUs to look for a counterexample with, unless told."""
+
+
+class Judgement(NamedTuple):
+    """A verdict for any number of CPUs; if violated, the fewest `cpus` that show it.
+
+    Inconclusive: the abstraction does not prove it, and no counterexample was found.
+    """
+
+    verdict: Verdict
+    cpus: int | None = None
+
+
+Tell = Callable[[str], None]
+"""Told what is being judged now."""
+
+SAFE = Judgement(Verdict.SAFE)
+UNKNOWN = Judgement(Verdict.INCONCLUSIVE)
+
+
+class Outcome(NamedTuple):
+    """What a patch leaves behind: the bytes of each site, and the value of each cell."""
+
+    code: tuple[bytes, ...]
+    data: tuple[Value, ...]
+
+
+class Judge:
+    """Gives verdicts, and remembers them by what a program means.
+
+    Safe rests on the abstraction, violated on a counterexample with at most `most_cpus` CPUs: two
+    grounds that know nothing of one another.
+    """
+
+    def __init__(self, most_cpus: int = MOST_CPUS, limits: Limits = NO_LIMITS) -> None:
+        self._most_cpus = most_cpus
+        self._limits = limits
+        self._together: dict[_Key, Judgement] = {}
+        self._each: dict[_Key, dict[str, Judgement]] = {}
+
+    def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+        """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
+        key = _key(protocol, configuration)
+        if key not in self._together:
+            self._together[key] = self._decide(protocol, configuration)
+        return self._together[key]
+
+    def judge_each(self, protocol: Protocol, configuration: Configuration) -> dict[str, Judgement]:
+        """The verdict on each watched property, as if it alone were watched."""
+        key = _key(protocol, configuration)
+        if key not in self._each:
+            self._each[key] = self._decide_each(protocol, configuration)
+        return self._each[key]
+
+    def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+        if safe_for_any_number(protocol, configuration, self._limits):
+            return SAFE
+        for cpus in range(1, self._most_cpus + 1):
+            if self._violated(protocol, replace(configuration, cpus=cpus)):
+                return Judgement(Verdict.VIOLATED, cpus)
+        return UNKNOWN
+
+    def _decide_each(
+        self, protocol: Protocol, configuration: Configuration
+    ) -> dict[str, Judgement]:
+        judged = dict.fromkeys(Setup(protocol, configuration).watched, SAFE)
+        left = not_excluded(protocol, configuration, self._limits)
+        for cpus in range(1, self._most_cpus + 1):
+            while left:
+                rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
+                if not (found := self._violated(protocol, rest)):
+                    break
+                judged |= dict.fromkeys(found, Judgement(Verdict.VIOLATED, cpus))
+                left -= found
+        return judged | dict.fromkeys(left, UNKNOWN)
+
+    def _violated(self, protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        """The properties that the shortest counterexamples violate."""
+        found = explore(System(Machine(protocol, configuration)), self._limits)
+        if found.reason == "interrupted":
+            raise KeyboardInterrupt
+        return found.found
+
+
+Meaning = tuple[tuple[Any, ...], tuple[Line, ...]]
+_Key = tuple[Meaning, Configuration]
+
+
+def _key(protocol: Protocol, configuration: Configuration) -> _Key:
+    return meaning(protocol), replace(configuration, cpus=1)
+
+
+def meaning(protocol: Protocol) -> Meaning:
+    """All that a protocol is but its names: equal where the patcher does the same steps."""
+    others = (part.name for part in fields(protocol) if part.name not in ("name", "program"))
+    lines = (line._replace(step=replace(line.step, label="")) for line in flow(protocol.program))
+    return tuple(getattr(protocol, name) for name in others), tuple(lines)
+
+
+def safety_only(job: Job) -> Job:
+    """The job without the properties of all that may follow: no proof for any number of CPUs has
+    them. Raises SpecError if it has no other."""
+    watched = tuple(name for name in job.setup.watched if name not in LIVENESS)
+    if not watched:
+        raise SpecError(
+            f"{job.suite.protocol.name}, {job.variant.name}: only {', '.join(job.setup.watched)} "
+            "is watched, which cannot be proved for any number of CPUs; name another --property"
+        )
+    return replace(job, configuration=replace(job.configuration, properties=watched))
+
+
+def outcome(protocol: Protocol) -> Outcome:
+    """What the patch leaves behind when nothing else happens, and the programs run in turn.
+
+    The order in which bytes arrive makes no difference to that.
+    """
+    machine = Machine(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
+    shared, locals_of = machine.initial()
+    for role, local in zip(machine.roles, locals_of, strict=True):
+        while not machine.finished(role, local):
+            steps = (m for m in machine.moves(role, shared, local) if not m.interrupt)
+            move = next(steps, None)
+            if move is None:
+                break
+            shared, local = move.shared, move.local
+    layout = machine.setup.layout
+    sites = range(len(protocol.sites))
+    return Outcome(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
+
+
+def completes(protocol: Protocol) -> bool:
+    """Whether every site ends as its new instruction."""
+    return outcome(protocol).code == tuple(site.new for site in protocol.sites)
+
+
+def goes_on(protocol: Protocol, configuration: Configuration) -> bool:
+    """Whether, with one CPU, the programs can always still finish and the sites still run then.
+
+    A patcher that stops the CPUs for good is safe, and of no use.
+    """
+    machine = Machine(protocol, replace(configuration, cpus=1))
+    system = System(machine)
+    before: dict[State, list[State]] = {system.initial(): []}
+    todo = list(before)
+    while todo:
+        state = todo.pop()
+        for _, _, target in system.successors(state):
+            if target not in before:
+                before[target] = []
+                todo.append(target)
+            before[target].append(state)
+    todo = [state for state in before if _runs_on(machine, system, state)]
+    good = set(todo)
+    while todo:
+        fresh = set(before[todo.pop()]) - good
+        good |= fresh
+        todo += fresh
+    return len(good) == len(before)
+
+
+def _runs_on(machine: Machine, system: System, state: State) -> bool:
+    """Whether all programs have finished, and all CPUs that run sites can run one now."""
+    shared = system.shareds.values[state[0]]
+    for number, local_number in zip(system.actors, state[1:], strict=True):
+        role, local = machine.roles[number], system.locals.values[local_number]
+        if not machine.finished(role, local):
+            return False
+        moves = machine.moves(role, shared, local)
+        if role.executes and not any(move.execution for move in moves):
+            return False
+    return True

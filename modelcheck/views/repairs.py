@@ -1,0 +1,107 @@
+"""Repairs as diffs of a variant's steps, the cheapest first. Knows repairs."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from modelcheck.protocol.steps import Element, units
+from modelcheck.repair import Repair, Repairs
+from modelcheck.views.comparison import heading
+from modelcheck.views.step_text import phrase
+from modelcheck.views.trace_text import plural
+
+STYLES = {"+": "green", "-": "red"}
+
+
+def render(spec: str, repairs: Repairs, most_edits: int) -> RenderableType:
+    """What was found for one variant."""
+    job = repairs.jobs[0]
+    title = heading(spec, job, any_number=True)
+    title.append(f"\n  variant {job.variant.name}", "not bold")
+    models = ", ".join(job.configuration.fetch for job in repairs.jobs)
+    parts: list[RenderableType] = [title]
+    if repairs.base_unsafe and job.variant.name != "base":
+        under = ", ".join(repairs.base_unsafe)
+        parts.append(Text(f"  The base protocol itself is not safe under {under}.", "yellow"))
+    parts += [Text(), *_answer(repairs, models, most_edits)]
+    for number, repair in enumerate(repairs.found, start=1):
+        parts += [Text(), *_repair(repairs, repair, number)]
+    if not repairs.complete:
+        text = f"INTERRUPTED after {plural(repairs.tried, 'program')}: there may be more repairs."
+        parts += [Text(), Text(text, "yellow")]
+    return Group(*parts)
+
+
+def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
+    if repairs.complete and not repairs.unsafe:
+        yield Text(f"Safe as it is under {models}: nothing to repair.", "green")
+        return
+    if repairs.unsafe:
+        yield Text(f"Not safe under {', '.join(repairs.unsafe)}.")
+    if repairs.found:
+        found, first = plural(len(repairs.found), "repair"), repairs.found[0]
+        edits = plural(len(first.inserted) + len(first.moved), "edit")
+        fewer = "" if repairs.undecided else ", and none with fewer"
+        proofs = [proof for repair in repairs.found for proof in repair.proofs]
+        obligations = sum(proof.obligations for proof in proofs)
+        yield Text(
+            f"{found} with {edits}{fewer}. Proved for every number of CPUs under\n"
+            f"{models}; {obligations} proof obligations, all confirmed by Z3.",
+            "green",
+        )
+    elif repairs.complete:
+        yield Text(
+            f"No repair with up to {plural(most_edits, 'edit')} exists among "
+            f"{plural(repairs.tried, 'program')} that insert syncs or move steps.",
+            "red",
+        )
+    if repairs.undecided:
+        yield Text(
+            f"{plural(repairs.undecided, 'program')} could be neither proved nor refuted.",
+            "yellow",
+        )
+
+
+def _repair(repairs: Repairs, repair: Repair, number: int) -> Iterator[Text]:
+    order = ["", *(unit.label for unit in units(repair.protocol.program))]
+    behind = {
+        label: f" behind {before}" if before else " first" for before, label in pairwise(order)
+    }
+    edits = [f"insert {label}{behind[label]}" for label in repair.inserted]
+    edits += [f"move {label}{behind[label]}" for label in repair.moved]
+    text = Text(f"repair {number}: {', '.join(edits)}", "bold")
+    if repair.is_base:
+        text.append("   (this is the base protocol)", "not bold")
+    yield text
+    for line in diff(repairs, repair):
+        yield Text(line, STYLES.get(line[0], ""))
+
+
+def diff(repairs: Repairs, repair: Repair) -> Iterator[str]:
+    """A unified diff of the variant and its repair, a line for each step, all of it shown."""
+    old, new = tuple(units(repairs.protocol.program)), tuple(units(repair.protocol.program))
+    widest = max(len(unit.label) for unit in (*old, *new))
+    changed = {*repair.inserted, *repair.moved}
+    before, after = iter(old), iter(new)
+    yield f"--- {repairs.jobs[0].variant.name}"
+    yield "+++ repaired"
+    while True:
+        # What stays keeps its order, so both sides come to the same step next.
+        gone, kept = _until_kept(before, changed)
+        come, _ = _until_kept(after, changed)
+        for sign, steps in (("-", gone), ("+", come), (" ", kept)):
+            yield from (f"{sign}{unit.label:<{widest}}  {phrase(unit)}" for unit in steps)
+        if not kept:
+            return
+
+
+def _until_kept(rest: Iterator[Element], changed: set[str]) -> tuple[list[Element], list[Element]]:
+    """The changed steps that come next, and the unchanged one behind them, if any."""
+    passed: list[Element] = []
+    for unit in rest:
+        if unit.label not in changed:
+            return passed, [unit]
+        passed.append(unit)
+    return passed, []
