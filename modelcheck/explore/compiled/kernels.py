@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modelcheck.explore.compiled.machine_code import claim, kernel, load, prefetch, store
+from modelcheck.explore.compiled.machine_code import claim, kernel, load, part, prefetch, store
 
 BATCH = 64
-"""Successors that are looked up together: time for their slots to arrive from memory."""
+"""Successors that are looked up together."""
+
+BATCHES = 2 * BATCH
+"""Successors that wait, the older half of them until their slots have come from memory."""
 
 BUCKET = 8
 """Slots that are tried around one place before the next: with one word, a line of the cache."""
@@ -44,20 +47,10 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 SECOND = np.uint64(0xD6E8FEB86659FD93)
 
 
-class Layout(NamedTuple):
-    """Where each field of a state is: its word, its lowest bit there, and its mask.
-
-    Fields from `first` to `last` belong to actors that may trade places: their locals are kept
-    sorted. A field that is not sorted has its own number as both.
-    """
-
-    word: Any
-    shift: Any
-    mask: Any
-    role: Any
-    first: Any
-    last: Any
-    sorted: bool
+WORD, SHIFT, MASK, ROLE, FIRST, LAST, ASPECTS = range(7)
+"""Columns of a layout, which has a row for each field: where it is in a state, the role of its
+actor, and from which field to which its actor may trade places with others: their locals are kept
+sorted. A field that is not sorted has its own number as both."""
 
 
 class Rules(NamedTuple):
@@ -75,55 +68,93 @@ class Rules(NamedTuple):
     most: int
 
 
-@kernel
+class Scratch(NamedTuple):
+    """Memory that a kernel works in, of one thread at a time.
+
+    The fields of a state and of a target; targets and where to look for them; for each, the
+    field of the actor that took the step, its field in the target, and the row; by kind, whether
+    such a violation was met; by thread, a number of switches.
+    """
+
+    fields: Any
+    after: Any
+    targets: Any
+    starts: Any
+    taken: Any
+    kinds: Any
+    switches: Any
+
+
+def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scratch:
+    """Memory for states of so many words and fields, and rules with `kinds` and `most`."""
+    room = BATCHES + fields * most
+    return Scratch(
+        np.zeros(fields, np.int64),
+        np.zeros(fields, np.int64),
+        np.zeros(room * len(words), np.uint64),
+        np.zeros(room, np.int64),
+        np.zeros((fields * most, 3), np.int64),
+        np.zeros(max(kinds, 1), np.uint8),
+        np.zeros(2 * fields, np.int64),
+    )
+
+
+def needed(fields: int, most: int) -> int:
+    """How many states one state more may need room for."""
+    return BATCHES + fields * most
+
+
+@part
 def _unpack(states, at, layout, fields):
     for f in range(len(fields)):
-        word = states[at + layout.word[f]]
-        fields[f] = np.int64((word >> layout.shift[f]) & layout.mask[f])
+        word = states[at + layout[f, WORD]]
+        fields[f] = np.int64(word >> np.uint64(layout[f, SHIFT])) & layout[f, MASK]
 
 
-@kernel
+@part
 def _pack(words, fields, layout, states, at):
     for w in range(len(words)):
         states[at + w] = MARK
     for f in range(len(fields)):
-        states[at + layout.word[f]] |= np.uint64(fields[f]) << layout.shift[f]
+        states[at + layout[f, WORD]] |= np.uint64(fields[f]) << np.uint64(layout[f, SHIFT])
 
 
-@kernel
+@part
 def _settle(fields, layout, f):
     """Move a field to its place among those it may trade places with. Returns the place."""
     local = fields[f]
-    while f < layout.last[f] and fields[f + 1] < local:
+    while f < layout[f, LAST] and fields[f + 1] < local:
         fields[f] = fields[f + 1]
         f += 1
-    while f > layout.first[f] and fields[f - 1] >= local:
+    while f > layout[f, FIRST] and fields[f - 1] >= local:
         fields[f] = fields[f - 1]
         f -= 1
     fields[f] = local
     return f
 
 
-@kernel
+@part
 def _sort(fields, layout, mover):
     """Sort all fields that may trade places. Returns the first place of the mover's local."""
     local = fields[mover]
     for f in range(1, len(fields)):
         value = fields[f]
         g = f
-        while g > layout.first[f] and fields[g - 1] > value:
+        while g > layout[f, FIRST] and fields[g - 1] > value:
             fields[g] = fields[g - 1]
             g -= 1
         fields[g] = value
-    place = layout.first[mover]
+    place = layout[mover, FIRST]
     while fields[place] != local:
         place += 1
     return place
 
 
-@kernel
-def _steps(words, states, at, layout, rules, violating, scratch, targets, to, taken, kinds, report):
-    """All steps from a state; their targets go to `targets` from word `to` on.
+@part
+def _steps(
+    words, states, at, layout, trading, rules, violating, scratch, to, report
+):  # fmt: skip
+    """All steps from a state; their targets go to the scratch from word `to` on.
 
     Fills `taken` with each step's field, the field that its actor has in the target, and its row.
     With `violating`, only steps that violate are listed, without targets; otherwise only the
@@ -132,15 +163,16 @@ def _steps(words, states, at, layout, rules, violating, scratch, targets, to, ta
     report, and marks the kinds of violations met.
     """
     size = len(words)
-    fields, after = scratch[0], scratch[1]
+    fields, after, targets, taken = scratch.fields, scratch.after, scratch.targets, scratch.taken
+    rows, received, held = rules.rows, rules.received, rules.held
     _unpack(states, at, layout, fields)
     shared = fields[0]
     listed = transitions = 0
     for f in range(1, len(fields)):
         local = fields[f]
-        if f > layout.first[f] and fields[f - 1] == local:
+        if trading and f > layout[f, FIRST] and fields[f - 1] == local:
             continue
-        role = layout.role[f]
+        role = layout[f, ROLE]
         entry = rules.index[role, shared, local]
         if entry < 0:
             report[STATUS], report[ASK] = ROWS, role
@@ -148,51 +180,51 @@ def _steps(words, states, at, layout, rules, violating, scratch, targets, to, ta
             return -1
         start = entry >> COUNT_BITS
         for r in range(start, start + (entry & ((1 << COUNT_BITS) - 1))):
-            guard = rules.rows[r, GUARD]
+            guard = rows[r, GUARD]
             if guard >= 0:
-                held = 1
+                holds = 1
                 for g in range(1, len(fields)):
                     if g != f:
-                        held = rules.held[guard, layout.role[g], fields[g]]
-                        if held < 0:
+                        holds = held[guard, layout[g, ROLE], fields[g]]
+                        if holds < 0:
                             report[STATUS], report[ASK] = HOLDS, guard
-                            report[ASK + 1], report[ASK + 2] = layout.role[g], fields[g]
+                            report[ASK + 1], report[ASK + 2] = layout[g, ROLE], fields[g]
                             return -1
-                        if held == 0:
+                        if holds == 0:
                             break
-                if held == 0:
+                if holds == 0:
                     continue
             transitions += 1
-            kind = rules.rows[r, KIND]
+            kind = rows[r, KIND]
             if kind >= 0:
-                kinds[kind] = 1
+                scratch.kinds[kind] = 1
             if violating != (kind >= 0):
                 continue
             place = f
             if not violating:
                 target = to + listed * size
-                broadcast = rules.rows[r, BROADCAST]
-                if broadcast < 0 and not layout.sorted:
+                broadcast = rows[r, BROADCAST]
+                if broadcast < 0 and not trading:
                     for w in range(size):
                         targets[target + w] = states[at + w]
-                    targets[target + layout.word[0]] ^= (
-                        np.uint64(shared ^ rules.rows[r, TO_SHARED]) << layout.shift[0]
+                    targets[target + layout[0, WORD]] ^= (
+                        np.uint64(shared ^ rows[r, TO_SHARED]) << np.uint64(layout[0, SHIFT])
                     )
-                    targets[target + layout.word[f]] ^= (
-                        np.uint64(local ^ rules.rows[r, TO_LOCAL]) << layout.shift[f]
+                    targets[target + layout[f, WORD]] ^= (
+                        np.uint64(local ^ rows[r, TO_LOCAL]) << np.uint64(layout[f, SHIFT])
                     )
                 else:
-                    after[0] = rules.rows[r, TO_SHARED]
+                    after[0] = rows[r, TO_SHARED]
                     for g in range(1, len(fields)):
                         after[g] = fields[g]
                         if broadcast >= 0 and g != f:
-                            after[g] = rules.received[broadcast, layout.role[g], fields[g]]
+                            after[g] = received[broadcast, layout[g, ROLE], fields[g]]
                             if after[g] < 0:
                                 report[STATUS], report[ASK] = RECEIVE, broadcast
-                                report[ASK + 1], report[ASK + 2] = layout.role[g], fields[g]
+                                report[ASK + 1], report[ASK + 2] = layout[g, ROLE], fields[g]
                                 return -1
-                    after[f] = rules.rows[r, TO_LOCAL]
-                    if layout.sorted:
+                    after[f] = rows[r, TO_LOCAL]
+                    if trading:
                         if broadcast >= 0:
                             place = _sort(after, layout, f)
                         else:
@@ -204,7 +236,7 @@ def _steps(words, states, at, layout, rules, violating, scratch, targets, to, ta
     return listed
 
 
-@kernel
+@part
 def _slot(words, states, at, slots):
     """Where the search for a state begins in a table of so many slots."""
     h = states[at] * MULTIPLIER
@@ -215,7 +247,7 @@ def _slot(words, states, at, slots):
     return np.int64((bucket << THREE) | ((h >> THREE) & np.uint64(BUCKET - 1)))
 
 
-@kernel
+@part
 def _find(words, table, slots, slot, states, at, insert):
     """The slot that a state has in a table, or that it could have.
 
@@ -253,57 +285,62 @@ def _find(words, table, slots, slot, states, at, insert):
             bucket = 0
 
 
+@part
+def _enter(words, scratch, count, out, new, table, slots):
+    """Look up the first targets that wait; the new ones go to `out`. Returns how many it has."""
+    size = len(words)
+    targets, starts = scratch.targets, scratch.starts
+    for k in range(count):
+        if _find(words, table, slots, starts[k], targets, k * size, True)[1]:
+            for w in range(size):
+                out[new * size + w] = targets[k * size + w]
+            new += 1
+    return new
+
+
 @kernel
-def expand(words, states, low, high, out, table, slots, layout, rules, kinds, report):
+def expand(words, states, low, high, out, table, slots, layout, trading, rules, scratch, report):
     """Take all steps from the states numbered low to high, and put the new states into `out`.
 
     A target is looked up some states after it was made, when its slot has come from memory.
     """
     size = len(words)
-    most = rules.most * (len(layout.word) - 1)
-    scratch = np.empty((2, len(layout.word)), np.int64)
-    targets = np.empty((BATCH + most) * size, np.uint64)
-    starts = np.empty(BATCH + most, np.int64)
-    taken = np.empty((most, 3), np.int64)
-    room = len(out) // size
-    pending = new = 0
+    targets, starts = scratch.targets, scratch.starts
+    room = len(out) // size - BATCHES - len(layout) * rules.most
+    waiting = new = 0
     report[STATUS], report[TRANSITIONS] = DONE, 0
     at = low
     while at < high:
-        if new + BATCH + most > room:
+        if new > room:
             report[STATUS] = FULL
             break
         count = _steps(
-            words, states, at * size, layout, rules, False,
-            scratch, targets, pending * size, taken, kinds, report,
-        )  # fmt: skip
+            words, states, at * size, layout, trading, rules, False, scratch, waiting * size, report
+        )
         if count < 0:
             break
-        for k in range(pending, pending + count):
+        for k in range(waiting, waiting + count):
             starts[k] = _slot(words, targets, k * size, slots)
             prefetch(table, starts[k] * size)
-        pending += count
+        waiting += count
         at += 1
-        if pending >= BATCH:
-            for k in range(pending):
-                if _find(words, table, slots, starts[k], targets, k * size, True)[1]:
-                    for w in range(size):
-                        out[new * size + w] = targets[k * size + w]
-                    new += 1
-            pending = 0
-    for k in range(pending):
-        if _find(words, table, slots, starts[k], targets, k * size, True)[1]:
-            for w in range(size):
-                out[new * size + w] = targets[k * size + w]
-            new += 1
-    report[AT], report[NEW] = at, new
+        if waiting >= BATCHES:
+            ready = waiting - BATCH
+            new = _enter(words, scratch, ready, out, new, table, slots)
+            for k in range(BATCH):
+                starts[k] = starts[ready + k]
+                for w in range(size):
+                    targets[k * size + w] = targets[(ready + k) * size + w]
+            waiting = BATCH
+    report[AT] = at
+    report[NEW] = _enter(words, scratch, waiting, out, new, table, slots)
 
 
 @kernel
-def insert(words, states, low, high, table, slots, places):
+def insert(words, states, low, high, table, slots, scratch, places):
     """Put states into a table that has room for them; `places`, if not empty, gets their slots."""
     size = len(words)
-    starts = np.empty(BATCH, np.int64)
+    starts = scratch.starts
     for first in range(low, high, BATCH):
         count = min(BATCH, high - first)
         for k in range(count):
@@ -324,9 +361,8 @@ def find(words, states, at, table, slots):
 
 
 @kernel
-def repack(old_words, states, old, words, new, out):
+def repack(old_words, states, old, words, new, fields, out):
     """Copy states to `out`, in another layout."""
-    fields = np.empty(len(old.word), np.int64)
     for k in range(len(states) // len(old_words)):
         _unpack(states, k * len(old_words), old, fields)
         _pack(words, fields, new, out, k * len(words))
@@ -334,8 +370,9 @@ def repack(old_words, states, old, words, new, out):
 
 @kernel
 def costs(
-    words, states, low, high, ends, wanted, table, slots, ahead, layout, rules, out, out_costs, report
-):
+    words, states, low, high, ends, wanted, table, slots, ahead,
+    layout, trading, rules, scratch, out, out_costs, report,
+):  # fmt: skip
     """Which states have a way to a violation, and the fewest switches of thread on it.
 
     With `ends`, a way is a step that violates, of a kind that is `wanted`; otherwise a step to a
@@ -345,24 +382,20 @@ def costs(
     first stands for all. Switching to the first thread costs nothing.
     """
     size = len(words)
-    most = rules.most * (len(layout.word) - 1)
-    scratch = np.empty((2, len(layout.word)), np.int64)
-    targets = np.empty(most * size, np.uint64)
-    taken = np.empty((most, 3), np.int64)
-    from_here = np.empty(2 * len(layout.word), np.int64)
-    kinds = np.zeros(len(wanted), np.uint8)
+    targets, taken, from_here = scratch.targets, scratch.taken, scratch.switches
     new = 0
     report[STATUS] = DONE
     for at in range(low, high):
         count = _steps(
-            words, states, at * size, layout, rules, ends, scratch, targets, 0, taken, kinds, report
+            words, states, at * size, layout, trading, rules, ends, scratch, 0, report
         )
         if count < 0:
             break
-        from_here[:] = -1
+        for thread in range(len(from_here)):
+            from_here[thread] = -1
         least = np.int64(-1)
         for k in range(count):
-            f, place, r = taken[k]
+            f, place, r = taken[k, 0], taken[k, 1], taken[k, 2]
             interrupt = rules.rows[r, INTERRUPT]
             cost = np.int64(0)
             if ends:
@@ -385,7 +418,8 @@ def costs(
             for w in range(size):
                 out[new * size + w] = states[at * size + w]
             out_costs[new, 0] = least
-            out_costs[new, 1:] = 0
+            for w in range(1, out_costs.shape[1]):
+                out_costs[new, w] = 0
             for thread in range(len(from_here)):
                 if from_here[thread] == least:
                     out_costs[new, 1 + thread // 64] |= ONE << np.uint64(thread % 64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from modelcheck.explore.compiled import kernels
 
@@ -46,34 +47,29 @@ class Packing:
         return (0,) * (self.places[-1][0] + 1)
 
     @cached_property
-    def layout(self) -> kernels.Layout:
+    def layout(self) -> npt.NDArray[np.int64]:
         """The packing as the kernels take it."""
-        word, shift, width = (np.array(part, np.int64) for part in zip(*self.places, strict=True))
-        fields = range(len(self.places))
-        first, last = list(fields), list(fields)
-        for f in fields[2:]:
+        first = list(range(len(self.places)))
+        for f in first[2:]:
             if self.roles[f - 1] == self.roles[f - 2] and self.trading[self.roles[f - 1]]:
                 first[f] = first[f - 1]
-        for f in reversed(fields[1:-1]):
-            if first[f + 1] == first[f]:
-                last[f] = last[f + 1]
-        return kernels.Layout(
-            word,
-            shift.astype(np.uint64),
-            ((1 << width) - 1).astype(np.uint64),
-            np.array((0, *self.roles), np.int64),
-            np.array(first, np.int64),
-            np.array(last, np.int64),
-            first != list(fields),
-        )
+        layout = np.empty((len(first), kernels.ASPECTS), np.int64)
+        for f, (word, shift, width) in enumerate(self.places):
+            role = self.roles[f - 1] if f else 0
+            last = len(first) - 1 - first[::-1].index(first[f])
+            layout[f] = (word, shift, (1 << width) - 1, role, first[f], last)
+        return layout
+
+    @property
+    def trades(self) -> bool:
+        """Whether any actors may trade places."""
+        return any(self.trading)
 
     def pack(self, fields: Sequence[int]) -> list[int]:
         """The words of a state whose fields are given in order; those that trade, sorted."""
-        layout = self.layout
         fields = list(fields)
-        for f, (first, last) in enumerate(zip(layout.first, layout.last, strict=True)):
-            if f == first:
-                fields[first : last + 1] = sorted(fields[first : last + 1])
+        for first, last in self.layout[:, (kernels.FIRST, kernels.LAST)].tolist():
+            fields[first : last + 1] = sorted(fields[first : last + 1])
         words = [1 << WORD_BITS for _ in self.words]
         for (word, shift, _), field in zip(self.places, fields, strict=True):
             words[word] |= field << shift
@@ -81,8 +77,8 @@ class Packing:
 
     def place(self, fields: Sequence[int], f: int) -> int:
         """Where in a packed state the local of field `f` stands first."""
-        first, last = self.layout.first[f], self.layout.last[f]
-        return int(first + sum(local < fields[f] for local in fields[first : last + 1]))
+        first, last = self.layout[f, (kernels.FIRST, kernels.LAST)].tolist()
+        return first + sum(local < fields[f] for local in fields[first : last + 1])
 
 
 def fitting(counts: Sequence[int], roles: tuple[int, ...], trading: tuple[bool, ...]) -> Packing:

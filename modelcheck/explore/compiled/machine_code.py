@@ -15,15 +15,24 @@ from numba.extending import intrinsic
 _WORD = ir.IntType(64)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function when first called, without the interpreter's lock.
+# Kernels allocate nothing, so that no references need be counted, which costs as much as the rest.
+_OPTIONS = {"nogil": True, "_nrt": False}
 
-    The machine code is kept on disk, unless no cache directory can be written to.
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function when first called, to run without the interpreter's lock.
+
+    It must not allocate. The machine code is kept on disk, unless there is no place to write to.
     """
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**_OPTIONS)(function)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function into the kernels that call it: a call would cost more than it does."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -117,7 +117,9 @@ class Paths:
                 wanted,
                 *ahead,
                 self._store.packing.layout,
+                self._store.packing.trades,
                 self._tables.rules,
+                self._tables.scratch(self._store.packing.words),
                 out,
                 costs,
                 report,
@@ -142,7 +144,8 @@ class Paths:
         places = np.empty(count, np.int64)
         by_slot = self._no_costs(slots)
         if count:
-            kernels.insert(words, states, 0, count, table, slots, places)
+            scratch = self._tables.scratch(words)
+            kernels.insert(words, states, 0, count, table, slots, scratch, places)
             by_slot[places] = costs
         return Ways(table, slots, by_slot)
 

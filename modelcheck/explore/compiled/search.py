@@ -171,9 +171,9 @@ class Search:
     def _work(self, thread: int, deadline: float) -> None:
         """What one thread does in a round."""
         report = np.zeros(kernels.REPORT, np.int64)
-        seen = np.zeros(len(self.tables.kinds) + 1, np.uint8)
         packing, rules = self.store.packing, self.tables.rules
-        least = kernels.BATCH + rules.most * len(packing.roles)
+        scratch = self.tables.scratch(packing.words)
+        least = kernels.needed(len(packing.places), rules.most)
         found: list[Segment] = []
         transitions = 0
         try:
@@ -196,8 +196,9 @@ class Search:
                     self.store.table,
                     self.store.slots,
                     packing.layout,
+                    packing.trades,
                     rules,
-                    seen,
+                    scratch,
                     report,
                 )
                 transitions += int(report[kernels.TRANSITIONS])
@@ -214,7 +215,7 @@ class Search:
             with self._lock:
                 self.transitions += transitions
                 self.levels[-1] += found
-                self.seen.update(np.flatnonzero(seen).tolist())
+                self.seen.update(np.flatnonzero(scratch.kinds).tolist())
 
 
 def _size(segments: Iterable[Segment]) -> int:

@@ -3,6 +3,7 @@
 Knows packings and kernels; knows nothing of systems.
 """
 
+import mmap
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -149,6 +150,7 @@ class Store:
                 old.layout,
                 packing.words,
                 packing.layout,
+                np.zeros(len(packing.places), np.int64),
                 fresh,
             )
             self._chunks[chunk] = fresh
@@ -173,19 +175,25 @@ class Store:
             segment.high,
             self.table,
             self.slots,
+            kernels.scratch(self.packing.words, 0, 0, 0),
             NOWHERE,
         )
 
     def _words(self, count: int) -> Words:
         """Words that are 0, aligned to lines of the cache."""
-        if self._folder is None or count == 0:
-            words = np.zeros(count + kernels.BUCKET, np.uint64)
-            start = -words.ctypes.data // words.itemsize % kernels.BUCKET
-            return words[start : start + count]
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            # The file has no name any more, and goes when the array does.
-            file.truncate(count * 8)
-            return np.memmap(file, np.uint64, "r+", shape=(count,))
+        if count == 0:
+            return np.zeros(0, np.uint64)
+        if self._folder is None:
+            memory = mmap.mmap(-1, count * 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                # Random access to small pages spends its time on finding the pages.
+                memory.madvise(mmap.MADV_HUGEPAGE)
+        else:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                # The file has no name any more, and goes when the array does.
+                file.truncate(count * 8)
+                memory = mmap.mmap(file.fileno(), count * 8)
+        return np.frombuffer(memory, np.uint64)
 
 
 NOWHERE = np.empty(0, np.int64)

@@ -71,6 +71,12 @@ class Tables:
         """How many values the shared part has, and then the locals of each role."""
         return (len(self.shared.values), *(len(role.values) for role in self.locals))
 
+    def scratch(self, words: tuple[int, ...]) -> kernels.Scratch:
+        """Memory for a kernel to work in, as long as no question is answered."""
+        return kernels.scratch(
+            words, 1 + len(self.system.actors), len(self.kinds), self.rules.most
+        )
+
     def fields(self, state: State) -> list[int] | None:
         """A state of the system in the numbers of the tables; None if a part was never met."""
         shared, *locals_ = state
