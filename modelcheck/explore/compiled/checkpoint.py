@@ -57,7 +57,7 @@ class Checkpoint:
             {
                 "capacity": self._packing.capacity,
                 "transitions": search.transitions,
-                "asked": search.tables.asked,
+                "asked": list(search.tables.asked),
                 "counts": search.tables.counts,
                 "seen": sorted(search.seen),
                 "levels": [sum(high - low for _, low, high in level) for level in search.levels],

@@ -34,8 +34,9 @@ QUESTIONS = (ROWS, RECEIVE, HOLDS)
 
 ASKED = (ASK, ASK + 1, ASK + 2)
 
-TO_SHARED, TO_LOCAL, BROADCAST, GUARD, KIND, INTERRUPT, COLUMNS = range(7)
-"""Columns of a table row; KIND is that of its violation. -1: none."""
+TO_SHARED, TO_LOCAL, SPECIAL, BROADCAST, GUARD, KIND, INTERRUPT, COLUMNS = range(8)
+"""Columns of a table row. KIND is that of its violation; BROADCAST, GUARD and KIND are -1 for none;
+SPECIAL is whether it has any of these."""
 
 COUNT_BITS = 16
 """An entry of the index is the number of the first row, and below it how many there are."""
@@ -51,6 +52,9 @@ WORD, SHIFT, MASK, ROLE, FIRST, LAST, ASPECTS = range(7)
 """Columns of a layout, which has a row for each field: where it is in a state, the role of its
 actor, and from which field to which its actor may trade places with others: their locals are kept
 sorted. A field that is not sorted has its own number as both."""
+
+# Numbers that are used as indices are unsigned wherever speed matters: a signed one might count
+# from the end, and Numba looks each time.
 
 
 class Rules(NamedTuple):
@@ -89,8 +93,8 @@ def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scrat
     """Memory for states of so many words and fields, and rules with `kinds` and `most`."""
     room = BATCHES + fields * most
     return Scratch(
-        np.zeros(fields, np.int64),
-        np.zeros(fields, np.int64),
+        np.zeros(fields, np.uint64),
+        np.zeros(fields, np.uint64),
         np.zeros(room * len(words), np.uint64),
         np.zeros(room, np.int64),
         np.zeros((fields * most, 3), np.int64),
@@ -107,8 +111,7 @@ def needed(fields: int, most: int) -> int:
 @part
 def _unpack(states, at, layout, fields):
     for f in range(len(fields)):
-        word = states[at + layout[f, WORD]]
-        fields[f] = np.int64(word >> np.uint64(layout[f, SHIFT])) & layout[f, MASK]
+        fields[f] = (states[at + np.int64(layout[f, WORD])] >> layout[f, SHIFT]) & layout[f, MASK]
 
 
 @part
@@ -116,17 +119,18 @@ def _pack(words, fields, layout, states, at):
     for w in range(len(words)):
         states[at + w] = MARK
     for f in range(len(fields)):
-        states[at + layout[f, WORD]] |= np.uint64(fields[f]) << np.uint64(layout[f, SHIFT])
+        states[at + np.int64(layout[f, WORD])] |= fields[f] << layout[f, SHIFT]
 
 
 @part
 def _settle(fields, layout, f):
     """Move a field to its place among those it may trade places with. Returns the place."""
     local = fields[f]
-    while f < layout[f, LAST] and fields[f + 1] < local:
+    first, last = np.int64(layout[f, FIRST]), np.int64(layout[f, LAST])
+    while f < last and fields[f + 1] < local:
         fields[f] = fields[f + 1]
         f += 1
-    while f > layout[f, FIRST] and fields[f - 1] >= local:
+    while f > first and fields[f - 1] >= local:
         fields[f] = fields[f - 1]
         f -= 1
     fields[f] = local
@@ -138,100 +142,105 @@ def _sort(fields, layout, mover):
     """Sort all fields that may trade places. Returns the first place of the mover's local."""
     local = fields[mover]
     for f in range(1, len(fields)):
-        value = fields[f]
+        value, first = fields[f], np.int64(layout[f, FIRST])
         g = f
-        while g > layout[f, FIRST] and fields[g - 1] > value:
+        while g > first and fields[g - 1] > value:
             fields[g] = fields[g - 1]
             g -= 1
         fields[g] = value
-    place = layout[mover, FIRST]
+    place = np.int64(layout[mover, FIRST])
     while fields[place] != local:
         place += 1
     return place
 
 
 @part
-def _steps(
-    words, states, at, layout, trading, rules, violating, scratch, to, report
-):  # fmt: skip
+def _ask(report, about, first, second, local):
+    """Say what to ask. Returns what _steps returns then."""
+    report[STATUS], report[ASK] = about, np.int64(first)
+    report[ASK + 1], report[ASK + 2] = np.int64(second), np.int64(local)
+    return -1
+
+
+@part
+def _steps(words, states, at, layout, trading, rules, violating, record, scratch, to, report):
     """All steps from a state; their targets go to the scratch from word `to` on.
 
-    Fills `taken` with each step's field, the field that its actor has in the target, and its row.
     With `violating`, only steps that violate are listed, without targets; otherwise only the
-    others. Of actors that may trade places and have equal locals, only the first one moves.
+    others. Of actors that may trade places and have equal locals, only the first one moves. With
+    `record`, `taken` gets each step's field, the field of its actor in the target, and its row.
     Returns how many are listed, or -1 if the model must be asked; adds to the transitions in the
     report, and marks the kinds of violations met.
     """
     size = len(words)
     fields, after, targets, taken = scratch.fields, scratch.after, scratch.targets, scratch.taken
-    rows, received, held = rules.rows, rules.received, rules.held
+    rows = rules.rows
     _unpack(states, at, layout, fields)
     shared = fields[0]
+    target = to
     listed = transitions = 0
     for f in range(1, len(fields)):
-        local = fields[f]
-        if trading and f > layout[f, FIRST] and fields[f - 1] == local:
+        local, role, shift = fields[f], layout[f, ROLE], layout[f, SHIFT]
+        if trading and f > np.int64(layout[f, FIRST]) and fields[f - 1] == local:
             continue
-        role = layout[f, ROLE]
         entry = rules.index[role, shared, local]
         if entry < 0:
-            report[STATUS], report[ASK] = ROWS, role
-            report[ASK + 1], report[ASK + 2] = shared, local
-            return -1
-        start = entry >> COUNT_BITS
-        for r in range(start, start + (entry & ((1 << COUNT_BITS) - 1))):
-            guard = rows[r, GUARD]
-            if guard >= 0:
-                holds = 1
-                for g in range(1, len(fields)):
-                    if g != f:
-                        holds = held[guard, layout[g, ROLE], fields[g]]
-                        if holds < 0:
-                            report[STATUS], report[ASK] = HOLDS, guard
-                            report[ASK + 1], report[ASK + 2] = layout[g, ROLE], fields[g]
-                            return -1
-                        if holds == 0:
-                            break
-                if holds == 0:
-                    continue
-            transitions += 1
-            kind = rows[r, KIND]
-            if kind >= 0:
-                scratch.kinds[kind] = 1
-            if violating != (kind >= 0):
-                continue
+            return _ask(report, ROWS, role, shared, local)
+        row = np.uint64(entry >> COUNT_BITS)
+        for _ in range(entry & ((1 << COUNT_BITS) - 1)):
+            r = row
+            row += ONE
             place = f
-            if not violating:
-                target = to + listed * size
-                broadcast = rows[r, BROADCAST]
-                if broadcast < 0 and not trading:
-                    for w in range(size):
-                        targets[target + w] = states[at + w]
-                    targets[target + layout[0, WORD]] ^= (
-                        np.uint64(shared ^ rows[r, TO_SHARED]) << np.uint64(layout[0, SHIFT])
-                    )
-                    targets[target + layout[f, WORD]] ^= (
-                        np.uint64(local ^ rows[r, TO_LOCAL]) << np.uint64(layout[f, SHIFT])
-                    )
-                else:
-                    after[0] = rows[r, TO_SHARED]
+            if rows[r, SPECIAL] == 0 and not trading:
+                transitions += 1
+                if violating:
+                    continue
+                for w in range(size):
+                    targets[target + w] = states[at + w]
+                targets[target] ^= shared ^ np.uint64(rows[r, TO_SHARED])
+                targets[target + np.int64(layout[f, WORD])] ^= (
+                    local ^ np.uint64(rows[r, TO_LOCAL])
+                ) << shift
+            else:
+                guard, kind, broadcast = rows[r, GUARD], rows[r, KIND], rows[r, BROADCAST]
+                if guard >= 0:
+                    holds = 1
+                    for g in range(1, len(fields)):
+                        if g != f:
+                            holds = rules.held[guard, layout[g, ROLE], fields[g]]
+                            if holds < 0:
+                                return _ask(report, HOLDS, guard, layout[g, ROLE], fields[g])
+                            if holds == 0:
+                                break
+                    if holds == 0:
+                        continue
+                transitions += 1
+                if kind >= 0:
+                    scratch.kinds[kind] = 1
+                if violating != (kind >= 0):
+                    continue
+                if not violating:
+                    after[0] = np.uint64(rows[r, TO_SHARED])
                     for g in range(1, len(fields)):
                         after[g] = fields[g]
                         if broadcast >= 0 and g != f:
-                            after[g] = received[broadcast, layout[g, ROLE], fields[g]]
-                            if after[g] < 0:
-                                report[STATUS], report[ASK] = RECEIVE, broadcast
-                                report[ASK + 1], report[ASK + 2] = layout[g, ROLE], fields[g]
-                                return -1
-                    after[f] = rows[r, TO_LOCAL]
+                            told = rules.received[broadcast, layout[g, ROLE], fields[g]]
+                            if told < 0:
+                                return _ask(
+                                    report, RECEIVE, broadcast, layout[g, ROLE], fields[g]
+                                )
+                            after[g] = np.uint64(told)
+                    after[f] = np.uint64(rows[r, TO_LOCAL])
                     if trading:
                         if broadcast >= 0:
                             place = _sort(after, layout, f)
                         else:
                             place = _settle(after, layout, f)
                     _pack(words, after, layout, targets, target)
-            taken[listed, 0], taken[listed, 1], taken[listed, 2] = f, place, r
+            if record:
+                taken[listed, 0], taken[listed, 1], taken[listed, 2] = f, place, np.int64(r)
             listed += 1
+            target += size
     report[TRANSITIONS] += transitions
     return listed
 
@@ -315,8 +324,9 @@ def expand(words, states, low, high, out, table, slots, layout, trading, rules, 
             report[STATUS] = FULL
             break
         count = _steps(
-            words, states, at * size, layout, trading, rules, False, scratch, waiting * size, report
-        )
+            words, states, at * size, layout, trading, rules, False, False, scratch,
+            waiting * size, report,
+        )  # fmt: skip
         if count < 0:
             break
         for k in range(waiting, waiting + count):
@@ -387,7 +397,7 @@ def costs(
     report[STATUS] = DONE
     for at in range(low, high):
         count = _steps(
-            words, states, at * size, layout, trading, rules, ends, scratch, 0, report
+            words, states, at * size, layout, trading, rules, ends, True, scratch, 0, report
         )
         if count < 0:
             break

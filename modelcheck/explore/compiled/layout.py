@@ -47,13 +47,13 @@ class Packing:
         return (0,) * (self.places[-1][0] + 1)
 
     @cached_property
-    def layout(self) -> npt.NDArray[np.int64]:
+    def layout(self) -> npt.NDArray[np.uint64]:
         """The packing as the kernels take it."""
         first = list(range(len(self.places)))
         for f in first[2:]:
             if self.roles[f - 1] == self.roles[f - 2] and self.trading[self.roles[f - 1]]:
                 first[f] = first[f - 1]
-        layout = np.empty((len(first), kernels.ASPECTS), np.int64)
+        layout = np.empty((len(first), kernels.ASPECTS), np.uint64)
         for f, (word, shift, width) in enumerate(self.places):
             role = self.roles[f - 1] if f else 0
             last = len(first) - 1 - first[::-1].index(first[f])

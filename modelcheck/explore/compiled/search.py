@@ -15,7 +15,7 @@ from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.layout import Packing, fitting
 from modelcheck.explore.compiled.path import Paths
 from modelcheck.explore.compiled.saving import Saving
-from modelcheck.explore.compiled.store import Segment, Sizes, Store, slices
+from modelcheck.explore.compiled.store import EARLY_GROWTH, GROWTH, Segment, Sizes, Store, slices
 from modelcheck.explore.compiled.tables import Question, Tables
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.verdict import Exploration, Limits, Verdict, Watcher
@@ -165,8 +165,10 @@ class Search:
             self.tables.answer(question)
         self.repack_if_full()
         if self._full:
-            self._pulse.room_for(self.store.next_size)
-            self.store.grow()
+            swelling = self.depth < 1 or _size(self.levels[-2]) > _size(self.levels[-3])
+            factor = EARLY_GROWTH if swelling else GROWTH
+            self._pulse.room_for(int((factor - 1) * self.store.table.nbytes))
+            self.store.grow(factor)
 
     def _work(self, thread: int, deadline: float) -> None:
         """What one thread does in a round."""

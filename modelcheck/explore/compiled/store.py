@@ -23,8 +23,9 @@ Words = npt.NDArray[np.uint64]
 FULLEST = 0.75
 """The fraction of the table's slots that may be taken."""
 
-GROWTH = 1.5
-"""How much larger the table gets, so that it is at least half full."""
+GROWTH, EARLY_GROWTH = 1.5, 2
+"""How much larger the table gets, so that it is at least half full in the end. While levels still
+get larger, as many states again are to come."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Sizes:
     one thread.
     """
 
-    slots: int = 1 << 16
+    slots: int = 1 << 18
     chunk: int = 1 << 20
     slice_: int = 1 << 13
     crowd: int = 1 << 15
@@ -110,7 +111,7 @@ class Store:
         size = len(self.packing.words)
         count = len(words) // size
         while self.states + count > self.slots * FULLEST:
-            self.grow()
+            self.grow(GROWTH)
         segments = []
         for first in range(0, count, self._sizes.chunk):
             part = words[first * size : (first + self._sizes.chunk) * size]
@@ -127,14 +128,9 @@ class Store:
         size = len(self.packing.words)
         return self._chunks[chunk][low * size : high * size]
 
-    @property
-    def next_size(self) -> int:
-        """The bytes by which the store is larger after it has grown."""
-        return int((GROWTH - 1) * self.table.nbytes)
-
-    def grow(self) -> None:
+    def grow(self, factor: float) -> None:
         """Make the table larger."""
-        self.slots = int(self.slots * GROWTH) // kernels.BUCKET * kernels.BUCKET
+        self.slots = int(self.slots * factor) // kernels.BUCKET * kernels.BUCKET
         self._fill()
 
     def repack(self, packing: Packing) -> None:
@@ -150,7 +146,7 @@ class Store:
                 old.layout,
                 packing.words,
                 packing.layout,
-                np.zeros(len(packing.places), np.int64),
+                np.zeros(len(packing.places), np.uint64),
                 fresh,
             )
             self._chunks[chunk] = fresh

@@ -49,7 +49,7 @@ class Tables:
         self.broadcasts = _Renumbering()
         self.guards = _Renumbering()
         self.kinds: list[Kind] = []
-        self.asked: list[Question] = []
+        self.asked: dict[Question, None] = {}
         shared, *locals_ = system.initial()
         self.shared.number(shared)
         for role, local in zip(system.actors, locals_, strict=True):
@@ -96,7 +96,8 @@ class Tables:
 
     def answer(self, question: Question) -> None:
         """Ask the system, and enter what it says. Raises LimitError if the index grows too big."""
-        self.asked.append(question)
+        assert question not in self.asked, "a kernel asks what it was told"
+        self.asked[question] = None
         about, first, second, local = question
         if about == kernels.ROWS:
             self._enter_rows(first, second, local)
@@ -126,19 +127,18 @@ class Tables:
         self._rows = _grown(self._rows, self._next_row, 0)
         for number, row in enumerate(rows, first):
             guard = self.guards.number(row.guard) if row.guard != NONE else NONE
+            to_shared = to_local = 0
+            broadcast = kind = NONE
             if row.violations:
-                kind = self._kind(Kind(row.violations, row.interrupt))
                 # Nothing lies behind a violation, so its target needs no numbers.
-                self._rows[number] = (0, 0, NONE, guard, kind, row.interrupt)
+                kind = self._kind(Kind(row.violations, row.interrupt))
             else:
-                self._rows[number] = (
-                    self.shared.number(row.shared),
-                    known.number(row.local),
-                    self.broadcasts.number(row.broadcast) if row.broadcast != NONE else NONE,
-                    guard,
-                    NONE,
-                    row.interrupt,
-                )
+                to_shared, to_local = self.shared.number(row.shared), known.number(row.local)
+                if row.broadcast != NONE:
+                    broadcast = self.broadcasts.number(row.broadcast)
+            special = (broadcast, guard, kind) != (NONE, NONE, NONE)
+            columns = (to_shared, to_local, special, broadcast, guard, kind, row.interrupt)
+            self._rows[number] = columns
         self._received = _grown(self._received, len(self.broadcasts.values) - 1, 0, 0)
         self._held = _grown(self._held, len(self.guards.values) - 1, 0, 0)
         self._index = _grown(self._index, role, shared, local)
