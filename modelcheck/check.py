@@ -3,10 +3,13 @@
 Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from modelcheck.explore.reference import explore
+from modelcheck import __version__
+from modelcheck.explore.choose import Choice, Explorer, explore
+from modelcheck.explore.compiled.saving import Saving, has_checkpoint
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
@@ -65,7 +68,7 @@ class Result:
     """
 
     job: Job
-    explorer: str
+    explorer: Explorer
     verdict: Verdict
     violated: str | None
     expected: tuple[str, ...]
@@ -111,12 +114,22 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
 
 
 def check(
-    job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
+    job: Job,
+    *,
+    spec: str,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+    choice: Choice = Choice(),  # noqa: B008
 ) -> Result:
-    """Explore a job's state space and judge it by what the spec expects."""
+    """Explore a job's state space and judge it by what the spec expects.
+
+    Raises DisagreementError and CheckpointError as the explorers do.
+    """
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
-    found = explore(System(machine), limits, watcher)
+    explorer, found = explore(
+        System(machine), limits, watcher, choice, saving=_saving(job, choice)
+    )
     settled = found.verdict is not Verdict.VIOLATED or bool(found.path)
     trace = None
     if found.path:
@@ -124,7 +137,7 @@ def check(
         trace = record(machine, steps, spec=spec, variant=job.variant.name)
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
-        explorer="reference",
+        explorer=explorer,
         # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
         verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
         violated=found.property if settled else None,
@@ -136,6 +149,25 @@ def check(
         reason=found.reason,
         trace=trace,
     )
+
+
+def checkpoint_name(job: Job) -> str:
+    """The folder of a job's checkpoint, below that of all."""
+    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+
+
+def _saving(job: Job, choice: Choice) -> Saving | None:
+    if choice.checkpoint is None:
+        return None
+    folder = choice.checkpoint / checkpoint_name(job)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    subject = {
+        "version": __version__,
+        "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
+        "configuration": repr(job.configuration),
+    }
+    # A job that the interrupted command never came to begins anew.
+    return Saving(folder, subject, resume=choice.resume and has_checkpoint(folder))
 
 
 def kept_traces(results: list[Result]) -> dict[int, Trace]:

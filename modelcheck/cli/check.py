@@ -17,7 +17,8 @@ from modelcheck.cli.group import (
     err,
     out,
 )
-from modelcheck.cli.options import limits_options, overrides_options
+from modelcheck.cli.options import explorer_options, limits_options, overrides_options
+from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
 from modelcheck.views import comparison, trace_text
@@ -29,6 +30,7 @@ from modelcheck.views.progress import progress_line
 @click.argument("spec", type=click.Path(path_type=Path))
 @overrides_options
 @limits_options
+@explorer_options
 @click.option(
     "--out",
     "folder",
@@ -42,6 +44,7 @@ def check_command(
     spec: Path,
     overrides: Overrides,
     limits: Limits,
+    choice: Choice,
     folder: Path,
     json_file: str | None,
 ) -> None:
@@ -51,7 +54,7 @@ def check_command(
     check_writable(folder)
     if json_file not in (None, "-"):
         check_writable(Path(str(json_file)).absolute().parent)
-    results = _run(todo, spec.as_posix(), limits)
+    results = _run(todo, spec.as_posix(), limits, choice)
 
     console = err if json_file == "-" else out
     kept: dict[int, Path] = {}
@@ -75,14 +78,16 @@ def check_command(
     sys.exit(_exit_code(results, len(todo)))
 
 
-def _run(todo: list[Job], spec: str, limits: Limits) -> list[Result]:
+def _run(todo: list[Job], spec: str, limits: Limits, choice: Choice) -> list[Result]:
     """Run the jobs in turn. Ctrl-C ends the run under way as inconclusive, and drops the rest."""
     results: list[Result] = []
     for job in todo:
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
         with progress_line(err, what) as watcher:
             try:
-                results.append(check(job, spec=spec, limits=limits, watcher=watcher))
+                results.append(
+                    check(job, spec=spec, limits=limits, watcher=watcher, choice=choice)
+                )
             except KeyboardInterrupt:
                 break
         if results[-1].reason == "interrupted":

@@ -11,6 +11,11 @@ class LimitError(Exception):
     """The search met a limit."""
 
 
+def too_many(states: int) -> str:
+    """Why a search ends that has more than so many states."""
+    return f"more than {states} states"
+
+
 class Pulse:
     """Looks at the limits now and then, and tells the watcher."""
 
@@ -28,7 +33,7 @@ class Pulse:
         """Say how far the search has come. Raises LimitError if it has met a limit."""
         limits, seconds = self._limits, self.seconds()
         if limits.states is not None and states > limits.states:
-            raise LimitError(f"more than {limits.states} states")
+            raise LimitError(too_many(limits.states))
         if limits.seconds is not None and seconds > limits.seconds:
             raise LimitError(f"more than {limits.seconds:g} seconds")
         self.room_for(0)

@@ -24,10 +24,11 @@ class Checkpoint:
     Raises CheckpointError if it cannot be resumed.
     """
 
-    def __init__(self, saving: Saving, search: "Search") -> None:
+    def __init__(self, saving: Saving, search: "Search", *, symmetric: bool) -> None:
         self._search = search
         self._seconds = saving.seconds
-        self._files = Files(saving.folder, saving.subject)
+        counted = "up to permutation" if symmetric else "one by one"
+        self._files = Files(saving.folder, saving.subject | {"way of counting": counted})
         self._packing = search.store.packing
         self._log: Log | None = None
         self._states = 0

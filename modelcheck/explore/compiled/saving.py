@@ -37,6 +37,11 @@ class Saving:
     seconds: float = 10
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint in this folder, whole or damaged."""
+    return (folder / NAME).exists()
+
+
 class Log:
     """The file of states: appended to, with a checksum."""
 

@@ -42,7 +42,7 @@ def search(
     with closing(Crew(threads)) as crew:
         run = Search(system, pulse, crew, symmetric=symmetric, sizes=sizes, spill=spill)
         try:
-            run.all_levels(Checkpoint(saving, run) if saving else None)
+            run.all_levels(Checkpoint(saving, run, symmetric=symmetric) if saving else None)
         except LimitError as limit:
             reason = str(limit)
         except KeyboardInterrupt:
