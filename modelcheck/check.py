@@ -127,9 +127,7 @@ def check(
     """
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
-    explorer, found = explore(
-        System(machine), limits, watcher, choice, saving=_saving(job, choice)
-    )
+    explorer, found = explore(System(machine), limits, watcher, choice, saving=_saving(job, choice))
     settled = found.verdict is not Verdict.VIOLATED or bool(found.path)
     trace = None
     if found.path:

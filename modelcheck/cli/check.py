@@ -85,9 +85,7 @@ def _run(todo: list[Job], spec: str, limits: Limits, choice: Choice) -> list[Res
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
         with progress_line(err, what) as watcher:
             try:
-                results.append(
-                    check(job, spec=spec, limits=limits, watcher=watcher, choice=choice)
-                )
+                results.append(check(job, spec=spec, limits=limits, watcher=watcher, choice=choice))
             except KeyboardInterrupt:
                 break
         if results[-1].reason == "interrupted":

@@ -21,8 +21,9 @@ states counted up to a permutation of replicas."""
 SMALL = 30_000
 """States up to which the reference is faster than loading compiled code."""
 
-MANY = 4
-"""Replicas of a role from which on symmetry is worth more than plain counts: 4! = 24 times."""
+MANY, SMALL_OF_MANY = 4, 3_000
+"""Replicas of a role from which on symmetry is worth more than plain counts: 4! = 24 times; and
+the states up to which the reference searches then, since there are likely to be many more."""
 
 
 class DisagreementError(Exception):
@@ -57,14 +58,14 @@ def explore(
     system: System,
     limits: Limits = NO_LIMITS,
     watcher: Watcher | None = None,
-    choice: Choice = Choice(),  # noqa: B008
+    choice: Choice = Choice(),
     *,
     saving: Saving | None = None,
 ) -> Answer:
     """Explore by the explorer chosen.
 
-    By size is: the reference, and from SMALL states on a compiled one, which is the symmetric one
-    if some role has MANY replicas. Raises DisagreementError if paranoia proves right, and
+    By size is: the reference, and beyond SMALL states a compiled one, which is the symmetric one if
+    some role has MANY replicas. Raises DisagreementError if paranoia proves right, and
     CheckpointError for a checkpoint that cannot be resumed.
     """
     if choice.explorer is None:
@@ -120,15 +121,16 @@ def _by_size(
     choice: Choice,
     saving: Saving | None,
 ) -> Answer:
+    many = any(role.replicated and role.count >= MANY for role in system.model.roles)
+    small = SMALL_OF_MANY if many else SMALL
     spent = 0.0
     if saving is None or not saving.resume:
-        may_end_early = limits.states is None or limits.states > SMALL
-        first = replace(limits, states=SMALL) if may_end_early else limits
+        may_end_early = limits.states is None or limits.states > small
+        first = replace(limits, states=small) if may_end_early else limits
         answer = _run("reference", system, first, watcher, choice, None)
-        if not (may_end_early and answer.found.reason == too_many(SMALL)):
+        if not (may_end_early and answer.found.reason == too_many(small)):
             return answer
         spent = answer.found.seconds
-    many = any(role.replicated and role.count >= MANY for role in system.model.roles)
     if limits.seconds is not None:
         limits = replace(limits, seconds=max(limits.seconds - spent, 0))
     answer = _run("symmetric" if many else "compiled", system, limits, watcher, choice, saving)

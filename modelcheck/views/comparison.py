@@ -73,7 +73,13 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
     numbered = list(enumerate(results))
     for _, group in groupby(numbered, key=lambda item: id(item[1].job.suite)):
         rows = list(group)
-        parts += [heading(spec, rows[0][1].job), _table(rows), *_explorers(rows), *_traces(rows, kept), Text()]
+        parts += [
+            heading(spec, rows[0][1].job),
+            _table(rows),
+            *_explorers(rows),
+            *_traces(rows, kept),
+            Text(),
+        ]
     parts += [*_surprises(results), _summary(results)]
     return Group(*parts)
 

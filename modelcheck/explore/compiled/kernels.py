@@ -123,18 +123,28 @@ def _pack(words, fields, layout, states, at):
 
 
 @part
-def _settle(fields, layout, f):
-    """Move a field to its place among those it may trade places with. Returns the place."""
-    local = fields[f]
-    first, last = np.int64(layout[f, FIRST]), np.int64(layout[f, LAST])
-    while f < last and fields[f + 1] < local:
-        fields[f] = fields[f + 1]
-        f += 1
-    while f > first and fields[f - 1] >= local:
-        fields[f] = fields[f - 1]
-        f -= 1
-    fields[f] = local
-    return f
+def _move(states, at, fields, layout, trading, f, local):
+    """Give a packed state, unpacked in `fields`, another local in field f. Returns its place.
+
+    Those that f may trade places with stay sorted: the ones between the old and the new place
+    move up by one.
+    """
+    place = f
+    if trading:
+        first, last = np.int64(layout[f, FIRST]), np.int64(layout[f, LAST])
+        while place < last and fields[place + 1] < local:
+            _change(states, at, layout, place, fields[place] ^ fields[place + 1])
+            place += 1
+        while place > first and fields[place - 1] >= local:
+            _change(states, at, layout, place, fields[place] ^ fields[place - 1])
+            place -= 1
+    _change(states, at, layout, place, fields[place] ^ local)
+    return place
+
+
+@part
+def _change(states, at, layout, f, bits):
+    states[at + np.int64(layout[f, WORD])] ^= bits << layout[f, SHIFT]
 
 
 @part
@@ -180,7 +190,7 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
     target = to
     listed = transitions = 0
     for f in range(1, len(fields)):
-        local, role, shift = fields[f], layout[f, ROLE], layout[f, SHIFT]
+        local, role = fields[f], layout[f, ROLE]
         if trading and f > np.int64(layout[f, FIRST]) and fields[f - 1] == local:
             continue
         entry = rules.index[role, shared, local]
@@ -190,19 +200,10 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
         for _ in range(entry & ((1 << COUNT_BITS) - 1)):
             r = row
             row += ONE
-            place = f
-            if rows[r, SPECIAL] == 0 and not trading:
-                transitions += 1
-                if violating:
-                    continue
-                for w in range(size):
-                    targets[target + w] = states[at + w]
-                targets[target] ^= shared ^ np.uint64(rows[r, TO_SHARED])
-                targets[target + np.int64(layout[f, WORD])] ^= (
-                    local ^ np.uint64(rows[r, TO_LOCAL])
-                ) << shift
-            else:
-                guard, kind, broadcast = rows[r, GUARD], rows[r, KIND], rows[r, BROADCAST]
+            broadcast = np.int32(-1)
+            kind = np.int32(-1)
+            if rows[r, SPECIAL] != 0:
+                broadcast, guard, kind = rows[r, BROADCAST], rows[r, GUARD], rows[r, KIND]
                 if guard >= 0:
                     holds = 1
                     for g in range(1, len(fields)):
@@ -214,29 +215,31 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
                                 break
                     if holds == 0:
                         continue
-                transitions += 1
                 if kind >= 0:
                     scratch.kinds[kind] = 1
-                if violating != (kind >= 0):
-                    continue
-                if not violating:
-                    after[0] = np.uint64(rows[r, TO_SHARED])
-                    for g in range(1, len(fields)):
-                        after[g] = fields[g]
-                        if broadcast >= 0 and g != f:
-                            told = rules.received[broadcast, layout[g, ROLE], fields[g]]
-                            if told < 0:
-                                return _ask(
-                                    report, RECEIVE, broadcast, layout[g, ROLE], fields[g]
-                                )
-                            after[g] = np.uint64(told)
-                    after[f] = np.uint64(rows[r, TO_LOCAL])
-                    if trading:
-                        if broadcast >= 0:
-                            place = _sort(after, layout, f)
-                        else:
-                            place = _settle(after, layout, f)
-                    _pack(words, after, layout, targets, target)
+            transitions += 1
+            if violating != (kind >= 0):
+                continue
+            place = f
+            shared_after, local_after = np.uint64(rows[r, TO_SHARED]), np.uint64(rows[r, TO_LOCAL])
+            if broadcast >= 0:
+                after[0] = shared_after
+                for g in range(1, len(fields)):
+                    told = rules.received[broadcast, layout[g, ROLE], fields[g]]
+                    if g == f:
+                        after[g] = local_after
+                    elif told < 0:
+                        return _ask(report, RECEIVE, broadcast, layout[g, ROLE], fields[g])
+                    else:
+                        after[g] = np.uint64(told)
+                if trading:
+                    place = _sort(after, layout, f)
+                _pack(words, after, layout, targets, target)
+            elif not violating:
+                for w in range(size):
+                    targets[target + w] = states[at + w]
+                _change(targets, target, layout, 0, shared ^ shared_after)
+                place = _move(targets, target, fields, layout, trading, f, local_after)
             if record:
                 taken[listed, 0], taken[listed, 1], taken[listed, 2] = f, place, np.int64(r)
             listed += 1

@@ -70,14 +70,14 @@ class Packing:
         fields = list(fields)
         for first, last in self.layout[:, (kernels.FIRST, kernels.LAST)].tolist():
             fields[first : last + 1] = sorted(fields[first : last + 1])
-        words = [1 << WORD_BITS for _ in self.words]
+        words = [int(kernels.MARK) for _ in self.words]
         for (word, shift, _), field in zip(self.places, fields, strict=True):
             words[word] |= field << shift
         return words
 
     def place(self, fields: Sequence[int], f: int) -> int:
         """Where in a packed state the local of field `f` stands first."""
-        first, last = self.layout[f, (kernels.FIRST, kernels.LAST)].tolist()
+        first, last = (int(self.layout[f, end]) for end in (kernels.FIRST, kernels.LAST))
         return first + sum(local < fields[f] for local in fields[first : last + 1])
 
 

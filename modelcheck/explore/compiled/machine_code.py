@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """What Numba lacks: atomic access to table words, and prefetch; and how kernels are compiled.
 
 Knows Numba only.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modelcheck.explore.compiled import kernels
 from modelcheck.explore.compiled.crew import Crew
-from modelcheck.explore.compiled.store import NOWHERE, Segment, Sizes, Store, Words, slices
+from modelcheck.explore.compiled.store import Segment, Sizes, Store, Words, slices
 from modelcheck.explore.compiled.tables import Tables
 from modelcheck.system.system import State, Transition
 

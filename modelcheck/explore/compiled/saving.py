@@ -9,9 +9,13 @@ import itertools
 import json
 import os
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 FORMAT = 1
 
@@ -51,7 +55,7 @@ class Log:
         self.checksum = checksum
         self._path = folder / name
 
-    def append(self, parts: Any) -> None:
+    def append(self, parts: Iterable[npt.NDArray[np.uint64]]) -> None:
         """Write arrays behind what counts so far, and bring them to the disk."""
         with open(self._path, "r+b" if self.size else "wb") as file:
             file.truncate(self.size)
@@ -64,20 +68,20 @@ class Log:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self, at_a_time: int) -> Any:
-        """Yield the bytes that count, some at a time. Raises CheckpointError if they are not there."""
+    def read(self, at_a_time: int) -> Iterator[bytes]:
+        """Yield the bytes that count, some at a time. Raises CheckpointError if damaged."""
         checksum = 0
         left = self.size
+        if not self._path.exists() or self._path.stat().st_size < self.size:
+            raise CheckpointError(f"{self._path}: damaged, too short; begin anew")
         with open(self._path, "rb") as file:
             while left:
                 data = file.read(min(left, at_a_time))
-                if not data:
-                    break
                 left -= len(data)
                 checksum = zlib.crc32(data, checksum)
                 yield data
-        if left or checksum != self.checksum:
-            raise CheckpointError(f"{self._path}: damaged; the search must begin anew")
+        if checksum != self.checksum:
+            raise CheckpointError(f"{self._path}: damaged, wrong checksum; begin anew")
 
 
 class Files:

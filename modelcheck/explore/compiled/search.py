@@ -47,7 +47,7 @@ def search(
             reason = str(limit)
         except KeyboardInterrupt:
             reason = "interrupted"
-        path = ()
+        path: tuple[Transition, ...] = ()
         if run.seen:
             try:
                 path = run.path()

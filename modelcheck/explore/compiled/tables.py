@@ -73,9 +73,7 @@ class Tables:
 
     def scratch(self, words: tuple[int, ...]) -> kernels.Scratch:
         """Memory for a kernel to work in, as long as no question is answered."""
-        return kernels.scratch(
-            words, 1 + len(self.system.actors), len(self.kinds), self.rules.most
-        )
+        return kernels.scratch(words, 1 + len(self.system.actors), len(self.kinds), self.rules.most)
 
     def fields(self, state: State) -> list[int] | None:
         """A state of the system in the numbers of the tables; None if a part was never met."""
@@ -102,7 +100,9 @@ class Tables:
         if about == kernels.ROWS:
             self._enter_rows(first, second, local)
         elif about == kernels.RECEIVE:
-            told = self.system.receive(self.broadcasts.values[first], self.locals[second].values[local])
+            told = self.system.receive(
+                self.broadcasts.values[first], self.locals[second].values[local]
+            )
             number = self.locals[second].number(told)
             self._received = _grown(self._received, first, second, max(local, number))
             self._received[first, second, local] = number
