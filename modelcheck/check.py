@@ -3,11 +3,14 @@
 Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from modelcheck import __version__
 from modelcheck.explore import liveness
-from modelcheck.explore.reference import explore
+from modelcheck.explore.choose import Choice, Explorer, explore
+from modelcheck.explore.compiled.saving import Saving, has_checkpoint
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.machine import Machine
@@ -70,7 +73,7 @@ class Result:
     """
 
     job: Job
-    explorer: str
+    explorer: Explorer
     verdict: Verdict
     violated: str | None
     expected: tuple[str, ...]
@@ -136,13 +139,21 @@ def _check_models(variant: Variant) -> None:
 
 
 def check(
-    job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
+    job: Job,
+    *,
+    spec: str,
+    limits: Limits = NO_LIMITS,
+    watcher: Watcher | None = None,
+    choice: Choice = Choice(),  # noqa: B008
 ) -> Result:
-    """Explore a job's state space and judge it by what the spec expects."""
+    """Explore a job's state space and judge it by what the spec expects.
+
+    Raises DisagreementError and CheckpointError as the explorers do.
+    """
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
     system = System(machine)
-    found = explore(system, limits, watcher)
+    explorer, found = explore(system, limits, watcher, choice, saving=_saving(job, choice))
     if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
         live = liveness.explore(
             system,
@@ -169,7 +180,7 @@ def check(
         )
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
-        explorer="reference",
+        explorer=explorer,
         # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
         verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
         violated=found.property if settled else None,
@@ -182,6 +193,25 @@ def check(
         trace=trace,
         vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
     )
+
+
+def checkpoint_name(job: Job) -> str:
+    """The folder of a job's checkpoint, below that of all."""
+    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+
+
+def _saving(job: Job, choice: Choice) -> Saving | None:
+    if choice.checkpoint is None:
+        return None
+    folder = choice.checkpoint / checkpoint_name(job)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    subject = {
+        "version": __version__,
+        "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
+        "configuration": repr(job.configuration),
+    }
+    # A job that the interrupted command never came to begins anew.
+    return Saving(folder, subject, resume=choice.resume and has_checkpoint(folder))
 
 
 def kept_traces(results: list[Result]) -> dict[int, Trace]:

@@ -357,6 +357,7 @@ def test_ctrl_c_reports_what_was_reached(tmp_path: Path) -> None:
     spec = ROOT / "specs" / "x86_int3_minimal.py"
     command = [sys.executable, "-m", "modelcheck", str(spec)]
     command += ["--variant", "base", "--fetch", "coherent", "--cpus", "7", "--max-seconds", "60"]
+    command += ["--explorer", "reference"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
 from modelcheck.cli import check, edits, prove, specs, traces
-from modelcheck.cli.group import INCONCLUSIVE, WRONG_INPUT, cli, err
+from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
+from modelcheck.explore.choose import DisagreementError
+from modelcheck.explore.compiled.saving import CheckpointError
 from modelcheck.protocol.errors import SpecError
 from modelcheck.trace.trace import TraceError
 from modelcheck.views.files import OutputError
@@ -29,9 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return WRONG_INPUT
-    except (SpecError, TraceError, CertificateError, OutputError) as error:
+    except (SpecError, TraceError, CertificateError, CheckpointError, OutputError) as error:
         err.print(Text(f"error: {error}"), soft_wrap=True)
         return WRONG_INPUT
+    except DisagreementError as error:
+        err.print(Text(f"INTERNAL ERROR, trust neither answer: {error}", "bold red"))
+        return NOT_AS_EXPECTED
     except (click.Abort, KeyboardInterrupt):
         err.print("interrupted")
         return INCONCLUSIVE

@@ -18,8 +18,9 @@ from modelcheck.cli.group import (
     err,
     out,
 )
-from modelcheck.cli.options import limits_options, overrides_options
+from modelcheck.cli.options import explorer_options, limits_options, overrides_options
 from modelcheck.explore.any_number import INTERRUPTED
+from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
 from modelcheck.prove import safe_for_any_number
@@ -32,6 +33,7 @@ from modelcheck.views.progress import progress_line
 @click.argument("spec", type=click.Path(path_type=Path))
 @overrides_options
 @limits_options
+@explorer_options
 @click.option(
     "--out",
     "folder",
@@ -45,6 +47,7 @@ def check_command(
     spec: Path,
     overrides: Overrides,
     limits: Limits,
+    choice: Choice,
     folder: Path,
     json_file: str | None,
 ) -> None:
@@ -54,7 +57,7 @@ def check_command(
     check_writable(folder)
     if json_file not in (None, "-"):
         check_writable(Path(str(json_file)).absolute().parent)
-    results = _run(todo, spec.as_posix(), limits)
+    results = _run(todo, spec.as_posix(), limits, choice)
 
     console = err if json_file == "-" else out
     kept: dict[int, Path] = {}
@@ -78,7 +81,7 @@ def check_command(
     sys.exit(_exit_code(results, len(todo)))
 
 
-def _run(todo: list[Job], spec: str, limits: Limits) -> list[Result]:
+def _run(todo: list[Job], spec: str, limits: Limits, choice: Choice) -> list[Result]:
     """Run the jobs in turn, and try to prove what is not violated for any number of CPUs.
 
     Ctrl-C ends the run under way as inconclusive, and drops the rest.
@@ -88,7 +91,7 @@ def _run(todo: list[Job], spec: str, limits: Limits) -> list[Result]:
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
         with progress_line(err, what) as watcher:
             try:
-                results.append(check(job, spec=spec, limits=limits, watcher=watcher))
+                results.append(check(job, spec=spec, limits=limits, watcher=watcher, choice=choice))
                 if results[-1].reason == INTERRUPTED:
                     break
                 if results[-1].verdict is not Verdict.VIOLATED:

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from modelcheck.check import Overrides
+from modelcheck.explore.choose import Choice, Explorer
+from modelcheck.explore.compiled.saving import CheckpointError, has_checkpoint
 from modelcheck.explore.verdict import Limits
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.suite import Semantics
+from modelcheck.views.files import check_writable
 
 Command = Callable[..., Any]
 
@@ -64,3 +68,64 @@ def limits_options(command: Command) -> Command:
         return command(*arguments, limits=limits, **others)
 
     return with_limits
+
+
+def explorer_options(command: Command) -> Command:
+    """Give a command the options that choose an explorer, as `choice`."""
+    folder = click.Path(path_type=Path, file_okay=False)
+
+    @click.option(
+        "--explorer",
+        type=click.Choice(("auto", *get_args(Explorer))),
+        default="auto",
+        show_default=True,
+        help="Who searches: plain Python, compiled code, or compiled code that counts states up "
+        "to a permutation of CPUs. auto goes by size.",
+    )
+    @click.option(
+        "--threads", type=click.IntRange(1), help="Threads of the compiled explorers; all cores."
+    )
+    @click.option(
+        "--paranoid", is_flag=True, help="Answer twice, by unlike explorers, and compare."
+    )
+    @click.option(
+        "--checkpoint",
+        type=folder,
+        help="Save the compiled explorers' searches here now and then; a folder for each.",
+    )
+    @click.option("--resume", type=folder, help="Go on from the checkpoints saved here.")
+    @click.option(
+        "--spill", type=folder, help="Keep states in files here, for searches beyond the memory."
+    )
+    @wraps(command)
+    def with_choice(
+        *arguments: Any,
+        explorer: str,
+        threads: int | None,
+        paranoid: bool,
+        checkpoint: Path | None,
+        resume: Path | None,
+        spill: Path | None,
+        **others: Any,
+    ) -> Any:
+        if checkpoint is not None and resume is not None:
+            raise click.UsageError(
+                "--resume goes on saving where it resumes from; leave out --checkpoint"
+            )
+        if explorer == "reference" and (checkpoint or resume or spill):
+            raise click.UsageError(
+                "the reference explorer neither saves nor spills; choose compiled or symmetric"
+            )
+        if resume is not None and not any(map(has_checkpoint, resume.glob("*"))):
+            raise CheckpointError(f"{resume}: there are no checkpoints here; see --checkpoint")
+        for place in (checkpoint, spill):
+            if place is not None:
+                check_writable(place)
+                place.mkdir(parents=True, exist_ok=True)
+        chosen = next((name for name in get_args(Explorer) if name == explorer), None)
+        choice = Choice(
+            chosen, threads, paranoid, spill, checkpoint or resume, resume=resume is not None
+        )
+        return command(*arguments, choice=choice, **others)
+
+    return with_choice

@@ -11,13 +11,18 @@ class LimitError(Exception):
     """The search met a limit."""
 
 
-class Pulse:
-    """Looks at the limits now and then, and tells the watcher. `spent`: seconds already used."""
+def too_many(states: int) -> str:
+    """Why a search ends that has more than so many states."""
+    return f"more than {states} states"
 
-    def __init__(self, limits: Limits, watcher: Watcher | None, spent: float = 0) -> None:
+
+class Pulse:
+    """Looks at the limits now and then, and tells the watcher."""
+
+    def __init__(self, limits: Limits, watcher: Watcher | None) -> None:
         self._limits = limits
         self._watcher = watcher
-        self._start = time.monotonic() - spent
+        self._start = time.monotonic()
         self._process = psutil.Process()
 
     def seconds(self) -> float:
@@ -28,7 +33,7 @@ class Pulse:
         """Say how far the search has come. Raises LimitError if it has met a limit."""
         limits, seconds = self._limits, self.seconds()
         if limits.states is not None and states > limits.states:
-            raise LimitError(f"more than {limits.states} states")
+            raise LimitError(too_many(limits.states))
         if limits.seconds is not None and seconds > limits.seconds:
             raise LimitError(f"more than {limits.seconds:g} seconds")
         self.room_for(0)

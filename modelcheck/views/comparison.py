@@ -31,6 +31,11 @@ HEADINGS = {
     "incoherent": "inco-\nherent",
 }
 
+HOW = {
+    "compiled": "searched by compiled code",
+    "symmetric": "searched by compiled code, states counted up to a permutation of CPUs",
+}
+
 Kept = Mapping[int, Path]
 """The files that counterexamples were written to, by the place of their result in the list."""
 
@@ -73,7 +78,13 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
     numbered = list(enumerate(results))
     for _, group in groupby(numbered, key=lambda item: id(item[1].job.suite)):
         rows = list(group)
-        parts += [heading(spec, rows[0][1].job), _table(rows), *_traces(rows, kept), Text()]
+        parts += [
+            heading(spec, rows[0][1].job),
+            _table(rows),
+            *_explorers(rows),
+            *_traces(rows, kept),
+            Text(),
+        ]
     parts += [*_surprises(results), *_vacuous(results), _summary(results)]
     return Group(*parts)
 
@@ -133,6 +144,16 @@ def place(setup: Setup) -> str:
     """How the first site lies in the chunks that CPUs fetch."""
     chunk = plural(setup.configuration.chunk, "byte")
     return f"chunks of {chunk}, site at offset {setup.offset} of its line"
+
+
+def _explorers(rows: list[tuple[int, Result]]) -> list[Text]:
+    """Who searched, where it was not the reference."""
+    lines = []
+    for explorer, how in HOW.items():
+        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.explorer == explorer)
+        if names:
+            lines.append(Text(f"{how}: {' '.join(names)}", "dim"))
+    return lines
 
 
 def _traces(rows: list[tuple[int, Result]], kept: Kept) -> list[Text]:

@@ -1,0 +1,59 @@
+"""Some threads that do the same work together. Knows nothing of states."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Crew:
+    """A number of threads; with one, everything happens in the caller's own."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.stop = False
+        """Tells the work under way to return soon."""
+        self._pool = ThreadPoolExecutor(size) if size > 1 else None
+
+    def run(self, work: Callable[[int], None], *, together: bool = True) -> None:
+        """Call work(number) in each thread, or in the caller's own alone, and wait for all.
+
+        Ctrl-C sets `stop`, and is raised when all have returned.
+        """
+        self.stop = False
+        if self._pool is None or not together:
+            work(0)
+            return
+        running = [self._pool.submit(work, number) for number in range(self.size)]
+        interrupted: KeyboardInterrupt | None = None
+        while True:
+            try:
+                wait(running)
+                break
+            except KeyboardInterrupt as error:
+                self.stop, interrupted = True, error
+        for future in running:
+            future.result()
+        if interrupted:
+            raise interrupted
+
+    def each(self, items: Iterable[T], work: Callable[[T], None], *, together: bool = True) -> None:
+        """Call work(item) for each item, by whichever thread is free."""
+        todo = deque(items)
+
+        def take(_: int) -> None:
+            while todo:
+                try:
+                    item = todo.popleft()
+                except IndexError:
+                    return
+                work(item)
+
+        self.run(take, together=together)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()

@@ -1,0 +1,195 @@
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcheck.cli import main
+from modelcheck.explore import compiled
+from modelcheck.explore.compiled.saving import CheckpointError, Saving
+from modelcheck.explore.verdict import Exploration, Limits
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration
+from modelcheck.system.system import System
+from tests.protocols import SPECS, minimal
+
+SUBJECT = {"version": "1", "configuration": "this one"}
+
+CHILD = """
+import sys
+from pathlib import Path
+from modelcheck.explore import compiled
+from modelcheck.explore.compiled.saving import Saving
+from modelcheck.system.system import System
+from tests.test_checkpoint import SUBJECT, machine
+cpus, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+resume = (folder / "search.json").exists()
+print("started", flush=True)
+saving = Saving(folder, SUBJECT, resume=resume, seconds=seconds)
+found = compiled.explore(System(machine(cpus)), threads=2, saving=saving)
+print(found.states, found.transitions, found.depth, found.verdict)
+"""
+
+
+def machine(cpus: int, *, without: str = "") -> Machine:
+    protocol = minimal().without(without) if without else minimal()
+    return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
+
+
+def explore(model: Machine, saving: Saving | None = None, **others: Any) -> Exploration:
+    return compiled.explore(System(model), saving=saving, **others)
+
+
+def answer(found: Exploration) -> tuple[object, ...]:
+    return found.verdict, found.states, found.transitions, found.depth, found.path, found.property
+
+
+def killed_until_done(cpus: int, kills: int, seconds: float, folder: Path) -> tuple[str, int]:
+    """Run a search, killed at random moments; what it prints in the end, and kills in mid-run."""
+    draw = random.Random(1)
+    command = [sys.executable, "-c", CHILD, str(cpus), str(seconds), str(folder)]
+    struck = 0
+    for number in range(kills + 1):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "started\n"
+            if number < kills:
+                time.sleep(draw.uniform(0.2, 1.2))
+                struck += child.poll() is None
+                child.kill()
+            output = child.stdout.read()
+    return output, struck
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_counts(tmp_path: Path) -> None:
+    output, struck = killed_until_done(5, 3, 0, tmp_path)
+    assert output == "480724 3507982 52 safe\n"
+    assert struck
+
+
+@pytest.mark.slow
+def test_killed_ten_times_it_ends_with_the_same_counts(tmp_path: Path) -> None:
+    output, struck = killed_until_done(6, 10, 0.1, tmp_path)
+    assert output == "5691340 49975618 60 safe\n"
+    assert struck
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("without", ["", "sync-1"])
+def test_a_search_in_many_parts_is_the_search_in_one(
+    without: str, symmetric: bool, tmp_path: Path
+) -> None:
+    model = machine(3, without=without)
+    whole = explore(model, symmetric=symmetric)
+    parts = 0
+    for limit in range(50, whole.states, 100):
+        saving = Saving(tmp_path, SUBJECT, resume=parts > 0)
+        explore(model, saving, limits=Limits(states=limit), symmetric=symmetric)
+        parts += 1
+    found = explore(model, Saving(tmp_path, SUBJECT, resume=True), symmetric=symmetric)
+    assert answer(found) == answer(whole)
+    assert parts > 1
+
+
+def test_a_finished_search_is_not_run_again(tmp_path: Path) -> None:
+    whole = explore(machine(3), Saving(tmp_path, SUBJECT))
+    beats: list[object] = []
+    saving = Saving(tmp_path, SUBJECT, resume=True)
+    assert answer(explore(machine(3), saving, watcher=beats.append)) == answer(whole)
+    assert beats == []
+
+
+def test_what_was_written_after_the_last_checkpoint_does_not_count(tmp_path: Path) -> None:
+    explore(machine(3), Saving(tmp_path, SUBJECT), limits=Limits(states=500))
+    (log,) = tmp_path.glob("states-*")
+    with log.open("ab") as file:
+        file.write(b"half a state")
+    (tmp_path / "search.json.new").write_text('{"format"')
+    found = explore(machine(3), Saving(tmp_path, SUBJECT, resume=True))
+    assert answer(found) == answer(explore(machine(3)))
+
+
+@pytest.mark.parametrize(
+    ("subject", "symmetric"),
+    [
+        (SUBJECT | {"version": "2"}, False),
+        (SUBJECT | {"configuration": "that one"}, False),
+        (SUBJECT, True),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(
+    subject: dict[str, str], symmetric: bool, tmp_path: Path
+) -> None:
+    explore(machine(2), Saving(tmp_path, SUBJECT))
+    with pytest.raises(CheckpointError, match=r"of another (version|configuration|way)"):
+        explore(machine(2), Saving(tmp_path, subject, resume=True), symmetric=symmetric)
+
+
+def test_a_model_that_answers_differently_is_refused(tmp_path: Path) -> None:
+    explore(machine(2), Saving(tmp_path, SUBJECT))
+    with pytest.raises(CheckpointError, match="answers differently"):
+        explore(machine(2, without="sync-1"), Saving(tmp_path, SUBJECT, resume=True))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    explore(machine(2), Saving(tmp_path, SUBJECT))
+    resume = Saving(tmp_path, SUBJECT, resume=True)
+    (log,) = tmp_path.glob("states-*")
+    states = log.read_bytes()
+    for wrong in (states[:-8], states[:-1] + bytes([states[-1] ^ 1])):
+        log.write_bytes(wrong)
+        with pytest.raises(CheckpointError, match="damaged"):
+            explore(machine(2), resume)
+    log.unlink()
+    with pytest.raises(CheckpointError, match="damaged"):
+        explore(machine(2), resume)
+    (tmp_path / "search.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="damaged"):
+        explore(machine(2), resume)
+    (tmp_path / "search.json").unlink()
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        explore(machine(2), resume)
+
+
+MINIMAL = ["check", str(SPECS / "x86_int3_minimal.py"), "--variant", "base", "--fetch", "coherent"]
+
+
+def test_the_command_line_stops_at_a_limit_and_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    saved, traces = str(tmp_path / "saved"), str(tmp_path / "traces")
+    command = [*MINIMAL, "--cpus", "4", "--explorer", "compiled", "--out", traces, "--json", "-"]
+    assert main([*command, "--max-states", "9000", "--checkpoint", saved]) == 3
+    capfd.readouterr()
+    assert main([*command, "--resume", saved]) == 0
+    (result,) = json.loads(capfd.readouterr().out)["results"]
+    assert (result["explorer"], result["states"]) == ("compiled", 42_868)
+    assert main([*command, "--cpus", "3", "--resume", saved]) == 2
+    assert "of another configuration" in capfd.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--checkpoint", "a", "--resume", "b"], "leave out --checkpoint"),
+        (["--explorer", "reference", "--checkpoint", "a"], "neither saves nor spills"),
+        (["--resume", "nowhere"], "no checkpoints here"),
+        (["--threads", "0"], "--threads"),
+    ],
+)
+def test_wrong_options_are_named(
+    options: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*MINIMAL, *options]) == 2
+    assert message in capfd.readouterr().err.replace("\n", " ")
+
+
+def test_the_table_says_when_states_are_counted_up_to_permutation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*MINIMAL, "--explorer", "symmetric", "--out", str(tmp_path)]) == 0
+    assert "up to a permutation of CPUs: base" in capfd.readouterr().out

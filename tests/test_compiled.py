@@ -1,0 +1,293 @@
+from itertools import pairwise
+from math import comb
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from modelcheck.explore import choose, compiled, reference
+from modelcheck.explore.choose import Answer, Choice, DisagreementError
+from modelcheck.explore.compiled import layout, search
+from modelcheck.explore.compiled.store import Sizes
+from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Progress, Verdict
+from modelcheck.load import load_suites
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration
+from modelcheck.system.model import Model
+from modelcheck.system.system import System
+from tests.protocols import SPECS, minimal
+from tests.systems import TableModel, TableMove, TableRole, counters, table_models
+
+TINY = Sizes(slots=256, chunk=64, slice_=8, crowd=8)
+
+ONE, TWO, SYMMETRIC = {"threads": 1}, {"threads": 2}, {"threads": 1, "symmetric": True}
+
+SYMMETRIC_STATES = {1: 64, 4: 3_052, 5: 8_995, 6: 24_465}
+
+
+def tiny(model: Model, *, threads: int = 1, symmetric: bool = False, **others: Any) -> Exploration:
+    """The compiled explorer with so little room that it must grow all the time."""
+    return search.search(
+        System(model),
+        others.get("limits", NO_LIMITS),
+        others.get("watcher"),
+        threads=threads,
+        symmetric=symmetric,
+        spill=others.get("spill"),
+        saving=None,
+        sizes=TINY,
+    )
+
+
+def machine(cpus: int, *, without: str = "") -> Machine:
+    protocol = minimal().without(without) if without else minimal()
+    return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
+
+
+def switches(found: Exploration) -> int:
+    threads = [(step.actor, step.row.interrupt) for step in found.path]
+    return sum(one != other for one, other in pairwise(threads))
+
+
+def assert_same(found: Exploration, oracle: Exploration, *, counts: bool = True) -> None:
+    assert (found.verdict, found.property) == (oracle.verdict, oracle.property)
+    assert (found.depth, len(found.path)) == (oracle.depth, len(oracle.path))
+    assert found.found == oracle.found
+    assert switches(found) == switches(oracle)
+    if counts:
+        assert (found.states, found.transitions) == (oracle.states, oracle.transitions)
+
+
+def assert_is_a_run(model: Model, found: Exploration) -> None:
+    system = System(model)
+    state = system.initial()
+    for step in found.path:
+        chosen = [
+            other
+            for other in system.successors(state)
+            if (other.actor, other.row.number) == (step.actor, step.row.number)
+        ]
+        state = chosen[0].target
+        assert chosen[0].row.violations == step.row.violations
+    assert [bool(step.row.violations) for step in found.path[:-1]] == [False] * (
+        len(found.path) - 1
+    )
+
+
+def assert_agree(model: Model) -> None:
+    oracle = reference.explore(System(model))
+    for arguments in (ONE, TWO, SYMMETRIC):
+        found = tiny(model, **arguments)
+        assert_same(found, oracle, counts=not arguments.get("symmetric"))
+        assert_is_a_run(model, found)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.py")))
+def test_every_shipped_variant_under_every_fetch_model(name: str) -> None:
+    checked = 0
+    for suite in load_suites(SPECS / f"{name}.py"):
+        for variant in suite:
+            for fetch in suite.fetch:
+                configuration = Configuration(2, fetch, suite.chunk, semantics=suite.semantics)
+                model = Machine(variant.protocol, configuration)
+                oracle = reference.explore(System(model), Limits(states=20_000))
+                if oracle.reason:
+                    continue
+                assert_same(compiled.explore(System(model), threads=1), oracle)
+                found = compiled.explore(System(model), threads=1, symmetric=True)
+                assert_same(found, oracle, counts=False)
+                assert found.states <= oracle.states
+                checked += 1
+    assert checked
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(table_models())
+def test_random_systems(model: TableModel) -> None:
+    assert_agree(model)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(table_models())
+def test_random_systems_in_states_of_several_words(model: TableModel) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "WORD_BITS", 9)
+        assert_agree(model)
+
+
+@pytest.mark.parametrize("arguments", [ONE, TWO])
+@pytest.mark.parametrize("cpus", [1, 2, 3])
+def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any]) -> None:
+    for without in ("", "sync-1", "sync-2"):
+        model = machine(cpus, without=without)
+        assert_same(tiny(model, **arguments), reference.explore(System(model)))
+
+
+@pytest.mark.parametrize("cpus", SYMMETRIC_STATES)
+def test_states_up_to_permutation_are_those_of_other_checkers(cpus: int) -> None:
+    found = compiled.explore(System(machine(cpus)), threads=1, symmetric=True)
+    assert found.states == SYMMETRIC_STATES[cpus]
+
+
+def test_states_and_transitions_at_five_cpus_are_those_of_other_checkers() -> None:
+    found = compiled.explore(System(machine(5)))
+    assert (found.states, found.transitions) == (480_724, 3_507_982)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cpus", "states", "transitions"), [(6, 5_691_340, 49_975_618), (7, 69_755_596, 715_572_326)]
+)
+def test_states_and_transitions_of_more_cpus(cpus: int, states: int, transitions: int) -> None:
+    found = compiled.explore(System(machine(cpus)))
+    assert (found.states, found.transitions) == (states, transitions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cpus", "states"), [(7, 62_007), (8, 147_639), (10, 712_778), (12, 2_880_163)]
+)
+def test_states_up_to_permutation_of_more_cpus(cpus: int, states: int) -> None:
+    assert compiled.explore(System(machine(cpus)), symmetric=True).states == states
+
+
+def test_counters_beyond_any_width_that_was_foreseen() -> None:
+    """Ids outgrow their fields several times, and states a word."""
+    for actors, values in ((2, 70), (3, 20), (10, 2)):
+        model = counters(actors, values)
+        assert tiny(model).states == tiny(model, threads=2).states == values**actors
+        assert tiny(model, symmetric=True).states == comb(values + actors - 1, actors)
+
+
+def test_more_actors_than_a_word_has_bits() -> None:
+    role = TableRole("cpu", 70, replicated=True)
+    moves = {
+        ("cpu", 0, 0): (TableMove(1, 1),),
+        ("cpu", 1, 0): (TableMove(2, 0, violations=("first",)),),
+        ("cpu", 1, 1): (TableMove(3, 1),),
+        ("cpu", 3, 0): (TableMove(0, 0),),
+    }
+    assert_agree(TableModel((role,), moves))
+
+
+def test_the_path_prefers_the_property_named_first_and_then_no_interrupt() -> None:
+    role = TableRole("cpu", 2, replicated=True)
+    for order in (("first", "second"), ("second", "first")):
+        moves = tuple(
+            TableMove(0, 1, violations=(name,), interrupt=interrupt)
+            for name in ("second", "first")
+            for interrupt in (True, False)
+        )
+        model = TableModel((role,), {("cpu", 0, 0): moves}, properties=order)
+        assert_agree(model)
+        last = tiny(model).path[-1].row
+        assert (last.violations, last.interrupt) == ((order[0],), False)
+
+
+def test_threads_do_not_change_the_path() -> None:
+    model = machine(3, without="sync-1")
+    assert tiny(model).path == tiny(model, threads=2).path
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(states=100), "100 states"),
+        (Limits(seconds=0), "0 seconds"),
+        (Limits(memory=1), "1 MiB"),
+    ],
+)
+def test_a_limit_makes_the_answer_inconclusive(limits: Limits, reason: str) -> None:
+    for without in ("", "sync-1"):
+        found = tiny(machine(3, without=without), limits=limits)
+        assert found.verdict == Verdict.INCONCLUSIVE
+        assert found.reason is not None
+        assert reason in found.reason
+        assert (found.path, found.property) == ((), None)
+
+
+def test_a_violation_met_before_the_limit_has_its_shortest_path() -> None:
+    """Wherever the limit strikes: never safe, and a path that is found is a shortest one."""
+    model = machine(2, without="sync-1")
+    oracle = reference.explore(System(model))
+    verdicts = set()
+    for states in range(1, oracle.states, 5):
+        found = tiny(model, limits=Limits(states=states))
+        verdicts.add(found.verdict)
+        assert found.verdict != Verdict.SAFE
+        if found.verdict == Verdict.VIOLATED:
+            assert len(found.path) == found.depth == oracle.depth
+            assert_is_a_run(model, found)
+    assert verdicts == {Verdict.VIOLATED, Verdict.INCONCLUSIVE}
+
+
+def test_the_watcher_hears_of_every_level_and_can_interrupt() -> None:
+    heard: list[Progress] = []
+    found = tiny(machine(2), watcher=heard.append)
+    assert {progress.depth for progress in heard} == set(range(found.depth + 1))
+
+    def interrupt(progress: Progress) -> None:
+        if progress.depth == 9:
+            raise KeyboardInterrupt
+
+    found = tiny(machine(2), watcher=interrupt)
+    assert (found.verdict, found.reason, found.depth) == (Verdict.INCONCLUSIVE, "interrupted", 9)
+
+
+def test_spilled_states_are_the_same(tmp_path: Any) -> None:
+    assert_same(tiny(machine(3), spill=tmp_path), reference.explore(System(machine(3))))
+    assert not list(tmp_path.iterdir())
+
+
+def test_by_size_the_reference_answers_first_and_then_compiled_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choose, "SMALL", 1_000)
+    monkeypatch.setattr(choose, "SMALL_OF_MANY", 1_000)
+    answers = {cpus: choose.explore(System(machine(cpus))) for cpus in (2, 3, 4)}
+    assert [answer.explorer for answer in answers.values()] == [
+        "reference",
+        "compiled",
+        "symmetric",
+    ]
+    assert [answer.found.states for answer in answers.values()] == [460, 4_156, 3_052]
+
+
+def test_by_size_the_limits_hold_for_both_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "SMALL", 100)
+    for limit in (50, 100, 1_000):
+        found = choose.explore(System(machine(3)), Limits(states=limit)).found
+        assert (found.verdict, found.reason) == (
+            Verdict.INCONCLUSIVE,
+            f"more than {limit} states",
+        )
+
+
+@pytest.mark.parametrize("explorer", [None, "reference", "compiled", "symmetric"])
+def test_paranoia_finds_explorers_agree(explorer: Any) -> None:
+    for without in ("", "sync-1"):
+        model = machine(2, without=without)
+        answer = choose.explore(System(model), choice=Choice(explorer, paranoid=True))
+        oracle = reference.explore(System(model))
+        assert_same(answer.found, oracle, counts=explorer != "symmetric")
+
+
+def test_paranoia_catches_an_explorer_that_loses_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = compiled.explore
+
+    def lossy(*arguments: Any, **others: Any) -> Exploration:
+        found = honest(*arguments, **others)
+        return Exploration(
+            found.verdict, found.states - 1, found.transitions, found.depth, found.seconds
+        )
+
+    monkeypatch.setattr(compiled, "explore", lossy)
+    with pytest.raises(DisagreementError, match="460 by reference but 459 by compiled"):
+        choose.explore(System(machine(2)), choice=Choice(paranoid=True))
+
+
+def test_a_disagreement_names_all_that_differs() -> None:
+    safe = reference.explore(System(machine(1)))
+    violated = reference.explore(System(machine(1, without="sync-1")))
+    with pytest.raises(DisagreementError, match=r"verdict safe .* depth .* switches"):
+        choose.compare(Answer("reference", safe), Answer("symmetric", violated))
