@@ -1,0 +1,147 @@
+"""Exports to other checkers: those that are installed count the states that we count."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from modelcheck import Protocol
+from modelcheck.cli import main
+from modelcheck.explore.reference import explore
+from modelcheck.export.languages import LANGUAGES
+from modelcheck.export.murphi import to_murphi
+from modelcheck.export.tla import to_tla, to_tla_config
+from modelcheck.machine.fetch import MODELS
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.setup import Configuration
+from modelcheck.system.system import System
+from tests.test_promela import INT3, MINIMAL, SPECS, of_three_bytes, with_hostile_names, without
+
+with_rumur = pytest.mark.skipif(
+    not (shutil.which("rumur") and shutil.which("cc")), reason="needs rumur and cc"
+)
+with_tlc = pytest.mark.skipif(
+    not shutil.which("tlc"), reason="needs tlc, a command that runs TLC (tlc2.TLC)"
+)
+
+SPEC = str(SPECS / "x86_int3.py")
+BYTEWISE = Configuration(1, semantics="bytewise")
+
+CASES = [
+    *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-1", "sync-3")),
+    *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in MODELS),
+    *((of_three_bytes(), replace(BYTEWISE, fetch=fetch)) for fetch in ("coherent", "incoherent")),
+    (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
+    (with_hostile_names(), Configuration(1, "store-order", 2, 7, semantics="bytewise")),
+    (with_hostile_names(), Configuration(2, "incoherent", 2, 7, semantics="bytewise")),
+]
+NAMES = [f"{protocol.name}-{run.cpus}-{run.fetch}" for protocol, run in CASES]
+
+
+class Counted(NamedTuple):
+    """What was counted of a whole state space; `classes`: up to the order of the CPUs."""
+
+    states: int
+    transitions: int
+    classes: int
+    violated: bool
+
+
+def count(protocol: Protocol, configuration: Configuration, *, follow: bool) -> Counted:
+    """What there is to count, violating steps followed or not."""
+    system = System(Machine(protocol, configuration))
+    seen, todo = {system.initial()}, [system.initial()]
+    transitions, violated = 0, False
+    while todo:
+        for step in system.successors(todo.pop()):
+            transitions += 1
+            violated |= bool(step.row.violations)
+            if step.target not in seen and (follow or not step.row.violations):
+                seen.add(step.target)
+                todo.append(step.target)
+    classes = {(*state[:2], *sorted(state[2:])) for state in seen}
+    return Counted(len(seen), transitions, len(classes), violated)
+
+
+def run(command: str, directory: Path) -> str:
+    done = subprocess.run(command.split(), cwd=directory, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
+    """States, rules fired, and whether there was an error."""
+    (directory / "model.m").write_text(model)
+    out = run(
+        "rumur --deadlock-detection off --max-errors 1000000 --counterexample-trace off "
+        f"--symmetry-reduction {symmetry} --threads 1 model.m -o model.c",
+        directory,
+    )
+    out += run("cc -O0 -w -mcx16 -o model model.c -lpthread", directory)
+    out += run("./model", directory)
+    found = re.search(r"(\d+) states, (\d+) rules fired", out)
+    assert found, out
+    return int(found[1]), int(found[2]), "No error found" not in out
+
+
+@with_rumur
+@pytest.mark.parametrize(("protocol", "configuration"), CASES, ids=NAMES)
+def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    ours = count(protocol, configuration, follow=False)
+    model = to_murphi(Machine(protocol, configuration), title=protocol.name)
+    states, fired, error = rumur(model, tmp_path, "off")
+    assert (states, fired, error) == (ours.states, ours.transitions, ours.violated)
+    if configuration.cpus > 1:
+        states, _, error = rumur(model, tmp_path, "exhaustive")
+        assert (states, error) == (ours.classes, ours.violated)
+
+
+@with_tlc
+@pytest.mark.parametrize(("protocol", "configuration"), CASES, ids=NAMES)
+def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    ours = count(protocol, configuration, follow=True)
+    machine = Machine(protocol, configuration)
+    (tmp_path / "Model.tla").write_text(to_tla(machine, title=protocol.name))
+    (tmp_path / "Model.cfg").write_text(to_tla_config(machine))
+    out = run("tlc -continue -workers 1 Model.tla", tmp_path)
+    found = re.search(r"^(\d+) states generated, (\d+) distinct states", out, re.MULTILINE)
+    assert found, out
+    assert (int(found[2]), int(found[1])) == (ours.states, ours.transitions + 1)
+    assert ("is violated" in out) == ours.violated
+
+
+def test_our_own_count_is_the_reference_explorers() -> None:
+    for protocol, configuration in CASES[:2]:
+        reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
+        ours = count(protocol, configuration, follow=True)
+        assert (ours.states, ours.transitions) == (reference.states, reference.transitions)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--variant", "no-sync-1", "--cpus", "3", "--semantics", "bytewise"]
+    assert main(["export", SPEC, "--to", language, *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "nop-to-call, variant no-sync-1" in out
+    assert "3 CPUs besides the patcher's; fetch model per-chunk" in out
+    assert "bytewise" in out
+    assert "sync_2" in out
+    assert "sync_1" not in out
+    assert "Taking nop-to-call, variant no-sync-1, under per-chunk: 1 of 5 choices." in err
+
+
+def test_export_writes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", SPEC, "--to", "tla", "--fetch", "coherent", "-o", "Poke.tla"]) == 0
+    assert "---- MODULE Poke ----" in Path("Poke.tla").read_text()
+    assert "INVARIANT no_stale_handler_data" in Path("Poke.cfg").read_text()
+    assert capsys.readouterr().out == ""
+    assert main(["export", SPEC, "--to", "tla", "-o", "not-a-name.tla"]) == 2
+    assert "named as its file" in capsys.readouterr().err
+    assert main(["export", SPEC, "--to", "promela", "-o", "x86.pml"]) == 0
+    assert Path("x86.pml").read_text().startswith("/* ")
