@@ -32,39 +32,45 @@ SPEC = str(SPECS / "x86_int3.py")
 BYTEWISE = Configuration(1, semantics="bytewise")
 
 CASES = [
-    *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-1", "sync-3")),
+    *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-3")),
     *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in MODELS),
     *((of_three_bytes(), replace(BYTEWISE, fetch=fetch)) for fetch in ("coherent", "incoherent")),
     (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
     (with_hostile_names(), Configuration(1, "store-order", 2, 7, semantics="bytewise")),
-    (with_hostile_names(), Configuration(2, "incoherent", 2, 7, semantics="bytewise")),
+    pytest.param(
+        with_hostile_names(),
+        Configuration(2, "incoherent", 2, 7, semantics="bytewise"),
+        marks=pytest.mark.slow,
+    ),
 ]
-NAMES = [f"{protocol.name}-{run.cpus}-{run.fetch}" for protocol, run in CASES]
 
 
 class Counted(NamedTuple):
-    """What was counted of a whole state space; `classes`: up to the order of the CPUs."""
+    """What was counted of a whole state space.
+
+    `violations` of its transitions violate something; `classes` are states up to the CPUs' order.
+    """
 
     states: int
     transitions: int
+    violations: int
     classes: int
-    violated: bool
 
 
 def count(protocol: Protocol, configuration: Configuration, *, follow: bool) -> Counted:
     """What there is to count, violating steps followed or not."""
     system = System(Machine(protocol, configuration))
     seen, todo = {system.initial()}, [system.initial()]
-    transitions, violated = 0, False
+    transitions = violations = 0
     while todo:
         for step in system.successors(todo.pop()):
             transitions += 1
-            violated |= bool(step.row.violations)
+            violations += bool(step.row.violations)
             if step.target not in seen and (follow or not step.row.violations):
                 seen.add(step.target)
                 todo.append(step.target)
     classes = {(*state[:2], *sorted(state[2:])) for state in seen}
-    return Counted(len(seen), transitions, len(classes), violated)
+    return Counted(len(seen), transitions, violations, len(classes))
 
 
 def run(command: str, directory: Path) -> str:
@@ -88,19 +94,21 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
 
 
 @with_rumur
-@pytest.mark.parametrize(("protocol", "configuration"), CASES, ids=NAMES)
+@pytest.mark.parametrize(("protocol", "configuration"), CASES)
 def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
     ours = count(protocol, configuration, follow=False)
     model = to_murphi(Machine(protocol, configuration), title=protocol.name)
     states, fired, error = rumur(model, tmp_path, "off")
-    assert (states, fired, error) == (ours.states, ours.transitions, ours.violated)
+    # Rumur does not count the rules that end in an error.
+    assert (states, fired) == (ours.states, ours.transitions - ours.violations)
+    assert error == (ours.violations > 0)
     if configuration.cpus > 1:
         states, _, error = rumur(model, tmp_path, "exhaustive")
-        assert (states, error) == (ours.classes, ours.violated)
+        assert (states, error) == (ours.classes, ours.violations > 0)
 
 
 @with_tlc
-@pytest.mark.parametrize(("protocol", "configuration"), CASES, ids=NAMES)
+@pytest.mark.parametrize(("protocol", "configuration"), CASES)
 def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
     ours = count(protocol, configuration, follow=True)
     machine = Machine(protocol, configuration)
@@ -110,11 +118,11 @@ def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: 
     found = re.search(r"^(\d+) states generated, (\d+) distinct states", out, re.MULTILINE)
     assert found, out
     assert (int(found[2]), int(found[1])) == (ours.states, ours.transitions + 1)
-    assert ("is violated" in out) == ours.violated
+    assert ("is violated" in out) == (ours.violations > 0)
 
 
 def test_our_own_count_is_the_reference_explorers() -> None:
-    for protocol, configuration in CASES[:2]:
+    for protocol, configuration in ((INT3, BYTEWISE), (without(INT3, "sync-1"), Configuration(1))):
         reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
         ours = count(protocol, configuration, follow=True)
         assert (ours.states, ours.transitions) == (reference.states, reference.transitions)
@@ -122,11 +130,11 @@ def test_our_own_count_is_the_reference_explorers() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--variant", "no-sync-1", "--cpus", "3", "--semantics", "bytewise"]
+    arguments = ["--variant", "no-sync-1", "--cpus", "3", "--chunk", "4", "--semantics", "bytewise"]
     assert main(["export", SPEC, "--to", language, *arguments]) == 0
     out, err = capsys.readouterr()
     assert "nop-to-call, variant no-sync-1" in out
-    assert "3 CPUs besides the patcher's; fetch model per-chunk" in out
+    assert "3 CPUs besides the patcher's; fetch model per-chunk, chunks of 4 bytes" in out
     assert "bytewise" in out
     assert "sync_2" in out
     assert "sync_1" not in out
