@@ -3,12 +3,10 @@
 It is exact, and its counterexamples are shortest. All other explorers must agree with it.
 """
 
-import time
 from typing import NamedTuple
 
-import psutil
-
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Progress, Verdict, Watcher
+from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
 from modelcheck.system.system import State, System, Transition
 
 Thread = tuple[int, bool]
@@ -18,10 +16,6 @@ NOBODY: Thread = (-1, False)
 
 PULSE = 2048
 """States expanded between two looks at the limits."""
-
-
-class _LimitError(Exception):
-    """The search met a limit."""
 
 
 def explore(
@@ -37,7 +31,7 @@ def explore(
     searched, and `found` has every property violated in it. Ctrl-C ends in an inconclusive
     answer that reports what was reached.
     """
-    pulse = _Pulse(limits, watcher)
+    pulse = Pulse(limits, watcher)
     depth_of: dict[State, int] = {system.initial(): 0}
     frontier = list(depth_of)
     depth = transitions = 0
@@ -63,7 +57,7 @@ def explore(
             frontier = fresh
             if frontier or violating:
                 depth += 1
-    except _LimitError as limit:
+    except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
         reason = "interrupted"
@@ -89,32 +83,6 @@ def explore(
         reason=reason,
         found=frozenset(found),
     )
-
-
-class _Pulse:
-    """Looks at the limits now and then, and tells the watcher."""
-
-    def __init__(self, limits: Limits, watcher: Watcher | None) -> None:
-        self._limits = limits
-        self._watcher = watcher
-        self._start = time.monotonic()
-        self._process = psutil.Process()
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
-
-    def beat(self, states: int, transitions: int, frontier: int, depth: int) -> None:
-        limits, seconds = self._limits, self.seconds()
-        if limits.states is not None and states > limits.states:
-            raise _LimitError(f"more than {limits.states} states")
-        if limits.seconds is not None and seconds > limits.seconds:
-            raise _LimitError(f"more than {limits.seconds:g} seconds")
-        if limits.memory is not None:
-            used = self._process.memory_info().rss // 2**20
-            if used > limits.memory:
-                raise _LimitError(f"more than {limits.memory} MiB of memory")
-        if self._watcher:
-            self._watcher(Progress(states, transitions, frontier, depth, seconds))
 
 
 def _fewest_switches(
