@@ -47,6 +47,8 @@ class Distinction:
 class Comparison:
     """How two protocols differ. Each `only_...` is None if there is nothing of the kind.
 
+    `alone` names the actors, one of each kind, that by themselves execute what they do not in the
+    other protocol; if there are none, the protocols differ in the order between CPUs at most.
     `edits` are lines that begin with "- ", "+ " or two spaces. If `reason` is set, the behaviours
     were not compared to the end, and what is None may only not have been found.
     """
@@ -56,6 +58,7 @@ class Comparison:
     edits: tuple[str, ...]
     only_first: Distinction | None
     only_second: Distinction | None
+    alone: tuple[str, ...]
     states: tuple[int, int]
     pairs: int
     reason: str | None
@@ -72,6 +75,16 @@ def diff(
     """Compare two jobs, which should have the same configuration."""
     one, other = _Observed(first), _Observed(second)
     found = compare((one.system, one.observe), (other.system, other.observe), limits, watcher)
+    reason, alone = found.reason, []
+    for actor in one.kinds if found.first or found.second else ():
+        by_itself = compare(
+            (one.system, one.observe_only(actor)),
+            (other.system, other.observe_only(actor)),
+            limits,
+            watcher,
+        )
+        reason = reason or by_itself.reason
+        alone += [actor] if by_itself.first or by_itself.second else []
     edits = ndiff([*_listing(first.variant.protocol)], [*_listing(second.variant.protocol)])
     return Comparison(
         first,
@@ -79,9 +92,10 @@ def diff(
         tuple(line for line in edits if not line.startswith("?")),
         one.distinction(found.first),
         other.distinction(found.second),
+        tuple(alone),
         found.states,
         found.pairs,
-        found.reason,
+        reason,
     )
 
 
@@ -94,10 +108,27 @@ class _Observed:
         self._moves: dict[tuple[int, int, int], tuple[Move, ...]] = {}
 
     @property
-    def observe(self) -> Observer:
-        return self._observe
+    def kinds(self) -> tuple[str, ...]:
+        """The names of one actor of each role, in its interrupts and otherwise."""
+        firsts = (self.system.actors.index(role) for role in range(len(self.machine.roles)))
+        return tuple(
+            dict.fromkeys(
+                self.machine.actor_name(actor, interrupt=interrupt)
+                for actor in firsts
+                for interrupt in (False, True)
+            )
+        )
 
-    def _observe(self, state: State, step: Transition) -> Seen | None:
+    def observe_only(self, actor: str) -> Observer:
+        """What can be seen of one actor alone."""
+
+        def observe(state: State, step: Transition) -> Seen | None:
+            seen = self.observe(state, step)
+            return seen if seen and seen.actor == actor else None
+
+        return observe
+
+    def observe(self, state: State, step: Transition) -> Seen | None:
         move = self._move(state, step)
         if move.execution is None and not move.violations:
             return None
@@ -125,7 +156,7 @@ class _Observed:
         run, steps, violation = Run(self.machine), [], None
         state, seen = self.system.initial(), []
         for transition in shortest_run(self.system, self.observe, words):
-            event = self._observe(state, transition)
+            event = self.observe(state, transition)
             state = transition.target
             seen += [event] if event else []
             move = run.moves(transition.actor)[transition.row.number]

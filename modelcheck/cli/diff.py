@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from modelcheck.check import DEFAULT_FETCH, Job, Overrides
+from modelcheck.check import Job, Overrides
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -31,11 +31,11 @@ from modelcheck.views.progress import progress_line
 @overrides_options
 @limits_options
 def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) -> None:
-    """Compare two protocols, each SPEC or SPEC#VARIANT; #VARIANT alone is of the same spec.
+    """Compare two protocols, each SPEC, SPEC#VARIANT or SPEC#PROTOCOL/VARIANT.
 
-    Shows how their steps differ, and what can be seen of the one and not of the other: sequences
-    of instructions executed, each with a shortest run. Exit code 0: same behaviours, 1: not the
-    same, 3: inconclusive.
+    Without SPEC, the second is of the same spec. Shows how their steps differ, and what can be
+    seen of the one and not of the other: sequences of executed instructions, each with a shortest
+    run. Exit code 0: same behaviours, 1: not the same, 3: inconclusive.
     """
     if overrides.variants:
         raise SpecError("diff takes its variants as SPEC#VARIANT, not by --variant")
@@ -61,7 +61,7 @@ def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) 
 
 
 def _job(name: str, first: str, overrides: Overrides) -> Job:
-    spec, _, variant = name.partition("#")
+    spec, _, place = name.partition("#")
     path = Path(spec or first.partition("#")[0])
-    fetch = overrides.fetch or (DEFAULT_FETCH,)
-    return one_job(path, replace(overrides, variants=(variant or "base",), fetch=fetch))
+    protocol, _, variant = place.rpartition("/")
+    return one_job(path, replace(overrides, variants=(variant or "base",)), protocol)

@@ -8,16 +8,24 @@ from rich.text import Text
 from modelcheck.check import DEFAULT_FETCH, Job, Overrides, jobs
 from modelcheck.cli.group import err
 from modelcheck.load import load_suites
+from modelcheck.protocol.errors import SpecError
 
 
-def one_job(spec: Path, overrides: Overrides) -> Job:
+def one_job(spec: Path, overrides: Overrides, protocol: str = "") -> Job:
     """The one job that is meant; says on stderr which it took, if several were possible.
 
-    Without a variant, the base variant; of the spec's protocols, the first that has the variant;
+    Without a variant, the base variant; without a protocol, the first that has the variant;
     without a fetch model, DEFAULT_FETCH if the suite checks it, otherwise the suite's first.
+    Raises SpecError for a protocol or variant that the spec does not have.
     """
+    suites = load_suites(spec)
+    if protocol:
+        known = ", ".join(suite.protocol.name for suite in suites)
+        suites = tuple(suite for suite in suites if suite.protocol.name == protocol)
+        if not suites:
+            raise SpecError(f"{spec}: no protocol named {protocol!r}; it has: {known}")
     variants = overrides.variants or ("base",)
-    found = list(jobs(load_suites(spec), replace(overrides, variants=variants)))
+    found = list(jobs(suites, replace(overrides, variants=variants)))
     first = [
         job
         for job in found

@@ -19,7 +19,7 @@ from modelcheck.system.system import State, System, Transition
 Event = Hashable
 
 Observer = Callable[[State, Transition], Event | None]
-"""What can be seen of a step: an event, or None. A violating step must be an event."""
+"""What can be seen of a step: an event, or None."""
 
 Word = tuple[Event, ...]
 

@@ -21,7 +21,10 @@ def render(comparison: Comparison) -> RenderableType:
         f"{plural(run.cpus, 'CPU')}{own}, fetch model {run.fetch}, chunks of "
         f"{plural(run.chunk, 'byte')}, site at offset {setup.offset}, {run.semantics}"
     )
-    parts += [Text(), Text(f"What can be seen of runs, with {what}:")]
+    parts += [
+        Text(),
+        Text(f"With {what}:\nwhat all CPUs execute, in its order, up to the first violation."),
+    ]
     for name, rest, job, found in (
         (one, other, comparison.first, comparison.only_first),
         (other, one, comparison.second, comparison.only_second),
@@ -30,6 +33,8 @@ def render(comparison: Comparison) -> RenderableType:
             parts += [Text(), *_distinction(name, rest, job, found)]
         elif not comparison.same_behaviours and comparison.reason is None:
             parts += [Text(), Text(f"{name} can do nothing that {rest} cannot.")]
+    if (comparison.only_first or comparison.only_second) and comparison.reason is None:
+        parts += [Text(), Text(_alone(comparison.alone), "bold")]
     compared = f"{comparison.states[0]:,} and {comparison.states[1]:,} states"
     if comparison.same_behaviours:
         parts += [
@@ -42,6 +47,12 @@ def render(comparison: Comparison) -> RenderableType:
     sets = f"{comparison.pairs:,} pairs of sets of states compared"
     parts += [Text(), Text(f"{compared}; {sets}.", "dim")]
     return Group(*parts)
+
+
+def _alone(actors: tuple[str, ...]) -> str:
+    if actors:
+        return f"Told apart also by what one CPU alone executes: {', '.join(actors)}."
+    return "Each CPU by itself executes the same in both: only the order between CPUs differs."
 
 
 def _names(first: Job, second: Job) -> tuple[str, str]:
