@@ -6,7 +6,7 @@ Knows traces, and of the machine only which actors are one CPU.
 from collections.abc import Iterator
 
 from modelcheck.machine.machine import Machine
-from modelcheck.protocol.steps import SendIpi, flatten
+from modelcheck.protocol.steps import SendIpi, Step, Store, Write, flatten
 from modelcheck.trace.trace import Trace, TraceStep
 
 ALARM = "rgb(255, 200, 200)"
@@ -32,10 +32,13 @@ def _lines(trace: Trace) -> Iterator[str]:
         yield f"    participant m as {MEMORY}"
     contents = {site.name: site.old for site in trace.protocol.sites}
     yield f"    Note over m: {_contents(contents)}"
-    broadcasts = {s.label for s in flatten(trace.protocol.program) if isinstance(s, SendIpi)}
+    program = {step.label: step for step in flatten(trace.protocol.program)}
     for number, step in enumerate(trace.steps, start=1):
-        told = _others(trace, step.actor, ids) if step.label in broadcasts else []
-        lines = [*_step(number, step, ids[step.actor], [ids[name] for name in told])]
+        source = program.get(step.label) if step.source else None
+        told = _others(trace, step.actor, ids) if isinstance(source, SendIpi) else []
+        lines = [
+            *_step(number, step, source, ids[step.actor], [ids[name] for name in told]),
+        ]
         if number < len(trace.steps):
             yield from (f"    {line}" for line in lines)
             continue
@@ -50,12 +53,14 @@ def _contents(memory: dict[str, bytes]) -> str:
     return _text(*(f"{site}: {data.hex(' ')}" for site, data in memory.items()))
 
 
-def _step(number: int, step: TraceStep, actor: str, told: list[str]) -> Iterator[str]:
+def _step(
+    number: int, step: TraceStep, source: Step | None, actor: str, told: list[str]
+) -> Iterator[str]:
     """A step as arrows: stores to memory, what comes back of it, IPIs; or else to itself."""
     what = _text(f"{number}. " + (f"{step.label}: " if step.source else "") + step.does)
     if step.executed is not None and step.executed.origin:
         yield f"m-->>{actor}: {what}"
-    elif step.memory or step.cells:
+    elif isinstance(source, Write | Store):
         yield f"{actor}->>m: {what}"
     elif told:
         yield from (f"{actor}-){other}: {what}" for other in told)
