@@ -10,13 +10,13 @@ import click
 from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.cli import check, convert, diff, export, prove, specs, traces
+from modelcheck.cli import check, convert, diff, export, graph, prove, specs, traces
 from modelcheck.cli.group import INCONCLUSIVE, WRONG_INPUT, cli, err
 from modelcheck.protocol.errors import SpecError
 from modelcheck.trace.trace import TraceError
 from modelcheck.views.files import OutputError
 
-__all__ = ["check", "cli", "convert", "diff", "export", "main", "prove", "specs", "traces"]
+__all__ = ["check", "cli", "convert", "diff", "export", "graph", "main", "prove", "specs", "traces"]
 
 
 def main(arguments: list[str] | None = None) -> int:
