@@ -46,7 +46,6 @@ def test_to_import_the_package_is_light() -> None:
     heavy = {"z3", "rich", "networkx", "numba", "cattrs", "modelcheck.api"}
     code = f"import modelcheck, modelcheck.pytest_plugin, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    # networkx and the like may come with pytest itself; nothing of ours does.
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
     assert {"verify", "Outcome"} <= set(package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 import pytest
 
-from modelcheck import Protocol
+from modelcheck import (
+    Cell,
+    Handler,
+    Protocol,
+    Site,
+    SpecError,
+    emulate,
+    iret,
+    lookup,
+    on_each_cpu,
+    store,
+    write,
+)
 from modelcheck.cli import main
 from modelcheck.explore.reference import explore
 from modelcheck.export.languages import LANGUAGES
@@ -31,7 +43,30 @@ with_tlc = pytest.mark.skipif(
 SPEC = str(SPECS / "x86_int3.py")
 BYTEWISE = Configuration(1, semantics="bytewise")
 
+
+def with_names_of_theirs() -> Protocol:
+    """Names that TLA+ and Murphi have other uses for, and text that neither can quote."""
+    sites = (Site("Init", b"\x10\x11", b"\x20\x21", 8), Site("self", b"\x30", b"\x40", 11))
+    cell = Cell("ENUM")
+    return Protocol(
+        "theirs",
+        sites,
+        (
+            store('say "\\x"', cell, 'a "b" \\ c'),
+            write("Next", sites[0], b"\xcc"),
+            write("cpu_t", sites[1], b"\x40"),
+            on_each_cpu("vars"),
+            write("\u00e9", sites[0], b"\x20\x21"),
+        ),
+        handler=Handler(b"\xcc", (lookup("Cpus", cell), emulate("other", cell), iret("iret"))),
+        cells=(cell,),
+        properties=("no-torn-instruction", "visible-after-return", "per-cpu-monotone"),
+        patcher_executes=False,
+    )
+
+
 CASES = [
+    (with_names_of_theirs(), Configuration(2, "incoherent")),
     *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-3")),
     *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in MODELS),
     *((of_three_bytes(), replace(BYTEWISE, fetch=fetch)) for fetch in ("coherent", "incoherent")),
@@ -153,3 +188,10 @@ def test_export_writes_files(
     assert "named as its file" in capsys.readouterr().err
     assert main(["export", SPEC, "--to", "promela", "-o", "x86.pml"]) == 0
     assert Path("x86.pml").read_text().startswith("/* ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_to_export(language: str) -> None:
+    idle = Protocol("idle", (Site("foo", b"\x90", b"\xcc"),), ())
+    with pytest.raises(SpecError, match="nothing in it ever changes"):
+        LANGUAGES[language].files(Machine(idle, Configuration(1)), "idle", Path("idle.x"))

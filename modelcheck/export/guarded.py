@@ -16,6 +16,7 @@ from modelcheck.export.rules import Assignments, Comparison, Guard, Guards, assi
 from modelcheck.machine.cpu import FETCH, READ
 from modelcheck.machine.machine import Machine, Role
 from modelcheck.machine.state import Move
+from modelcheck.protocol.errors import SpecError
 
 
 class Kind(NamedTuple):
@@ -91,6 +92,11 @@ class GuardedCommands:
             values[initial] for values, initial in zip(self._locals, by_role, strict=True)
         ]
         """For each role, the variables that each of its actors has, and their initial values."""
+        if not any([self.shared, *self.local]):
+            raise SpecError(
+                f"protocol {machine.setup.protocol.name!r}: nothing in it ever changes, so there "
+                "is nothing to export; give the patcher a step"
+            )
 
     @property
     def broadcasts(self) -> bool:
