@@ -26,12 +26,22 @@ from modelcheck.cli import main
 from modelcheck.explore.reference import explore
 from modelcheck.export.languages import LANGUAGES
 from modelcheck.export.murphi import to_murphi
+from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
 from modelcheck.machine.fetch import MODELS
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.machine import Machine, Role
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
-from tests.test_promela import INT3, MINIMAL, SPECS, of_three_bytes, with_hostile_names, without
+from modelcheck.system.system import State, System
+from tests.test_promela import (
+    INT3,
+    MINIMAL,
+    SPECS,
+    of_three_bytes,
+    spin,
+    with_hostile_names,
+    with_spin,
+    without,
+)
 
 with_rumur = pytest.mark.skipif(
     not (shutil.which("rumur") and shutil.which("cc")), reason="needs rumur and cc"
@@ -65,7 +75,35 @@ def with_names_of_theirs() -> Protocol:
     )
 
 
+def there_and_back() -> Protocol:
+    """A byte that is written back: a CPU may fetch either version of it, to the same effect."""
+    site = Site("foo", b"\x66\x90", b"\x66\x91")
+    return Protocol(
+        "back",
+        (site,),
+        (write("int3", site, b"\xcc"), write("back", site, b"\x66")),
+        handler=Handler(b"\xcc", (emulate("act"), iret("iret", synchronises=False))),
+    )
+
+
+def of_two_bytes() -> Protocol:
+    site = Site("foo", b"\x66\x90", b"\xeb\x00")
+    steps = (write("int3", site, b"\xcc"), on_each_cpu("sync"), write("rest", site, b"\xeb"))
+    handler = Handler(b"\xcc", (emulate("act"), iret("iret")))
+    return Protocol("two", (site,), steps, handler=handler)
+
+
+class TwoPatchers(Machine):
+    """A machine in which a replica tells its like, whatever that may mean."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:  # type: ignore[override]
+        patcher, cpu = super().roles
+        return replace(patcher, count=2), cpu
+
+
 CASES = [
+    (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
     (with_names_of_theirs(), Configuration(2, "incoherent")),
     *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-3")),
     *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in MODELS),
@@ -92,9 +130,9 @@ class Counted(NamedTuple):
     classes: int
 
 
-def count(protocol: Protocol, configuration: Configuration, *, follow: bool) -> Counted:
+def count(machine: Machine, *, follow: bool) -> Counted:
     """What there is to count, violating steps followed or not."""
-    system = System(Machine(protocol, configuration))
+    system = System(machine)
     seen, todo = {system.initial()}, [system.initial()]
     transitions = violations = 0
     while todo:
@@ -104,8 +142,13 @@ def count(protocol: Protocol, configuration: Configuration, *, follow: bool) -> 
             if step.target not in seen and (follow or not step.row.violations):
                 seen.add(step.target)
                 todo.append(step.target)
-    classes = {(*state[:2], *sorted(state[2:])) for state in seen}
+    classes = {_sorted_by_role(system, state) for state in seen}
     return Counted(len(seen), transitions, violations, len(classes))
+
+
+def _sorted_by_role(system: System, state: State) -> tuple[object, ...]:
+    actors = sorted(zip(system.actors, state[1:], strict=True))
+    return (state[0], *actors)
 
 
 def run(command: str, directory: Path) -> str:
@@ -128,38 +171,67 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
     return int(found[1]), int(found[2]), "No error found" not in out
 
 
-@with_rumur
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
-def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
-    ours = count(protocol, configuration, follow=False)
-    model = to_murphi(Machine(protocol, configuration), title=protocol.name)
-    states, fired, error = rumur(model, tmp_path, "off")
+def assert_rumur_agrees(machine: Machine, directory: Path) -> None:
+    ours = count(machine, follow=False)
+    model = to_murphi(machine, title="a machine")
+    states, fired, error = rumur(model, directory, "off")
     # Rumur does not count the rules that end in an error.
     assert (states, fired) == (ours.states, ours.transitions - ours.violations)
     assert error == (ours.violations > 0)
-    if configuration.cpus > 1:
-        states, _, error = rumur(model, tmp_path, "exhaustive")
+    if any(role.count > 1 for role in machine.roles):
+        states, _, error = rumur(model, directory, "exhaustive")
         assert (states, error) == (ours.classes, ours.violations > 0)
 
 
-@with_tlc
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
-def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
-    ours = count(protocol, configuration, follow=True)
-    machine = Machine(protocol, configuration)
-    (tmp_path / "Model.tla").write_text(to_tla(machine, title=protocol.name))
-    (tmp_path / "Model.cfg").write_text(to_tla_config(machine))
-    out = run("tlc -continue -workers 1 Model.tla", tmp_path)
+def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
+    ours = count(machine, follow=True)
+    (directory / "Model.tla").write_text(to_tla(machine, title="a machine"))
+    (directory / "Model.cfg").write_text(to_tla_config(machine))
+    out = run("tlc -continue -workers 1 Model.tla", directory)
     found = re.search(r"^(\d+) states generated, (\d+) distinct states", out, re.MULTILINE)
     assert found, out
     assert (int(found[2]), int(found[1])) == (ours.states, ours.transitions + 1)
     assert ("is violated" in out) == (ours.violations > 0)
 
 
+@with_rumur
+@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    assert_rumur_agrees(Machine(protocol, configuration), tmp_path)
+
+
+@with_tlc
+@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    assert_tlc_agrees(Machine(protocol, configuration), tmp_path)
+
+
+@with_rumur
+def test_rumur_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    assert_rumur_agrees(
+        TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
+    )
+
+
+@with_tlc
+def test_tlc_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    assert_tlc_agrees(
+        TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
+    )
+
+
+@with_spin
+def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    machine = TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise"))
+    ours = count(machine, follow=True)
+    counted = spin(to_promela(machine, title="two"), tmp_path)
+    assert (counted.states, counted.transitions) == (ours.states, ours.transitions + 1)
+
+
 def test_our_own_count_is_the_reference_explorers() -> None:
     for protocol, configuration in ((INT3, BYTEWISE), (without(INT3, "sync-1"), Configuration(1))):
         reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
-        ours = count(protocol, configuration, follow=True)
+        ours = count(Machine(protocol, configuration), follow=True)
         assert (ours.states, ours.transitions) == (reference.states, reference.transitions)
 
 
