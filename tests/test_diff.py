@@ -21,6 +21,7 @@ from tests.protocols import three_byte_variants
 
 INT3 = str(Path(__file__).parent.parent / "specs" / "x86_int3.py")
 LONGEST = 6
+EXAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ GRAPHS = st.dictionaries(st.integers(0, 3), st.lists(EDGES, max_size=3), max_siz
 
 
 @given(GRAPHS, GRAPHS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES)
 def test_the_shortest_differences_are_those_of_enumeration(
     first: dict[int, list[Edge]], second: dict[int, list[Edge]]
 ) -> None:

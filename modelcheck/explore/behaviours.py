@@ -90,23 +90,22 @@ def shortest_run(
     seen = {start}
     while ways:
         further: dict[_Place, _Way] = {}
+        ends: list[_Way] = []
         for (state, done), way in ways.items():
             for step in system.successors(state):
                 event = observe(state, step)
                 word = done if event is None else (*done, event)
                 there = (step.target, word)
-                if word in prefixes and there not in seen:
-                    longer = _Way(way.interrupts + step.row.interrupt, step, way)
-                    if there not in further or longer.interrupts < further[there].interrupts:
-                        further[there] = longer
-        ends = [way for (_, word), way in further.items() if word in words]
+                longer = _Way(way.interrupts + step.row.interrupt, step, way)
+                if word in words:
+                    ends.append(longer)
+                elif word not in prefixes or there in seen or step.row.violations:
+                    continue
+                elif there not in further or longer.interrupts < further[there].interrupts:
+                    further[there] = longer
         if ends:
             return min(ends, key=lambda way: way.interrupts).steps()
-        ways = {
-            place: way
-            for place, way in further.items()
-            if way.step is not None and not way.step.row.violations
-        }
+        ways = further
         seen |= further.keys()
     raise ValueError("no run has any of these behaviours")
 

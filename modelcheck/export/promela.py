@@ -32,8 +32,8 @@ HEAD = """\
 
 A failing assertion is a violated property; ./pan -c0 goes on beyond it. Every process has a
 single location, so the variables are the state. SPIN counts one transition more than there are.
-Guards say no more than they must: what they leave out, no actor can meet. Without -o2, SPIN takes
-states for one that differ only in a variable that is never read.
+Without -o2, SPIN takes states for one that differ only in a variable that is never read.
+Guards say no more than they must: what they leave out, no actor can meet.
 """
 
 RESERVED = frozenset(
