@@ -108,3 +108,12 @@ def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["graph", INT3, "-o", "a.svg", "--max-states", "100"]) == 3
     assert "INCONCLUSIVE: more than 100 states" in capsys.readouterr().err
     assert not Path("a.svg").exists()
+
+
+def test_a_picture_that_nobody_can_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("modelcheck.cli.graph.READABLE", 11)
+    assert main(["graph", INT3, "--cpus", "1", "-o", "a.svg"]) == 2
+    assert "12 phases are more than a person can read (11)" in capsys.readouterr().err
+    assert main(["graph", INT3, "--cpus", "1", "-o", "a.dot"]) == 0
