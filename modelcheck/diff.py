@@ -176,7 +176,7 @@ def _listing(protocol: Protocol) -> Iterator[str]:
     if protocol.handler:
         interrupts = "on" if protocol.handler.interrupts else "off"
         yield f"handler of {protocol.handler.trap.hex(' ')}, interrupts {interrupts}:"
-        yield from (f"    {_told(step)}" for step in protocol.handler.program)
+        yield from (f"    {_told(step)}" for step in flatten(protocol.handler.program))
     if not protocol.patcher_executes:
         yield "the patcher's own CPU does not run the sites"
     yield "watches: " + ", ".join(protocol.properties)

@@ -31,9 +31,8 @@ WHAT_THEY_DO = {does}
 
 
 def test_the_counterexample_still_runs():
-    trace = rerun(PROTOCOL, Configuration(**SETTINGS), STEPS)
-    assert trace.violation.property == {property}
-    assert tuple(step.does for step in trace.steps) == WHAT_THEY_DO
+    steps = rerun(PROTOCOL, Configuration(**SETTINGS), STEPS)
+    assert tuple(step.does for step in steps) == WHAT_THEY_DO
 
 
 def test_it_is_still_the_shortest(modelcheck):
