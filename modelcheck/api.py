@@ -16,6 +16,7 @@ Knows checking and the views of results; `import modelcheck` loads this only whe
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
@@ -24,7 +25,7 @@ from modelcheck.check import Job, Result, check
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.suite import SAFE, Semantics, Suite, Variant
+from modelcheck.protocol.suite import SAFE, Suite, Variant
 from modelcheck.trace.trace import Trace
 from modelcheck.views import trace_text
 from modelcheck.views.trace_text import plural
@@ -100,24 +101,14 @@ class Outcome:
             )
 
 
-def verify(
-    protocol: Protocol,
-    *,
-    cpus: int = 2,
-    fetch: str = "per-chunk",
-    chunk: int = 1,
-    offset: int | None = None,
-    semantics: Semantics = "windowed",
-    properties: tuple[str, ...] = (),
-    limits: Limits = NO_LIMITS,
-) -> Outcome:
+def verify(protocol: Protocol, *, limits: Limits = NO_LIMITS, **settings: Any) -> Outcome:
     """Search all that a protocol can do in one configuration.
 
-    The arguments are those of Configuration: `cpus` run the site besides the patcher's own;
-    `chunk` is the bytes fetched in one atomic read; `properties` are watched instead of those
-    that the protocol names. Raises SpecError for a value out of range.
+    `settings` are the fields of Configuration: `cpus` (2) run the site besides the patcher's own;
+    `fetch` ("per-chunk") is the fetch model; `chunk` (1) the bytes fetched in one atomic read;
+    `offset`, `semantics` and `properties` are as there. Raises SpecError for a value out of range.
     """
-    configuration = Configuration(cpus, fetch, chunk, offset, semantics, properties)
+    configuration = Configuration(**settings)
     variant = Variant("base", protocol, SAFE)
     job = Job(Suite(protocol), variant, configuration, protocol.name)
     return Outcome(protocol, check(job, spec=_file(protocol), limits=limits))
