@@ -65,13 +65,15 @@ class GuardedCommands:
         anatomy = Anatomy(machine, shareds)
         self.notes = anatomy.notes
         """What a reader may want to know of a variable or value, by its name."""
-        whole = {shared: anatomy.shared(shared) for shared in shareds}
+        whole = _complete({shared: anatomy.shared(shared) for shared in shareds})
         local = [
-            {
-                pair.local: anatomy.local(pair.local)
-                for pair in self._closure.moves
-                if pair.role == role
-            }
+            _complete(
+                {
+                    pair.local: anatomy.local(pair.local)
+                    for pair in self._closure.moves
+                    if pair.role == role
+                }
+            )
             for role in range(len(machine.roles))
         ]
         mixed = _mixed_domains([whole, *local])
@@ -202,6 +204,15 @@ class GuardedCommands:
         )
 
 
+def _complete(values: dict[Any, Parts]) -> dict[Any, Parts]:
+    """All parts in all values; where a value lacks a part, that is said."""
+    every = dict.fromkeys(part for parts in values.values() for part in parts)
+    return {
+        whole: {part: parts.get(part, f"no {part.domain}") for part in every}
+        for whole, parts in values.items()
+    }
+
+
 def _mixed_domains(tables: list[dict[Any, Parts]]) -> set[str]:
     """The domains that have numbers as well as named values."""
     kinds: dict[str, set[type]] = defaultdict(set)
@@ -221,8 +232,7 @@ def _varying(values: dict[Any, Parts], mixed: set[str]) -> dict[Any, Parts]:
     for parts in values.values():
         for part, value in parts.items():
             seen[part].add(value)
-    everywhere = [part for part in seen if all(part in parts for parts in values.values())]
-    chosen = [part for part in everywhere if len(seen[part]) > 1]
+    chosen = [part for part in seen if len(seen[part]) > 1]
     told_apart = {
         whole: {part: _named(part, parts[part], mixed) for part in chosen}
         for whole, parts in values.items()

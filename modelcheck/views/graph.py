@@ -61,15 +61,10 @@ class Drawing(NamedTuple):
 
 
 def drawing(graph: Graph, job: Job) -> Drawing:
-    """The phases in an order in which they can follow one another."""
-    order = [graph.nodes[position]["phase"] for position in graph]
-    if nx.is_directed_acyclic_graph(graph):
-        place = {position: number for number, position in enumerate(graph)}
-        order = [
-            graph.nodes[position]["phase"]
-            for position in nx.lexicographical_topological_sort(graph, key=lambda p: place[p])
-        ]
-    return Drawing(graph, order, job)
+    """The phases in an order in which they can follow one another, each branch in one piece."""
+    start = next(iter(graph))
+    order = reversed(list(nx.dfs_postorder_nodes(graph, start)))
+    return Drawing(graph, [graph.nodes[position]["phase"] for position in order], job)
 
 
 def to_dot(this: Drawing) -> str:
@@ -165,6 +160,8 @@ text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; fill: #1c1
 }
 """.strip()
 
+HEADING = "what a CPU can execute while they are"
+
 LEFT, TOP, LINE, GAP, CELL, CHARACTER = 60, 110, 18, 30, 92, 7.9
 """Lengths in pixels: margins, the height of a line, between boxes, a column, a character."""
 
@@ -181,7 +178,12 @@ def to_svg(this: Drawing) -> str:
     columns = left + box + 24
     says = columns + CELL * len(this.kinds)
     violated = max((len(_violated(phase)) for phase in this.phases), default=0)
-    width = max(says + 16 + int(violated * 7.5), int(len(this.subtitle) * 7.2) + 60)
+    widths = (
+        says + 16 + int(violated * 7.5),
+        int(len(this.subtitle) * 7.2) + 60,
+        columns + int(len(HEADING) * 7.2),
+    )
+    width = max(widths)
     top: dict[tuple[str, ...], int] = {}
     y = TOP
     for phase in this.phases:
@@ -196,7 +198,7 @@ def to_svg(this: Drawing) -> str:
         _label(20, 32, this.title, "title"),
         _label(20, 54, this.subtitle, "small"),
         _label(left, TOP - 16, "bytes in memory", "small"),
-        _label(columns, TOP - 16, "what a CPU can execute while they are", "small"),
+        _label(columns, TOP - 16, HEADING, "small"),
     ]
     for phase, text in zip(this.phases, texts, strict=True):
         y = top[phase.position]
@@ -240,6 +242,8 @@ def _arrows(this: Drawing, left: int, top: dict[Any, int], bottom: dict[Any, int
             yield _label(x + 12, (y + end) // 2 + 4, step + _line(this, step), "step")
             continue
         arc += 1
+        if not any(_next(this, before, there) for before in this.graph.predecessors(there)):
+            yield _label(left + 12, top[there] - 8, step + _line(this, step), "step")
         x = left - 10 - 12 * min(arc, 12)
         y, end = bottom[here] - 8, top[there] + 8
         turn = 6 if end > y else -6
