@@ -162,7 +162,7 @@ text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; fill: #1c1
 
 HEADING = "what a CPU can execute while they are"
 
-LEFT, TOP, LINE, GAP, CELL, CHARACTER = 60, 110, 18, 30, 92, 7.9
+LEFT, TOP, LINE, GAP, CELL, CHARACTER = 60, 110, 18, 30, 112, 7.9
 """Lengths in pixels: margins, the height of a line, between boxes, a column, a character."""
 
 
