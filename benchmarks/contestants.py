@@ -81,7 +81,7 @@ class Spin(Contestant):
         self._directory = directory
         model = to_promela(minimal(cpus), title=f"minimal, {cpus} CPUs")
         (directory / "model.pml").write_text(model)
-        succeed(["spin", "-a", "model.pml"], directory)
+        succeed(["spin", "-a", "-o2", "model.pml"], directory)
         succeed(["cc", *CFLAGS, "-o", "pan", "pan.c"], directory)
         self.options = [f"-m{10**6}", "-w24"]
         while "max search depth too small" in self._search():

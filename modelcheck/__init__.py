@@ -1,7 +1,10 @@
 """A model checker for cross-modifying code: is it safe to patch this instruction while it runs?
 
 This module has what a spec needs: sites, cells, steps, protocols, and what to expect of them.
+`verify` checks a protocol from Python; it loads the checker when it is first used.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.errors import SpecError
@@ -49,6 +52,9 @@ from modelcheck.protocol.steps import (
 )
 from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
 
+if TYPE_CHECKING:
+    from modelcheck.api import Outcome, verify
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -60,6 +66,7 @@ __all__ = [
     "Expectation",
     "Form",
     "Handler",
+    "Outcome",
     "Patcher",
     "Protocol",
     "Runs",
@@ -101,9 +108,19 @@ __all__ = [
     "synchronize_rcu_tasks",
     "unlock",
     "use",
+    "verify",
     "violates",
     "wait_acks",
     "wait_until",
     "when",
     "write",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs the checker, loaded when asked for: a spec alone is to load at once."""
+    if name in ("Outcome", "verify"):
+        from modelcheck import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,7 +90,7 @@ class Spin:
 def spin(model: str, directory: Path) -> Spin:
     (directory / "model.pml").write_text(model)
     for command in (
-        "spin -a model.pml",
+        "spin -a -o2 model.pml",
         "cc -O0 -w -DSAFETY -DNOREDUCE -o pan pan.c",
         "./pan -c0 -m1000000 -w18",
     ):

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.cli import check, edits, prove, specs, traces
+from modelcheck.cli import check, convert, diff, edits, export, graph, prove, specs, traces
 from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
 from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
@@ -18,7 +18,19 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.trace.trace import TraceError
 from modelcheck.views.files import OutputError
 
-__all__ = ["check", "cli", "edits", "main", "prove", "specs", "traces"]
+__all__ = [
+    "check",
+    "cli",
+    "convert",
+    "diff",
+    "edits",
+    "export",
+    "graph",
+    "main",
+    "prove",
+    "specs",
+    "traces",
+]
 
 
 def main(arguments: list[str] | None = None) -> int:

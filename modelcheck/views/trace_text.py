@@ -11,6 +11,7 @@ from rich.text import Text
 from modelcheck.isa import decode
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.protocol import Protocol
 from modelcheck.trace.trace import Executed, Trace, TraceStep
 
 WIDTH = 100
@@ -31,7 +32,12 @@ def to_text(trace: Trace) -> str:
 
 def render(trace: Trace) -> RenderableType:
     """The trace for a console: what was checked, the steps, and what went wrong."""
-    parts: list[RenderableType] = [_heading(trace), Text(), _lanes(trace), Text()]
+    parts: list[RenderableType] = [
+        _heading(trace),
+        Text(),
+        lanes(trace.protocol, trace.steps, trace.loop),
+        Text(),
+    ]
     parts.append(Text(trace.violation.why, style="bold red"))
     parts.append(Text(f"{trace.violation.property}: {PROPERTIES[trace.violation.property]}"))
     executed = trace.steps[-1].executed if trace.steps else None
@@ -56,10 +62,11 @@ def _heading(trace: Trace) -> Text:
     return Text("\n".join(lines))
 
 
-def _lanes(trace: Trace) -> Table:
-    sites = trace.protocol.sites
+def lanes(protocol: Protocol, steps: tuple[TraceStep, ...], loop: int | None = None) -> Table:
+    """The steps of a run, with the memory after each; the last is marked, and a loop's begin."""
+    sites = protocol.sites
     actors = sorted(
-        {step.actor for step in trace.steps}, key=lambda name: (name != "patcher", len(name), name)
+        {step.actor for step in steps}, key=lambda name: (name != "patcher", len(name), name)
     )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=False, show_edge=False)
     table.add_column("step", justify="right")
@@ -73,12 +80,12 @@ def _lanes(trace: Trace) -> Table:
         table.add_column("who does what", overflow="fold")
     memory = {site.name: site.old for site in sites}
     table.add_row("0", "", *(_marked(memory[s.name], memory[s.name]) for s in sites))
-    for number, step in enumerate(trace.steps, start=1):
-        if trace.loop == number - 1:
+    for number, step in enumerate(steps, start=1):
+        if loop == number - 1:
             table.add_row("", "", *(Text() for _ in sites), Text("from here on, for ever:"))
         before, memory = memory, memory | step.memory
         cells = [_marked(before[s.name], memory[s.name]) for s in sites]
-        last = number == len(trace.steps)
+        last = number == len(steps)
         said = _said(step, last=last)
         if len(actors) <= LANES:
             lanes = [said if step.actor == actor else Text() for actor in actors]
