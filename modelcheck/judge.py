@@ -86,16 +86,24 @@ class Judge:
     def _decide_each(
         self, protocol: Protocol, configuration: Configuration
     ) -> dict[str, Judgement]:
-        judged = dict.fromkeys(Setup(protocol, configuration).watched, SAFE)
-        left = not_excluded(protocol, configuration, self._limits)
-        for cpus in range(1, self._most_cpus + 1):
-            while left:
-                rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
-                if not (found := self._violated(protocol, rest)):
-                    break
-                judged |= dict.fromkeys(found, Judgement(Verdict.VIOLATED, cpus))
-                left -= found
-        return judged | dict.fromkeys(left, UNKNOWN)
+        watched = Setup(protocol, configuration).watched
+        together = self.judge(protocol, replace(configuration, properties=watched))
+        if together.verdict is Verdict.SAFE:
+            return dict.fromkeys(watched, SAFE)
+        judged: dict[str, Judgement] = {}
+        left = frozenset(watched)
+        cpus = together.cpus or self._most_cpus
+        while left and cpus <= self._most_cpus:
+            rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
+            # What the shortest counterexamples violate need not be looked for any further.
+            found = self._violated(protocol, rest)
+            judged |= dict.fromkeys(found, Judgement(Verdict.VIOLATED, cpus))
+            left -= found
+            if left:
+                rest = replace(rest, properties=tuple(sorted(left)))
+                left &= not_excluded(protocol, rest, self._limits)
+            cpus += not found
+        return {name: judged.get(name, UNKNOWN if name in left else SAFE) for name in watched}
 
     def _violated(self, protocol: Protocol, configuration: Configuration) -> frozenset[str]:
         """The properties that the shortest counterexamples violate."""

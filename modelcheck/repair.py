@@ -155,6 +155,8 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Tell) -> None:
 def _proved(found: Repair, jobs: tuple[Job, ...], spec: str) -> Repair:
     variant = Variant("repaired", found.protocol)
     proofs = tuple(prove(replace(job, variant=variant), spec=spec) for job in jobs)
+    if any(proof.interrupted for proof in proofs):
+        raise KeyboardInterrupt
     assert all(proof.verdict is Verdict.SAFE for proof in proofs)
     return replace(found, proofs=proofs)
 
