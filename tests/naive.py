@@ -23,6 +23,19 @@ from modelcheck.protocol.steps import (
     Write,
 )
 
+KNOWN = frozenset(
+    {
+        "no-torn-instruction",
+        "no-unhandled-trap",
+        "no-stale-handler-data",
+        "effect-is-old-or-new",
+        "visible-after-return",
+        "per-cpu-monotone",
+        "no-unpermitted-modification",
+    }
+)
+"""The properties that are judged here."""
+
 Bytes = dict[int, int]
 """What an atomic store wrote: address to value."""
 

@@ -54,12 +54,14 @@ def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, off
     assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("fetch", sorted({*MODELS} - {"strict"}))
-def test_expectations_hold_for_every_relaxed_fetch_model(spec: Path, fetch: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["x86_int3", "x86_int3_as_mailed", "x86_int3_minimal", "x86_ftrace_2012"]
+)
+def test_expectations_hold_for_every_relaxed_fetch_model(name: str, fetch: str) -> None:
     for chunk in (1, 8):
         overrides = Overrides(cpus=1, chunk=chunk, fetch=(fetch,), semantics="windowed")
-        assert surprises(results(spec, overrides)) == []
+        assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
 
 
 def verdicts(variant: str, **settings: object) -> dict[str, str | None]:
