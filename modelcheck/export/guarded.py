@@ -148,9 +148,10 @@ class GuardedCommands:
     def source(self, label: str) -> str | None:
         """The line of the spec that a label comes from."""
         setup = self.machine.setup
-        for step in (*setup.program, *(setup.handler.program if setup.handler else ())):
-            if step.label == label and step.source:
-                return str(step.source)
+        for program in (*setup.programs, *setup.routines.values()):
+            for step, _, _ in program:
+                if step.label == label and step.source:
+                    return str(step.source)
         return None
 
     def commands(self, role: int) -> list[Command]:

@@ -555,9 +555,12 @@ def synchronize_rcu_tasks(label: str) -> Block:
     return _grace_period(label, regions=True)
 
 
-def synchronize_rcu(label: str) -> Block:
-    """Wait until all CPUs have left the handlers they were in; tasks may be preempted anywhere."""
-    return _grace_period(label, regions=False)
+def synchronize_rcu(label: str, *, regions: bool = False) -> Block:
+    """Wait until all CPUs have left the handlers they were in; tasks may be preempted anywhere.
+
+    With `regions`, the sites are run within RCU read-side sections, and are waited for too.
+    """
+    return _grace_period(label, regions=regions)
 
 
 def _grace_period(label: str, *, regions: bool) -> Block:
