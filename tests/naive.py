@@ -249,11 +249,11 @@ class Naive:
         if self.fetch == "strict" and self.changed(world, before.synced, site, len(data)):
             violated.add("no-unpermitted-modification")
         returned = world.pc == len(self.program)
-        if returned and (trapped or data == place.old):
+        if returned and (trapped or data == place.old != place.new):
             violated.add("visible-after-return")
         if trapped:
             after = replace(after, trap=(site, 0, ()))
-        elif data in (place.old, place.new):
+        elif place.old != place.new and data in (place.old, place.new):
             after, back = self.act(after, site, "old" if data == place.old else "new")
             violated |= back
         return frozenset(violated), self.put(world, number, after)
