@@ -353,11 +353,12 @@ def test_a_full_disk_loses_no_finished_result(capsys: pytest.CaptureFixture[str]
     assert Path("/dev/full").is_char_device()
 
 
-def test_ctrl_c_reports_what_was_reached(tmp_path: Path) -> None:
+@pytest.mark.parametrize("explorer", ["reference", "compiled", "symmetric"])
+def test_ctrl_c_reports_what_was_reached(explorer: str, tmp_path: Path) -> None:
     spec = ROOT / "specs" / "x86_int3_minimal.py"
     command = [sys.executable, "-m", "modelcheck", str(spec)]
-    command += ["--variant", "base", "--fetch", "coherent", "--cpus", "7", "--max-seconds", "60"]
-    command += ["--explorer", "reference"]
+    command += ["--variant", "base", "--fetch", "coherent", "--cpus", "20", "--max-seconds", "60"]
+    command += ["--explorer", explorer]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

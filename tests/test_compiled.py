@@ -76,10 +76,13 @@ def assert_is_a_run(model: Model, found: Exploration) -> None:
 
 def assert_agree(model: Model) -> None:
     oracle = reference.explore(System(model))
+    paths = set()
     for arguments in (ONE, TWO, SYMMETRIC):
         found = tiny(model, **arguments)
         assert_same(found, oracle, counts=not arguments.get("symmetric"))
         assert_is_a_run(model, found)
+        paths.add(tuple((step.actor, step.row.number) for step in found.path))
+    assert len(paths) == 1  # Neither threads nor symmetry change it.
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.py")))

@@ -16,6 +16,9 @@ from modelcheck.explore.compiled.machine_code import claim, kernel, load, part, 
 BATCH = 64
 """Successors that are looked up together."""
 
+RECENT = 1 << 15
+"""Successors remembered, a power of two: about half of all come again while they still are."""
+
 BATCHES = 2 * BATCH
 """Successors that wait, the older half of them until their slots have come from memory."""
 
@@ -77,7 +80,7 @@ class Scratch(NamedTuple):
 
     The fields of a state and of a target; targets and where to look for them; for each, the
     field of the actor that took the step, its field in the target, and the row; by kind, whether
-    such a violation was met; by thread, a number of switches.
+    such a violation was met; by thread, a number of switches; and states seen lately.
     """
 
     fields: Any
@@ -87,6 +90,7 @@ class Scratch(NamedTuple):
     taken: Any
     kinds: Any
     switches: Any
+    recent: Any
 
 
 def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scratch:
@@ -100,6 +104,7 @@ def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scrat
         np.zeros((fields * most, 3), np.int64),
         np.zeros(max(kinds, 1), np.uint8),
         np.zeros(2 * fields, np.int64),
+        np.zeros(RECENT * len(words), np.uint64),
     )
 
 
@@ -109,9 +114,16 @@ def needed(fields: int, most: int) -> int:
 
 
 @part
-def _unpack(states, at, layout, fields):
+def _word(words, at, layout, f):
+    """Where the word of a field is, in a state that begins at a place."""
+    return np.uint64(at) if len(words) == 1 else np.uint64(at) + layout[f, WORD]
+
+
+@part
+def _unpack(words, states, at, layout, fields):
     for f in range(len(fields)):
-        fields[f] = (states[at + np.int64(layout[f, WORD])] >> layout[f, SHIFT]) & layout[f, MASK]
+        word = states[_word(words, at, layout, f)]
+        fields[f] = (word >> layout[f, SHIFT]) & layout[f, MASK]
 
 
 @part
@@ -119,11 +131,16 @@ def _pack(words, fields, layout, states, at):
     for w in range(len(words)):
         states[at + w] = MARK
     for f in range(len(fields)):
-        states[at + np.int64(layout[f, WORD])] |= fields[f] << layout[f, SHIFT]
+        _change(words, states, at, layout, f, fields[f])
 
 
 @part
-def _move(states, at, fields, layout, trading, f, local):
+def _change(words, states, at, layout, f, bits):
+    states[_word(words, at, layout, f)] ^= bits << layout[f, SHIFT]
+
+
+@part
+def _move(words, states, at, fields, layout, trading, f, local):
     """Give a packed state, unpacked in `fields`, another local in field f. Returns its place.
 
     Those that f may trade places with stay sorted: the ones between the old and the new place
@@ -133,18 +150,13 @@ def _move(states, at, fields, layout, trading, f, local):
     if trading:
         first, last = np.int64(layout[f, FIRST]), np.int64(layout[f, LAST])
         while place < last and fields[place + 1] < local:
-            _change(states, at, layout, place, fields[place] ^ fields[place + 1])
+            _change(words, states, at, layout, place, fields[place] ^ fields[place + 1])
             place += 1
         while place > first and fields[place - 1] >= local:
-            _change(states, at, layout, place, fields[place] ^ fields[place - 1])
+            _change(words, states, at, layout, place, fields[place] ^ fields[place - 1])
             place -= 1
-    _change(states, at, layout, place, fields[place] ^ local)
+    _change(words, states, at, layout, place, fields[place] ^ local)
     return place
-
-
-@part
-def _change(states, at, layout, f, bits):
-    states[at + np.int64(layout[f, WORD])] ^= bits << layout[f, SHIFT]
 
 
 @part
@@ -185,7 +197,7 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
     size = len(words)
     fields, after, targets, taken = scratch.fields, scratch.after, scratch.targets, scratch.taken
     rows = rules.rows
-    _unpack(states, at, layout, fields)
+    _unpack(words, states, at, layout, fields)
     shared = fields[0]
     target = to
     listed = transitions = 0
@@ -238,8 +250,8 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
             elif not violating:
                 for w in range(size):
                     targets[target + w] = states[at + w]
-                _change(targets, target, layout, 0, shared ^ shared_after)
-                place = _move(targets, target, fields, layout, trading, f, local_after)
+                _change(words, targets, target, layout, 0, shared ^ shared_after)
+                place = _move(words, targets, target, fields, layout, trading, f, local_after)
             if record:
                 taken[listed, 0], taken[listed, 1], taken[listed, 2] = f, place, np.int64(r)
             listed += 1
@@ -298,6 +310,18 @@ def _find(words, table, slots, slot, states, at, insert):
 
 
 @part
+def _is_recent(words, recent, place, states, at):
+    """Whether a state is among those seen lately; it is from now on."""
+    size = len(words)
+    same = True
+    for w in range(size):
+        if recent[place * size + w] != states[at + w]:
+            same = False
+            recent[place * size + w] = states[at + w]
+    return same
+
+
+@part
 def _enter(words, scratch, count, out, new, table, slots):
     """Look up the first targets that wait; the new ones go to `out`. Returns how many it has."""
     size = len(words)
@@ -333,9 +357,13 @@ def expand(words, states, low, high, out, table, slots, layout, trading, rules, 
         if count < 0:
             break
         for k in range(waiting, waiting + count):
-            starts[k] = _slot(words, targets, k * size, slots)
-            prefetch(table, starts[k] * size)
-        waiting += count
+            start = _slot(words, targets, k * size, slots)
+            if not _is_recent(words, scratch.recent, start & (RECENT - 1), targets, k * size):
+                for w in range(size):
+                    targets[waiting * size + w] = targets[k * size + w]
+                starts[waiting] = start
+                prefetch(table, start * size)
+                waiting += 1
         at += 1
         if waiting >= BATCHES:
             ready = waiting - BATCH
@@ -377,7 +405,7 @@ def find(words, states, at, table, slots):
 def repack(old_words, states, old, words, new, fields, out):
     """Copy states to `out`, in another layout."""
     for k in range(len(states) // len(old_words)):
-        _unpack(states, k * len(old_words), old, fields)
+        _unpack(old_words, states, k * len(old_words), old, fields)
         _pack(words, fields, new, out, k * len(words))
 
 

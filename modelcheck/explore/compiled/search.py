@@ -37,12 +37,13 @@ def search(
     sizes: Sizes = Sizes(),  # noqa: B008
 ) -> Exploration:
     """What `explore` of this package answers."""
-    pulse = Pulse(limits, watcher)
     reason = None
     with closing(Crew(threads)) as crew:
-        run = Search(system, pulse, crew, symmetric=symmetric, sizes=sizes, spill=spill)
+        run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=spill)
+        # The clock starts when the machine code is there.
+        pulse = Pulse(limits, watcher)
         try:
-            run.all_levels(Checkpoint(saving, run, symmetric=symmetric) if saving else None)
+            run.all_levels(pulse, Checkpoint(saving, run, symmetric=symmetric) if saving else None)
         except LimitError as limit:
             reason = str(limit)
         except KeyboardInterrupt:
@@ -79,7 +80,6 @@ class Search:
     def __init__(
         self,
         system: System,
-        pulse: Pulse,
         crew: Crew,
         *,
         symmetric: bool,
@@ -96,7 +96,6 @@ class Search:
         assert start is not None
         self.levels = [self.store.add(np.array(self.store.packing.pack(start), np.uint64)), []]
         self.todo = deque(self.levels[0])
-        self._pulse = pulse
         self._crew = crew
         self._sizes = sizes
         self._lock = threading.Lock()
@@ -114,12 +113,12 @@ class Search:
         self.levels = []
         self.todo.clear()
 
-    def all_levels(self, checkpoint: Checkpoint | None) -> None:
+    def all_levels(self, pulse: Pulse, checkpoint: Checkpoint | None) -> None:
         """Expand level after level, until there is none or one has a violation."""
         try:
             while self.todo:
-                self._pulse.beat(self.store.states, self.transitions, _size(self.todo), self.depth)
-                self._round()
+                pulse.beat(self.store.states, self.transitions, _size(self.todo), self.depth)
+                self._round(pulse)
                 if not self.todo and self.levels[-1] and not self.seen:
                     self.todo = deque(self.levels[-1])
                     self.levels.append([])
@@ -151,7 +150,7 @@ class Search:
     def _fitting(self) -> Packing:
         return fitting(self.tables.counts, self.tables.system.actors, self.trading)
 
-    def _round(self) -> None:
+    def _round(self, pulse: Pulse) -> None:
         """Expand until nothing is to do, time is up, or something is needed to go on; get that."""
         total = _size(self.todo)
         together = total > self._sizes.crowd
@@ -167,7 +166,7 @@ class Search:
         if self._full:
             swelling = self.depth < 1 or _size(self.levels[-2]) > _size(self.levels[-3])
             factor = EARLY_GROWTH if swelling else GROWTH
-            self._pulse.room_for(int((factor - 1) * self.store.table.nbytes))
+            pulse.room_for(int((factor - 1) * self.store.table.nbytes))
             self.store.grow(factor)
 
     def _work(self, thread: int, deadline: float) -> None:

@@ -23,9 +23,9 @@ Words = npt.NDArray[np.uint64]
 FULLEST = 0.75
 """The fraction of the table's slots that may be taken."""
 
-GROWTH, EARLY_GROWTH = 1.5, 2
+GROWTH, EARLY_GROWTH = 1.5, 3
 """How much larger the table gets, so that it is at least half full in the end. While levels still
-get larger, as many states again are to come."""
+get larger, at least as many states again are to come."""
 
 
 @dataclass(frozen=True)
