@@ -45,7 +45,7 @@ Kind = Literal[
     "taken",  # a CPU takes an IPI, stops, or goes on after `first`, which asks for it
     "waited for",  # ... and before the patcher gets past `second`, which waits for it
     "discards",  # to take the IPI of `first` discards what was fetched
-    "halted",  # a CPU that `first` has stopped executes nothing until it is let go
+    "halted",  # a CPU that `first` has stopped does nothing until it is let go
     "restarts",  # a CPU that `first` lets go discards what was fetched
     "one read",  # bytes `first` to `second` are one chunk, read at once
     "ascending fetch",  # no chunk comes from before the chunk to its left
@@ -210,7 +210,7 @@ class Axioms:
     def _state_ipis(self) -> None:
         for event, send in self._steps(SendIpi):
             assert isinstance(send, SendIpi)
-            taken = z3.Int(f"{send.label} taken")
+            taken = self._taken(send)
             has = self.has[event.unit]
             self._state("taken", send.label, "", self._when[send.label] < taken)
             for later, wait in self._steps(WaitAcks):
@@ -222,6 +222,9 @@ class Axioms:
                     )
             if send.synchronises:
                 self._state_serialised("discards", send.label, has, taken)
+
+    def _taken(self, send: Step) -> z3.ArithRef:
+        return z3.Int(f"{send.label} taken")
 
     def _state_stops(self) -> None:
         for number, (event, stop) in enumerate(self._steps(StopCpus)):
@@ -247,8 +250,12 @@ class Axioms:
                 self._state("taken", release.label, "", self._when[release.label] < leaves)
                 if release.synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.label, has, leaves)
-            running = z3.Or(self.end < stopped, again)
-            self._state("halted", stop.label, "", z3.Implies(has, running))
+            idle = [z3.Or(self.end < stopped, again)]
+            for _, send in self._steps(SendIpi):
+                taken = self._taken(send)
+                later_on = leaves < taken if release else z3.BoolVal(False)
+                idle.append(z3.Or(taken < stopped, later_on, self.end < taken))
+            self._state("halted", stop.label, "", z3.Implies(has, z3.And(*idle)))
 
     def _state_serialised(
         self, kind: Kind, label: str, has: z3.BoolRef, taken: z3.ArithRef
