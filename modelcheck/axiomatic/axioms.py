@@ -82,6 +82,16 @@ class Moment(NamedTuple):
     sees: z3.ArithRef
 
 
+class Happening(NamedTuple):
+    """A step of the patcher; of a write, one byte and its value. Or a CPU has `taken` what the step
+    asks of it: an IPI, to stop, to go on."""
+
+    label: str
+    byte: int = -1
+    value: int = -1
+    taken: bool = False
+
+
 @dataclass(frozen=True)
 class Bytes:
     """The bytes of a site before and after, and the data of each write, as Z3 sees them."""
@@ -137,6 +147,11 @@ class Axioms:
         self.end = z3.Int("end")
         self.read = [z3.Int(f"read {byte}") for byte in range(len(site))]
         self._when = {event.step.label: z3.Int(event.step.label) for event in self.events}
+        self._taken = {
+            event.step.label: z3.Int(f"{event.step.label} taken")
+            for event in self.events
+            if isinstance(event.step, SendIpi | StopCpus | ReleaseCpus)
+        }
         self._weak = protocol.stores == "weak"
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
         self._state_order()
@@ -210,7 +225,7 @@ class Axioms:
     def _state_ipis(self) -> None:
         for event, send in self._steps(SendIpi):
             assert isinstance(send, SendIpi)
-            taken = self._taken(send)
+            taken = self._taken[send.label]
             has = self.has[event.unit]
             self._state("taken", send.label, "", self._when[send.label] < taken)
             for later, wait in self._steps(WaitAcks):
@@ -223,14 +238,10 @@ class Axioms:
             if send.synchronises:
                 self._state_serialised("discards", send.label, has, taken)
 
-    def _taken(self, send: Step) -> z3.ArithRef:
-        return z3.Int(f"{send.label} taken")
-
     def _state_stops(self) -> None:
-        for number, (event, stop) in enumerate(self._steps(StopCpus)):
+        for event, stop in self._steps(StopCpus):
             later = self.events[self.events.index(event) :]
-            stopped = z3.Int(f"{stop.label} stopped {number}")
-            leaves = z3.Int(f"{stop.label} leaves {number}")
+            stopped = self._taken[stop.label]
             has = self.has[event.unit]
             self._state("taken", stop.label, "", self._when[stop.label] < stopped)
             for waiting in later:
@@ -245,16 +256,17 @@ class Axioms:
                     )
                     break
             release = next((e.step for e in later if isinstance(e.step, ReleaseCpus)), None)
-            again = leaves < self.end if release else z3.BoolVal(False)
+            again, leaves = z3.BoolVal(False), self.end
             if release is not None:
+                leaves = self._taken[release.label]
+                again = leaves < self.end
                 self._state("taken", release.label, "", self._when[release.label] < leaves)
                 if release.synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.label, has, leaves)
             idle = [z3.Or(self.end < stopped, again)]
             for _, send in self._steps(SendIpi):
-                taken = self._taken(send)
-                later_on = leaves < taken if release else z3.BoolVal(False)
-                idle.append(z3.Or(taken < stopped, later_on, self.end < taken))
+                taken = self._taken[send.label]
+                idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
             self._state("halted", stop.label, "", z3.Implies(has, z3.And(*idle)))
 
     def _state_serialised(
@@ -300,6 +312,19 @@ class Axioms:
         return pairwise(self.chunks)
 
     # What can be asked.
+
+    def happenings(self) -> Iterator[tuple[Happening, z3.ArithRef]]:
+        """All that may happen besides the fetch, and when, in program order."""
+        for event in self.events:
+            label = event.step.label
+            if isinstance(event.step, Write):
+                for store in self.stores:
+                    if store.event is event:
+                        yield Happening(label, store.byte, store.value.as_long()), store.time
+            else:
+                yield Happening(label), self._when[label]
+            if label in self._taken:
+                yield Happening(label, taken=True), self._taken[label]
 
     def written(self, byte: int) -> list[ByteStore]:
         """The stores to a byte, in the order in which they reach memory."""
