@@ -1,6 +1,5 @@
 """The axiomatic check, held against the explorers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -8,34 +7,20 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
-    Cell,
     Handler,
-    Patcher,
     Protocol,
     Site,
-    Variant,
-    add,
     caches_clean_inval_pou,
     dc_cvau,
     fence,
     ic_ivau,
-    increment_unless_zero,
     iret,
-    is_equal,
-    lock,
     on_each_cpu,
-    runs,
     send_ipi,
     stop_machine,
-    store,
-    unlock,
     wait_acks,
-    wait_until,
-    when,
     write,
 )
-from modelcheck.axiomatic import axioms
-from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.events import NotCoveredError, events
 from modelcheck.axiomatic.verdict import DECIDED, violated
 from modelcheck.explore.reference import explore
@@ -43,7 +28,6 @@ from modelcheck.load import load_suites
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.properties import TORN, UNPERMITTED
 from modelcheck.protocol.protocol import Stores
 from modelcheck.protocol.steps import Element
 from modelcheck.protocol.suite import Semantics
@@ -54,7 +38,6 @@ from tests.protocols import (
     INT3,
     ORDERS,
     SPECS,
-    minimal,
     on_other_cpus,
     random_configurations,
     random_protocols,
@@ -229,5 +212,6 @@ def test_random_protocols_of_weaker_machines(
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
-        assert protocol.isa == "arm64" and configuration.fetch == "strict"
-        assert "in pieces" in str(error)
+        pieces = protocol.isa == "arm64" and configuration.fetch == "strict"
+        if not pieces or "in pieces" not in str(error):
+            raise

@@ -387,7 +387,9 @@ class Axioms:
             )
         )
 
-    def _around(self, store: ByteStore, byte: int) -> tuple[list[tuple[z3.BoolRef, z3.BitVecRef]], ...]:
+    def _around(
+        self, store: ByteStore, byte: int
+    ) -> tuple[list[tuple[z3.BoolRef, z3.BitVecRef]], ...]:
         """What a byte was before a store, and after it."""
         before = self._at(byte, lambda other: other.time < store.time)
         after = self._at(byte, lambda other: other.time <= store.time)
@@ -405,7 +407,9 @@ class Axioms:
         around = [self._around(store, byte) for byte in range(size)]
         return z3.Or(
             *(
-                z3.And(*(_holds(around[i][side], z3.BitVecVal(self.trap[i], 8)) for i in range(size)))
+                z3.And(
+                    *(_holds(around[i][side], z3.BitVecVal(self.trap[i], 8)) for i in range(size))
+                )
                 for side in (0, 1)
             )
         )

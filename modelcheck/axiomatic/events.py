@@ -152,6 +152,11 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
     }
 
 
+def unit_names(protocol: Protocol) -> dict[str, str]:
+    """What a reader takes each step of the patcher for, by its label."""
+    return {label: unit.name for label, unit in _units(protocol).items()}
+
+
 def _units(protocol: Protocol) -> dict[str, Unit]:
     """The unit of each step: a write by itself, and all else together with its block."""
     blocks: dict[str, list[str]] = {}

@@ -124,9 +124,10 @@ class _Question:
         return [form.data for form in self._site.forms]
 
     def _exposes(self, *items: Item) -> bool:
-        """Whether no instruction has these bytes together, nor a trap."""
+        """Whether no instruction has these bytes together; nor a trap, if some are where it is."""
         trap = self._axioms.trap
-        forms = [*self._known(), *([trap] if trap else [])]
+        in_trap = any(item.byte < len(trap) for item in items)
+        forms = [*self._known(), *([trap] if in_trap else [])]
         return not any(
             all(i.byte >= len(form) or form[i.byte] == i.value for i in items) for form in forms
         )
@@ -200,9 +201,7 @@ class _Question:
         return z3.Or(*map(self._fetched, mix.pairs))
 
     def _fetched(self, pair: Pair) -> z3.BoolRef:
-        return z3.And(
-            *(self._axioms.is_fetched(i.byte, z3.BitVecVal(i.value, 8)) for i in pair)
-        )
+        return z3.And(*(self._axioms.is_fetched(i.byte, z3.BitVecVal(i.value, 8)) for i in pair))
 
     def possible(self, mix: Mix) -> bool:
         """Whether a CPU can execute it."""
@@ -237,21 +236,27 @@ class _Question:
         )
 
     def _by_which(self, mix: Mix, steps: tuple[Unit, ...]) -> tuple[Axiom, ...]:
-        """The axioms by which these steps exclude the mix, together with those that write it."""
+        """The axioms by which these steps exclude the mix, whether the others are there or not.
+
+        As far as possible, they are about these steps and those that write the mix.
+        """
         there = set(steps) | self._writers(mix)
-        labels = {event.step.label: event.unit in there for event in self._axioms.events}
+        absent = {event.step.label for event in self._axioms.events if event.unit not in there}
         solver = z3.Solver()
         solver.add(self._axioms.is_torn(), self._asked(mix))
-        for unit, literal in self._axioms.has.items():
-            solver.add(literal if unit in there else z3.Not(literal))
+        solver.add(*(self._axioms.has[unit] for unit in steps))
         named = {
             z3.Bool(str(number)): axiom
-            for number, axiom in enumerate(self._axioms.named)
-            if labels.get(axiom.first, True) and labels.get(axiom.second, True)
+            for number, axiom in enumerate(
+                sorted(
+                    self._axioms.named, key=lambda a: -((a.first in absent) + (a.second in absent))
+                )
+            )
         }
         for literal, axiom in named.items():
             solver.add(z3.Implies(literal, self._axioms.named[axiom]))
-        return tuple(named[literal] for literal in _shrunk(solver, list(named)))
+        core = {named[literal] for literal in _shrunk(solver, list(named))}
+        return tuple(axiom for axiom in self._axioms.named if axiom in core)
 
     def _writers(self, mix: Mix) -> set[Unit]:
         pairs = mix.pairs or self._exposing
@@ -313,9 +318,7 @@ def _shrunk(solver: z3.Solver, literals: list[z3.BoolRef]) -> list[z3.BoolRef]:
     return kept
 
 
-def _minimal_cores(
-    solver: z3.Solver, literals: list[z3.BoolRef]
-) -> Iterator[list[z3.BoolRef]]:
+def _minimal_cores(solver: z3.Solver, literals: list[z3.BoolRef]) -> Iterator[list[z3.BoolRef]]:
     """All minimal parts of these literals that contradict the solver.
 
     Source: Liffiton et al., "Fast, flexible MUS enumeration", Constraints 21 (2016): MARCO.

@@ -20,9 +20,7 @@ def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]
     Raises NotCoveredError for a protocol that the axioms do not cover.
     """
     return frozenset(
-        name
-        for site in protocol.sites
-        for name in _violated(Axioms(protocol, configuration, site))
+        name for site in protocol.sites for name in _violated(Axioms(protocol, configuration, site))
     )
 
 
