@@ -183,7 +183,7 @@ class _Question:
     def needed(self, answers: list[Mixed]) -> list[Mixed]:
         """The answers without those that say nothing new: all torn fetches are in the others.
 
-        Those of fewer reasons and earlier bytes stay.
+        Those of fewer reasons and earlier bytes stay, and of equal tears the first.
         """
         kept = sorted(answers, key=_rank)
         for answer in reversed(tuple(kept)):
@@ -191,7 +191,8 @@ class _Question:
             pairs = [pair for other in others for pair in other.mix.pairs]
             if isinstance(answer, Excluded) and answer.mix.pairs and self._accounts_for_all(pairs):
                 kept = others
-        return kept
+        tears = {answer.data: answer for answer in reversed(kept) if isinstance(answer, Possible)}
+        return [a for a in kept if isinstance(a, Excluded) or tears[a.data] is a]
 
     # What is said of a mix.
 
