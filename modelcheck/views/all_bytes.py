@@ -31,8 +31,8 @@ def render(spec: str, found: list[ForAllBytes]) -> RenderableType:
         parts += [heading, _table(rows), *_examples(rows), Text()]
     parts.append(
         Text(
-            "holds: whatever the old and the new instruction, equal bytes included, no CPU runs torn "
-            "bytes;\nfails: for some it does, as the explorer confirms."
+            "holds: whatever the old and the new instruction, equal bytes included, no CPU runs "
+            "torn bytes;\nfails: for some it does, as the explorer confirms."
         )
     )
     return Group(*parts)
