@@ -83,12 +83,12 @@ class Moment(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """A step of the patcher; of a write, one byte and its value. Or a CPU has `taken` what the step
-    asks of it: an IPI, to stop, to go on."""
+    """A step of the patcher; of a write, the bytes that reach memory at once, from `byte` on. Or a
+    CPU has `taken` what the step asks of it: an IPI, to stop, to go on."""
 
     label: str
     byte: int = -1
-    value: int = -1
+    data: bytes = b""
     taken: bool = False
 
 
@@ -316,15 +316,15 @@ class Axioms:
     def happenings(self) -> Iterator[tuple[Happening, z3.ArithRef]]:
         """All that may happen besides the fetch, and when, in program order."""
         for event in self.events:
-            label = event.step.label
-            if isinstance(event.step, Write):
-                for store in self.stores:
-                    if store.event is event:
-                        yield Happening(label, store.byte, store.value.as_long()), store.time
+            step = event.step
+            if isinstance(step, Write):
+                size = len(step.data) if step.order == "single" else 1
+                for i, time in list(enumerate(self._reached(event)))[::size]:
+                    yield Happening(step.label, step.at + i, step.data[i : i + size]), time
             else:
-                yield Happening(label), self._when[label]
-            if label in self._taken:
-                yield Happening(label, taken=True), self._taken[label]
+                yield Happening(step.label), self._when[step.label]
+            if step.label in self._taken:
+                yield Happening(step.label, taken=True), self._taken[step.label]
 
     def written(self, byte: int) -> list[ByteStore]:
         """The stores to a byte, in the order in which they reach memory."""

@@ -11,6 +11,7 @@ from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Pos
 from modelcheck.check import Job
 from modelcheck.isa import decode
 from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import ReleaseCpus, SendIpi, StopCpus, WaitAcks, Write, flatten
 from modelcheck.views.trace_text import plural
 
 Answers = tuple[Mixed, ...] | str
@@ -144,7 +145,7 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
 
 def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
     for number, happening in enumerate(answer.happenings, start=1):
-        yield f"{number}. {_happening_in_words(answer.site, happening)}"
+        yield f"{number}. {_happening_in_words(protocol, answer.site, happening)}"
     site = next(site for site in protocol.sites if site.name == answer.site)
     parts = []
     for after in sorted(set(answer.fetched)):
@@ -157,7 +158,20 @@ def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
     yield f"with {_enumerated(parts)}."
 
 
-def _happening_in_words(site: str, happening: Happening) -> str:
-    if happening.byte >= 0:
-        return f"{happening.label}: {site}+{happening.byte} := {happening.value:02x}"
-    return f"{happening.label}" + (": the CPU has done what it asks" if happening.taken else "")
+def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> str:
+    label = happening.label
+    step = next(step for step in flatten(protocol.program) if step.label == label)
+    match step:
+        case Write():
+            return f"{label}: {site}+{happening.byte} := {happening.data.hex(' ')}"
+        case SendIpi():
+            return (
+                f"the CPU takes the IPI of {label}" if happening.taken else f"{label}: IPI to all"
+            )
+        case WaitAcks():
+            return f"{label}: all acknowledged"
+        case StopCpus() if happening.taken:
+            return f"the CPU stops for {label}"
+        case ReleaseCpus() if happening.taken:
+            return f"the CPU goes on after {label}"
+    return label
