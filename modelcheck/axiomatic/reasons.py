@@ -76,8 +76,7 @@ Mixed = Excluded | Possible
 
 
 def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ...]:
-    """What is to be said of each mix: all that are possible, and as many that are not as to
-    account for every torn fetch.
+    """What is to be said of as many mixes as account for every torn fetch.
 
     Raises NotCoveredError for a protocol that the axioms do not cover.
     """
@@ -189,7 +188,7 @@ class _Question:
         for answer in reversed(tuple(kept)):
             others = [other for other in kept if other is not answer]
             pairs = [pair for other in others for pair in other.mix.pairs]
-            if isinstance(answer, Excluded) and answer.mix.pairs and self._accounts_for_all(pairs):
+            if answer.mix.pairs and self._accounts_for_all(pairs):
                 kept = others
         tears = {answer.data: answer for answer in reversed(kept) if isinstance(answer, Possible)}
         return [a for a in kept if isinstance(a, Excluded) or tears[a.data] is a]
