@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.cli import check, convert, diff, edits, export, graph, prove, specs, traces
+from modelcheck.cli import check, convert, diff, edits, explain, export, graph, prove, specs, traces
 from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
 from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
@@ -24,6 +24,7 @@ __all__ = [
     "convert",
     "diff",
     "edits",
+    "explain",
     "export",
     "graph",
     "main",

@@ -1,11 +1,13 @@
 """The commands about proofs for any number of CPUs: prove and certify."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.text import Text
 
+from modelcheck.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
 from modelcheck.check import Job, Overrides, jobs
@@ -23,6 +25,7 @@ from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
 from modelcheck.machine.setup import Setup
 from modelcheck.prove import Proof, prove
+from modelcheck.views import all_bytes as all_bytes_view
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
 from modelcheck.views.files import OutputError, check_writable, write_text
@@ -39,12 +42,21 @@ from modelcheck.views.progress import progress_line
     type=click.Path(path_type=Path),
     help="Write the certificates to this folder, in a folder for each spec.",
 )
-def prove_command(spec: Path, overrides: Overrides, limits: Limits, folder: Path | None) -> None:
+@click.option(
+    "--any-bytes",
+    is_flag=True,
+    help="Decide for all instructions of the site's length whether CPUs can execute torn bytes.",
+)
+def prove_command(
+    spec: Path, overrides: Overrides, limits: Limits, folder: Path | None, any_bytes: bool
+) -> None:
     """Decide each variant for every number of CPUs at once.
 
     A proof is an inductive invariant, found automatically and confirmed by Z3. Where there is
     none, the fewest CPUs that show a violation are looked for.
     """
+    if any_bytes:
+        _prove_any_bytes(spec, overrides, limits)
     if folder is not None:
         folder = folder / spec.stem
         check_writable(folder)
@@ -86,7 +98,24 @@ def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
         write_text(folder / f"{proof.job.name}{model}.smt2", proof.certificate)
 
 
-def _exit_code(proofs: list[Proof], planned: int) -> int:
+def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
+    todo = list(jobs(load_suites(spec), overrides))
+    found: list[ForAllBytes] = []
+    for job in todo:
+        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+        with progress_line(err, what) as watcher:
+            try:
+                found.append(
+                    for_all_bytes(job, spec=spec.as_posix(), limits=limits, watcher=watcher)
+                )
+            except KeyboardInterrupt:
+                break
+    out.width = max(out.width, MINIMUM_WIDTH)
+    out.print(all_bytes_view.render(spec.as_posix(), found))
+    sys.exit(_exit_code(found, len(todo)))
+
+
+def _exit_code(proofs: Sequence[Proof | ForAllBytes], planned: int) -> int:
     if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
         return NOT_AS_EXPECTED
     if len(proofs) < planned or any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):

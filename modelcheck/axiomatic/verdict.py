@@ -1,0 +1,42 @@
+"""Whether a CPU can execute torn bytes, or bytes changed under it: one question for each site.
+
+Knows the axioms.
+"""
+
+import z3
+
+from modelcheck.axiomatic.axioms import Axioms
+from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.properties import TORN, UNPERMITTED
+from modelcheck.protocol.protocol import Protocol
+
+DECIDED = (TORN, UNPERMITTED)
+"""The properties that the axioms decide."""
+
+
+def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """Which of DECIDED the protocol violates, for every number of CPUs.
+
+    Raises NotCoveredError for a protocol that the axioms do not cover.
+    """
+    return frozenset(
+        name for site in protocol.sites for name in _violated(Axioms(protocol, configuration, site))
+    )
+
+
+def _violated(axioms: Axioms) -> list[str]:
+    solver = z3.Solver()
+    solver.add(*axioms.named.values(), *axioms.has.values())
+    questions = {TORN: axioms.is_torn()}
+    if axioms.model.strict:
+        questions[UNPERMITTED] = axioms.is_unpermitted()
+    return [name for name, question in questions.items() if possible(solver, question)]
+
+
+def possible(solver: z3.Solver, *questions: z3.BoolRef) -> bool:
+    """Whether some order of events answers all questions with yes."""
+    answer = solver.check(*questions)
+    if answer == z3.unknown:
+        # These constraints are always decided; only Ctrl-C ends the solver early.
+        raise KeyboardInterrupt(solver.reason_unknown())
+    return bool(answer == z3.sat)

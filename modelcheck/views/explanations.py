@@ -1,0 +1,177 @@
+"""Why a protocol does not tear, in sentences that use its own labels. Knows answers as data."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from rich.text import Text
+
+from modelcheck.axiomatic.axioms import Axiom, Happening
+from modelcheck.axiomatic.events import unit_names
+from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
+from modelcheck.check import Job
+from modelcheck.isa import decode
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.steps import ReleaseCpus, SendIpi, StopCpus, WaitAcks, Write, flatten
+from modelcheck.views.trace_text import plural
+
+Answers = tuple[Mixed, ...] | str
+"""What is said of the mixes of a protocol, or why nothing can be."""
+
+
+def render(spec: str, job: Job, by_model: Iterable[tuple[str, Answers]]) -> Text:
+    """All mixes of one variant, under each fetch model; models that agree stand together."""
+    text = _heading(spec, job)
+    told: dict[Answers, list[str]] = {}
+    for model, answers in by_model:
+        told.setdefault(answers, []).append(model)
+    for answers, models in told.items():
+        text.append(f"\nunder {_enumerated(models)}:\n", "bold")
+        if isinstance(answers, str):
+            text.append(f"  Not covered by the axioms: {answers}.\n", "yellow")
+            continue
+        for answer in answers:
+            text.append_text(_answer(job.variant.protocol, answer))
+        if not answers:
+            text.append("  No bytes that could be mixed differ.\n")
+        elif not any(isinstance(answer, Possible) for answer in answers):
+            text.append("  Each torn fetch has such a mix, so there is none.\n")
+    return text
+
+
+def _heading(spec: str, job: Job) -> Text:
+    protocol, setup = job.variant.protocol, job.setup
+    text = Text(f"{spec}: {protocol.name}, variant {job.variant.name}", "bold")
+    for site in protocol.sites:
+        text.append(f"\n  {site.name}: {site.old.hex(' ')} -> {site.new.hex(' ')}", "not bold")
+    chunk = plural(job.configuration.chunk, "byte")
+    text.append(f"\n  chunks of {chunk}, site at offset {setup.offset} of its line\n", "not bold")
+    return text
+
+
+def _answer(protocol: Protocol, answer: Mixed) -> Text:
+    what = mix_in_words(answer.mix) + (f" of {answer.site}" if len(protocol.sites) > 1 else "")
+    if isinstance(answer, Possible):
+        text = Text(f"  A CPU can mix {what}:\n", "bold red")
+        text.append("".join(f"    {line}\n" for line in _story(protocol, answer)), "not bold")
+        return text
+    text = Text(f"  A CPU cannot mix {what}, because\n", "green")
+    for number, reason in enumerate(answer.reasons):
+        if number:
+            text.append("  and also because\n")
+        sentences = ";\n".join(f"    - {line}" for line in reason_in_words(protocol, reason.axioms))
+        text.append(sentences + ".\n", "default")
+    return text
+
+
+# Mixes.
+
+
+def mix_in_words(mix: Mix) -> str:
+    """What is mixed: old byte 0 with new bytes 1 to 3."""
+    if not mix.pairs:
+        return "bytes in any other way"
+    left = _bytes_in_words(mix.left, {pair[0].byte for pair in mix.pairs})
+    right = _bytes_in_words(mix.right, {pair[1].byte for pair in mix.pairs})
+    return f"{left} with {right}"
+
+
+def _bytes_in_words(kind: str, numbers: set[int]) -> str:
+    bytes_ = f"{'byte' if len(numbers) == 1 else 'bytes'} {_ranges(sorted(numbers))}"
+    if kind in (OLD, NEW, TRAP):
+        return f"{kind} {bytes_}"
+    return bytes_ if kind == EITHER else f"{bytes_} as {kind} writes {_it(len(numbers))}"
+
+
+def _it(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Numbers in ascending order, those that follow each other as a range."""
+    ranges = [
+        [number for _, number in run]
+        for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ]
+    return _enumerated(
+        [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in ranges]
+    )
+
+
+def _enumerated(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+# Reasons.
+
+
+def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[str]:
+    """What the axioms say, each in a sentence without its full stop; those of one step together."""
+    names = unit_names(protocol)
+    asks = {axiom.first for axiom in axioms if axiom.kind in ("taken", "discards", "halted")}
+    waits = {axiom.second: axiom.first for axiom in axioms if axiom.kind == "waited for"}
+    for axiom in axioms:
+        first, second = names.get(axiom.first, ""), names.get(axiom.second, "")
+        if first == second and axiom.kind == "before":
+            continue
+        match axiom.kind:
+            case "before" if axiom.second in asks:
+                yield f"{second} begins after {first} is done"
+            case "before" if axiom.first in waits:
+                yield f"each CPU acknowledges {first} before {second}"
+            case "before":
+                yield f"{second} comes after {first}"
+            case "reaches memory":
+                yield f"{first} has reached memory before {second} is over"
+            case "same place":
+                yield f"{first} and {second} write to the same place, and stay in order"
+            case "ascending write":
+                yield f"{first} writes its bytes in ascending order"
+            case "one store":
+                yield f"{first} writes its bytes in one store"
+            case "discards":
+                yield f"acknowledging {first} discards what the CPU had fetched"
+            case "halted":
+                yield f"while {first} holds the CPUs, they fetch nothing"
+            case "restarts":
+                yield f"a CPU that {first} lets go discards what it had fetched"
+            case "one read":
+                yield f"bytes {axiom.first} to {axiom.second} are fetched in one atomic read"
+            case "ascending fetch":
+                yield "no byte is fetched as it was before the byte to its left was fetched"
+
+
+# Tears.
+
+
+def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
+    for number, happening in enumerate(answer.happenings, start=1):
+        yield f"{number}. {_happening_in_words(protocol, answer.site, happening)}"
+    site = next(site for site in protocol.sites if site.name == answer.site)
+    parts = []
+    for after in sorted(set(answer.fetched)):
+        numbers = [byte for byte, fetched in enumerate(answer.fetched) if fetched == after]
+        when = f"after step {after}" if after else "at the beginning"
+        which = f"{'byte' if len(numbers) == 1 else 'bytes'} {_ranges(numbers)}"
+        parts.append(f"{which} as {'it was' if len(numbers) == 1 else 'they were'} {when}")
+    runs = decode(protocol.isa, answer.data, site.address).text
+    yield f"It executes {answer.data.hex(' ')}: {runs}"
+    yield f"with {_enumerated(parts)}."
+
+
+def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> str:
+    label = happening.label
+    step = next(step for step in flatten(protocol.program) if step.label == label)
+    match step:
+        case Write():
+            return f"{label}: {site}+{happening.byte} := {happening.data.hex(' ')}"
+        case SendIpi():
+            return (
+                f"the CPU takes the IPI of {label}" if happening.taken else f"{label}: IPI to all"
+            )
+        case WaitAcks():
+            return f"{label}: all acknowledged"
+        case StopCpus() if happening.taken:
+            return f"the CPU stops for {label}"
+        case ReleaseCpus() if happening.taken:
+            return f"the CPU goes on after {label}"
+    return label

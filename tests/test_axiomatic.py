@@ -1,0 +1,319 @@
+"""The axiomatic check, held against the explorers."""
+
+from dataclasses import replace
+
+import pytest
+import z3
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from modelcheck import (
+    Cell,
+    Handler,
+    Patcher,
+    Protocol,
+    Site,
+    add,
+    caches_clean_inval_pou,
+    dc_cvau,
+    execute,
+    fence,
+    ic_ivau,
+    increment_unless_zero,
+    iret,
+    is_equal,
+    lock,
+    on_each_cpu,
+    runs,
+    send_ipi,
+    stop_machine,
+    store,
+    unlock,
+    wait_acks,
+    wait_until,
+    when,
+    write,
+)
+from modelcheck.axiomatic.axioms import Axioms
+from modelcheck.axiomatic.events import NotCoveredError, events
+from modelcheck.axiomatic.verdict import DECIDED, possible, violated
+from modelcheck.explore.reference import explore
+from modelcheck.load import load_suites
+from modelcheck.machine.machine import Machine
+from modelcheck.machine.memory import LINE
+from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.properties import TORN
+from modelcheck.protocol.protocol import Stores
+from modelcheck.protocol.steps import Element
+from modelcheck.protocol.suite import Semantics
+from modelcheck.system.system import System
+from tests.checks import TooBigError, walk
+from tests.protocols import (
+    FETCH,
+    INT3,
+    ORDERS,
+    SPECS,
+    minimal,
+    on_other_cpus,
+    random_configurations,
+    random_protocols,
+    three_byte_variants,
+)
+
+SHIPPED = {
+    f"{path.stem}/{suite.protocol.name}/{variant.name}": variant
+    for path in sorted(SPECS.glob("*.py"))
+    for suite in load_suites(path)
+    for variant in suite
+}
+REGIONS = "a region of several instructions"
+THREE = three_byte_variants()
+FEW = ("base", "no-sync-1", "no-sync-2", "single-store", "tail-any-order")
+
+
+def why_not_covered(protocol: Protocol) -> str:
+    try:
+        events(protocol)
+    except NotCoveredError as error:
+        return str(error)
+    return ""
+
+
+COVERED = [name for name, variant in SHIPPED.items() if not why_not_covered(variant.protocol)]
+
+
+def explored(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    run = replace(configuration, properties=DECIDED)
+    return explore(System(Machine(protocol, run)), beyond_violations=True).found
+
+
+def assert_agrees(protocol: Protocol, configuration: Configuration) -> None:
+    assert violated(protocol, configuration) == explored(protocol, configuration), configuration
+
+
+def test_what_is_not_covered_is_said() -> None:
+    reasons = {name: why_not_covered(variant.protocol) for name, variant in SHIPPED.items()}
+    assert {name.split("/")[0] for name in COVERED} >= {
+        "x86_int3",
+        "x86_int3_minimal",
+        "x86_int3_as_mailed",
+        "x86_ftrace_2012",
+    }
+    for name, variant in SHIPPED.items():
+        if any(site.is_region for site in variant.protocol.sites):
+            assert reasons[name], name
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_shipped_variants_under_every_fetch_model(name: str) -> None:
+    for fetch in FETCH:
+        assert_agrees(SHIPPED[name].protocol, Configuration(1, fetch))
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_chunks_and_offsets(name: str) -> None:
+    for fetch in ("coherent", "per-chunk", "strict"):
+        for chunk, offset in ((2, 0), (2, LINE - 1), (4, 2), (8, LINE - 1), (8, 0)):
+            assert_agrees(THREE[name], Configuration(1, fetch, chunk, offset))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COVERED)
+def test_shipped_variants_at_every_chunk_and_offset(name: str) -> None:
+    semantics: tuple[Semantics, ...] = ("windowed", "bytewise")
+    for fetch in FETCH:
+        for chunk in (1, 2, 4, 8):
+            for offset in (0, 1, 4, LINE - 4, LINE - 1):
+                for how in semantics if chunk == 1 else semantics[:1]:
+                    configuration = Configuration(1, fetch, chunk, offset, how)
+                    assert_agrees(on_other_cpus(SHIPPED[name].protocol), configuration)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_one_cpu_in_the_axioms_stands_for_two_in_the_machine(name: str) -> None:
+    for fetch in ("store-order", "strict"):
+        assert_agrees(on_other_cpus(THREE[name]), Configuration(2, fetch))
+
+
+random_runs = settings(
+    deadline=None, derandomize=True, suppress_health_check=[*HealthCheck], max_examples=60
+)
+
+
+def assert_agrees_on_small(protocol: Protocol, configuration: Configuration) -> None:
+    try:
+        run = replace(configuration, properties=DECIDED)
+        found = walk(protocol, run, at_most=20_000).survey.found
+    except TooBigError:
+        reject()
+    assert violated(protocol, configuration) == found
+
+
+@random_runs
+@given(random_protocols(), random_configurations())
+def test_random_protocols(protocol: Protocol, configuration: Configuration) -> None:
+    assert_agrees_on_small(protocol, configuration)
+
+
+@random_runs
+@given(random_protocols(trap=b"\xcd\x03"), random_configurations())
+def test_random_protocols_with_a_trap_of_two_bytes(
+    protocol: Protocol, configuration: Configuration
+) -> None:
+    assert_agrees_on_small(protocol, configuration)
+
+
+# Stores that are weak, caches that are not coherent, and CPUs that are stopped.
+
+ARM_B, ARM_NOP = bytes.fromhex("01 00 00 14"), bytes.fromhex("1f 20 03 d5")
+ARM_ADD, ARM_MOV = bytes.fromhex("00 04 00 91"), bytes.fromhex("e0 03 01 aa")
+ARM = (ARM_B, ARM_NOP, ARM_ADD, ARM_MOV)
+
+
+@st.composite
+def random_weak_protocols(draw: st.DrawFn) -> Protocol:
+    arm = draw(st.booleans())
+    old, new = b"\x10\x11\x12", b"\x20\x21\x22"
+    if arm:
+        old, new = draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM))
+    site = Site("foo", old, new)
+    single = arm and draw(st.booleans())
+
+    def write_some(label: str) -> Element:
+        begin = 0 if single else draw(st.integers(0, len(site) - 1))
+        end = len(site) if single else draw(st.integers(begin + 1, len(site)))
+        data = draw(st.sampled_from((site.new, site.new, site.old, INT3 + site.old[1:])))
+        order = "single" if single else draw(st.sampled_from(ORDERS))
+        return write(label, site, data[begin:end], at=begin, order=order)
+
+    program: list[Element] = []
+    for number in range(draw(st.integers(1, 5))):
+        label = str(number)
+        kind = draw(st.integers(0, 9))
+        match kind:
+            case 0:
+                program.append(fence(label))
+            case 1:
+                program.append(on_each_cpu(label, synchronises=draw(st.booleans())))
+            case 2:
+                program.append(send_ipi(label))
+            case 3:
+                program.append(wait_acks(label))
+            case 4:
+                program.append(caches_clean_inval_pou(label))
+            case 5:
+                program.append(draw(st.sampled_from((dc_cvau, ic_ivau)))(label))
+            case 6:
+                steps = (write_some("inside"), on_each_cpu("ipi"))[: draw(st.integers(0, 2))]
+                program.append(stop_machine(label, *steps, synchronises=draw(st.booleans())))
+            case _:
+                program.append(write_some(label))
+    stores: tuple[Stores, ...] = ("in-order", "weak")
+    return Protocol(
+        "random",
+        (site,),
+        tuple(program),
+        handler=draw(st.sampled_from((None, Handler(INT3, (iret("iret"),))))),
+        isa="arm64" if arm else "x86-64",
+        stores=draw(st.sampled_from(stores)),
+        coherent_icache=draw(st.booleans()),
+        patcher_executes=draw(st.booleans()),
+    )
+
+
+@settings(random_runs, max_examples=120)
+@given(random_weak_protocols(), random_configurations())
+def test_random_protocols_of_weaker_machines(
+    protocol: Protocol, configuration: Configuration
+) -> None:
+    try:
+        assert_agrees_on_small(protocol, configuration)
+    except NotCoveredError as error:
+        pieces = protocol.isa == "arm64" and configuration.fetch == "strict"
+        if not pieces or "in pieces" not in str(error):
+            raise
+
+
+# What the axioms leave out.
+
+CELL = Cell("cell", 0)
+SITE = Site("foo", b"\x10\x11", b"\x20\x21")
+TEAR = write("new", SITE, SITE.new)
+
+
+def told(*program: Element, **others: object) -> frozenset[str]:
+    handler = Handler(INT3, (add("add", CELL), iret("iret")))
+    protocol = Protocol("p", (SITE,), program, handler, (CELL,), **others)  # type: ignore[arg-type]
+    return violated(protocol, Configuration(1, "coherent"))
+
+
+@pytest.mark.parametrize(
+    ("program", "others", "why"),
+    [
+        ((TEAR,), {"patchers": (Patcher("other", (TEAR,)),)}, "several patchers"),
+        ((TEAR,), {"cpu_program": (execute("run", SITE),)}, "a program that CPUs run"),
+        ((write("w", SITE, b"\x20", through=CELL),), {}, "a write through a shared mapping"),
+        ((when(is_equal("zero?", CELL, 0), TEAR),), {}, "asks for 'cell', which trap handlers"),
+        ((when(increment_unless_zero("get", CELL), TEAR),), {}, "asks for 'cell'"),
+        ((wait_until("wait", CELL, 1), TEAR), {}, "waits for 'cell', which trap handlers change"),
+    ],
+)
+def test_the_reason_why_a_protocol_is_not_covered(
+    program: tuple[Element, ...], others: dict[str, object], why: str
+) -> None:
+    with pytest.raises(NotCoveredError, match=why):
+        told(*program, **others)
+
+
+def test_a_region_is_not_covered() -> None:
+    site = replace(SITE, old_runs=runs(1, 1))
+    with pytest.raises(NotCoveredError, match=REGIONS):
+        violated(Protocol("p", (site,), (TEAR,)), Configuration(1))
+
+
+LOCK = Cell("lock", 0)
+
+
+@pytest.mark.parametrize(
+    ("program", "tears"),
+    [
+        ((TEAR,), True),
+        ((lock("take", LOCK), TEAR, unlock("release", LOCK)), True),
+        ((lock("take", LOCK), lock("again", LOCK), TEAR), False),
+        ((wait_until("never", CELL, 1), TEAR), False),
+        ((store("one", CELL, 1), wait_until("at once", CELL, 1), TEAR), True),
+        ((add("one", CELL), when(is_equal("one?", CELL, 1), TEAR)), True),
+        ((when(is_equal("one?", CELL, 1), TEAR),), False),
+        ((when(increment_unless_zero("get", CELL), TEAR),), False),
+    ],
+)
+def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], tears: bool) -> None:
+    protocol = Protocol("p", (SITE,), program, None, (CELL, LOCK))
+    configuration = Configuration(1, "coherent")
+    assert violated(protocol, configuration) == ({TORN} if tears else frozenset())
+    assert_agrees(protocol, configuration)
+
+
+def test_the_axioms_can_always_be_met() -> None:
+    for name in COVERED:
+        protocol = SHIPPED[name].protocol
+        for site in protocol.sites:
+            system = Axioms(protocol, Configuration(1, "per-chunk"), site)
+            solver = z3.Solver()
+            solver.add(*system.named.values(), *system.has.values())
+            assert possible(solver), name
+            solver.add(system.begins_with(system.bytes.old))
+            assert possible(solver), name
+
+
+@pytest.mark.parametrize("kind", ["waited for", "discards", "before", "ascending fetch"])
+def test_each_axiom_counts(kind: str) -> None:
+    # Where bytes are fetched in ascending order, sync 2 is not needed.
+    protocol = minimal().without("sync-2")
+    system = Axioms(protocol, Configuration(1, "coherent"), protocol.sites[0])
+    solver = z3.Solver()
+    solver.add(*system.has.values(), system.is_torn())
+    solver.add(*(rule for axiom, rule in system.named.items() if axiom.kind != kind))
+    assert possible(solver)
+    solver.add(*system.named.values())
+    assert not possible(solver)
