@@ -4,8 +4,8 @@ Knows results and traces; the text of sources is handed to it.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -43,17 +43,15 @@ class Checked:
 def render(checked: Sequence[Checked]) -> str:
     """The report as one HTML document. Raises ReplayError for a trace that is none."""
     parts = files(__package__)
-    documents: list[str] = []
+    documents: dict[str, str] = {}
     sections: list[str] = []
     for spec in checked:
         links: dict[int, str] = {}
         for number, trace in spec.kept.items():
-            links[number] = name = _name(spec, number)
-            data = traces.embedded(traces.document(trace, spec.sources))
-            documents.append(
-                f'<script type="application/json" class="trace" data-name="{escape(name)}">'
-                f"{data}</script>"
-            )
+            result = spec.results[number]
+            links[number] = _name(spec, result, documents)
+            data = traces.document(trace, result.job.suite.protocol, spec.sources)
+            documents[links[number]] = traces.embedded(data | {"search": overview.search(result)})
         sections.append(overview.section(spec.spec, spec.about, spec.results, links))
     results = [result for spec in checked for result in spec.results]
     template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))
@@ -65,7 +63,10 @@ def render(checked: Sequence[Checked]) -> str:
         contents=overview.contents([(spec.spec, spec.results) for spec in checked]),
         sections="\n".join(sections),
         legend=overview.legend(results),
-        traces="\n".join(documents),
+        traces="\n".join(
+            f'<script type="application/json" class="trace" data-name="{name}">{data}</script>'
+            for name, data in documents.items()
+        ),
         version=escape(__version__),
     )
 
@@ -74,8 +75,8 @@ def _title(checked: Sequence[Checked]) -> str:
     return checked[0].spec if len(checked) == 1 else f"{len(checked)} specs"
 
 
-def _name(spec: Checked, number: int) -> str:
+def _name(spec: Checked, result: Result, taken: Container[str]) -> str:
     """What a link to a trace calls it: the spec, the counterexample and the fetch model."""
-    job = spec.results[number].job
     stem = spec.spec.rpartition("/")[2].removesuffix(".py")
-    return quote(f"{stem}/{job.name}/{job.configuration.fetch}")
+    name = quote(f"{stem}/{result.job.name}/{result.job.configuration.fetch}")
+    return name if name not in taken else _name(replace(spec, spec=f"{stem}+"), result, taken)

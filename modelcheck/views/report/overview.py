@@ -124,7 +124,7 @@ def _sites(job: Job) -> str:
 def _variant(name: str, rows: Rows, models: list[str], links: Links) -> str:
     by_model = {result.job.configuration.fetch: (number, result) for number, result in rows}
     cells = "".join(
-        _verdict(name, *by_model[model], links) if model in by_model else '<td class="none">–</td>'
+        _verdict(name, *by_model[model], links) if model in by_model else "<td></td>"
         for model in models
     )
     violated = dict.fromkeys(result.violated for _, result in rows if result.violated)
@@ -188,6 +188,14 @@ def _statistics(rows: Rows) -> str:
         "<details><summary>Statistics of each search</summary>"
         f'<div class="scroll"><table class="statistics"><thead><tr>{head}'
         f'<th scope="col">explorer</th></tr></thead><tbody>{body}</tbody></table></div></details>'
+    )
+
+
+def search(result: Result) -> str:
+    """What it took to reach a verdict, in a few words."""
+    return (
+        f"{result.explorer} explorer: {result.states:,} states, {result.transitions:,} "
+        f"transitions, depth {result.depth}, {result.seconds:.3f} s"
     )
 
 

@@ -18,7 +18,7 @@
     for (const [key, value] of Object.entries(attributes)) {
       if (value !== undefined && value !== null && value !== false) made.setAttribute(key, value);
     }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
     return made;
   }
   const hidden = (text) => node("span", { class: "hidden" }, text);
@@ -88,7 +88,10 @@
     $("trace-property").textContent = doc.property;
     $("trace-why").textContent = doc.why;
     $("trace-meaning").textContent = `The property: ${doc.meaning}`;
-    const setting = [`fetch model ${doc.fetch}`, ...doc.setting];
+    $("trace-bug").hidden = !doc.bug;
+    $("trace-bug").textContent = doc.bug;
+    programs(doc);
+    const setting = [`fetch model ${doc.fetch}`, ...doc.setting, doc.search];
     $("trace-setting").replaceChildren(...setting.map((text) => node("li", {}, text)));
     const at = names.indexOf(name);
     for (const [id, other] of [["previous-trace", at - 1], ["next-trace", at + 1]]) {
@@ -98,6 +101,31 @@
     }
     $("slider").max = trace.frames.length - 1;
     lanes();
+  }
+
+  // The programs, beside those of the protocol that this one was made from.
+
+  function programs(doc) {
+    const tags = { same: "span", changed: "ins", new: "ins", missing: "del" };
+    const told = { same: "", changed: " (changed)", new: "", missing: "" };
+    $("programs").replaceChildren(
+      ...doc.programs.map(([name, steps]) =>
+        node("div", {}, node("dt", {}, name), node("dd", {},
+          steps.map(([mark, label]) => node(
+            tags[mark],
+            { class: "program-step", "data-label": mark === "missing" ? null : label, title: mark },
+            label + told[mark],
+          )))),
+      ),
+    );
+  }
+
+  function mark(frame) {
+    for (const one of $("programs").querySelectorAll(".program-step")) {
+      const label = one.dataset.label;
+      const at = frame.label && (frame.label === label || frame.label.startsWith(`${label}/`));
+      one.classList.toggle("at", Boolean(at));
+    }
   }
 
   // Swim lanes: a row for each step, a column for each actor. Lines are made of pieces, one in each
@@ -237,10 +265,12 @@
     $("first").disabled = $("back-one").disabled = step === 0;
     $("last").disabled = $("on-one").disabled = step === last;
     if (step === last) play(false);
+    mark(frame);
     $("now").replaceChildren(...now(frame, actor, last));
     $("bytes").replaceChildren(...trace.doc.sites.map((site, n) => siteTable(frame, site, n)));
     $("cells").replaceChildren(...cells(frame));
-    if (write) history.replaceState(null, "", address(trace.name, step));
+    if (!write) return;
+    history.replaceState(null, "", address(trace.name, step));
     if (wide.matches) trace.rows[step].scrollIntoView({ block: "nearest" });
   }
 
@@ -251,6 +281,7 @@
         {},
         step ? `Step ${step} of ${last}: ` : "",
         step ? node("span", { class: "actor" }, actor) : "Before the patch",
+        step === last ? node("span", { class: "broken" }, ` violates ${trace.doc.property}`) : null,
       ),
     ];
     if (!step) return parts;
@@ -282,11 +313,6 @@
         ? `Takes note of: ${kind}, sent by ${who} in step ${sent}.`
         : `${who}: ${kind} in step ${sent}.`;
       parts.push(node("p", { class: "dim" }, says));
-    }
-    if (step === last) {
-      parts.push(
-        node("p", { class: "why" }, node("b", {}, trace.doc.property), " ", trace.doc.why),
-      );
     }
     return parts;
   }

@@ -10,8 +10,11 @@ from typing import Any
 from modelcheck.isa import decode
 from modelcheck.protocol.code import Form, Site, Value
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.suite import Bug
 from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window, frames, lanes
 from modelcheck.trace.trace import Executed, Trace
+from modelcheck.views.report.programs import compared
 from modelcheck.views.trace_text import plural
 
 Sources = Mapping[str, Sequence[str]]
@@ -20,8 +23,11 @@ Sources = Mapping[str, Sequence[str]]
 Data = dict[str, Any]
 
 
-def document(trace: Trace, sources: Sources) -> Data:
-    """A trace as JSON data. Raises ReplayError for one that the machine does not allow."""
+def document(trace: Trace, base: Protocol, sources: Sources) -> Data:
+    """A trace as JSON data, its protocol beside the one that the protocol was made from.
+
+    Raises ReplayError for a trace that the machine does not allow.
+    """
     row = frames(trace)
     columns = lanes(trace, row)
     protocol, run = trace.protocol, trace.configuration
@@ -42,6 +48,8 @@ def document(trace: Trace, sources: Sources) -> Data:
         "why": trace.violation.why,
         "culprit": trace.violation.actor,
         "loop": trace.loop,
+        "bug": _bug(trace.bug) if trace.bug else None,
+        "programs": compared(base, protocol),
         "lanes": columns,
         "lines": {place: text for place in places if (text := _line(place, sources))},
         "sites": [_site(protocol.isa, site) for site in protocol.sites],
@@ -58,6 +66,10 @@ def embedded(data: Any) -> str:
     for unsafe in "<>&\u2028\u2029":
         text = text.replace(unsafe, f"\\u{ord(unsafe):04x}")
     return text
+
+
+def _bug(bug: Bug) -> str:
+    return f"{bug.title} ({bug.project}, {bug.date}, {bug.reference}). {bug.story}"
 
 
 def _line(place: str, sources: Sources) -> str | None:
