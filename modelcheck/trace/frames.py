@@ -81,12 +81,14 @@ Window = tuple[tuple[int, ...], ...]
 class Cpu:
     """What one CPU has to itself: what it may see of each site, and what it is about.
 
-    `program` is the patcher that runs on it, if one does. `windows` is None while what it could
-    fetch matters not: it serialises before it fetches again, or never runs the sites.
+    `program` is the patcher that runs on it, if one does, and `executes` whether it runs the sites
+    too. `windows` is None if it does not, and while what it could fetch matters not, because it
+    serialises before it fetches again.
     """
 
     name: str
     program: str | None
+    executes: bool
     windows: tuple[Window, ...] | None
     status: tuple[str, ...]
 
@@ -282,6 +284,7 @@ def _cpus(run: Run) -> tuple[Cpu, ...]:
         Cpu(
             name=name(actor, interrupt=True),
             program=name(actor) if role.patches else None,
+            executes=role.executes,
             windows=_windows(run, local) if role.executes else None,
             status=tuple(_status(run.machine.setup, local)),
         )

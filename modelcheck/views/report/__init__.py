@@ -15,6 +15,7 @@ from modelcheck import __version__
 from modelcheck.check import Result
 from modelcheck.trace.trace import Trace
 from modelcheck.views.report import overview, traces
+from modelcheck.views.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Checked:
     spec: str
     results: Sequence[Result]
     kept: Mapping[int, Trace]
-    sources: traces.Sources = field(default_factory=dict)
+    sources: Sources = field(default_factory=dict)
 
     @property
     def about(self) -> str:

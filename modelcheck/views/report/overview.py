@@ -6,12 +6,14 @@ Knows results; makes plain HTML that needs no script.
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
+from textwrap import dedent
 
 from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
+from modelcheck.views.comparison import any_number, heading, remarks
 from modelcheck.views.trace_text import plural
 
 Links = Mapping[int, str]
@@ -68,7 +70,7 @@ def section(spec: str, about: str, results: Sequence[Result], links: Links) -> s
     head, _, rest = about.partition("\n\n")
     more = f"<details><summary>About this spec</summary><pre>{escape(rest)}</pre></details>"
     tables = [
-        _protocol(list(group), links)
+        _protocol(spec, list(group), links)
         for _, group in groupby(enumerate(results), key=lambda item: id(item[1].job.suite))
     ]
     return (
@@ -76,12 +78,13 @@ def section(spec: str, about: str, results: Sequence[Result], links: Links) -> s
         f' <code class="dim">{escape(spec)}</code></h2>'
         + (f"<p>{escape(' '.join(head.split()))}</p>" if head else "")
         + (more if rest else "")
+        + "".join(f'<p class="note">{escape(one.plain)}</p>' for one in remarks(results))
         + "".join(tables)
         + "</section>"
     )
 
 
-def _protocol(rows: Rows, links: Links) -> str:
+def _protocol(spec: str, rows: Rows, links: Links) -> str:
     """One protocol: its sites, the verdict matrix, and statistics."""
     job = rows[0][1].job
     models = list(dict.fromkeys(result.job.configuration.fetch for _, result in rows))
@@ -90,35 +93,20 @@ def _protocol(rows: Rows, links: Links) -> str:
     for name, group in groupby(rows, key=lambda item: item[1].job.variant.name):
         body.append(_variant(name, list(group), models, links))
     return (
-        f"<h3>{escape(job.suite.protocol.name)}</h3>{_sites(job)}"
+        f"<h3>{escape(job.suite.protocol.name)}</h3><pre>{escape(_heading(spec, job))}</pre>"
         '<div class="scroll"><table class="matrix"><caption class="hidden">Verdicts of '
         f"{escape(job.suite.protocol.name)} by variant and fetch model</caption>"
-        f'<thead><tr><th scope="col">variant</th>{heads}<th scope="col">violated property</th>'
+        f'<thead><tr><th scope="col">variant</th>{heads}'
+        '<th scope="col" title="proved for any number of CPUs, where not violated">any N</th>'
+        '<th scope="col">violated property</th>'
         '<th scope="col" class="number">states</th><th scope="col" class="number">time</th></tr>'
         f"</thead><tbody>{''.join(body)}</tbody></table></div>{_statistics(rows)}"
     )
 
 
-def _sites(job: Job) -> str:
-    run, protocol = job.configuration, job.suite.protocol
-    own = " and the patcher's own" if protocol.patcher_executes else ""
-    sites = "".join(
-        f"<div><dt>{escape(site.name)}</dt><dd><code>{site.old.hex(' ')}</code> → "
-        f"<code>{site.new.hex(' ')}</code></dd></div>"
-        for site in protocol.sites
-    )
-    warning = (
-        ""
-        if job.setup.splits()
-        else '<p class="note">All that changes lies in one chunk, which is fetched atomically: a '
-        "fetch cannot mix old and new. That is a promise of the chunk size, not of the protocol."
-        "</p>"
-    )
-    return (
-        f'<dl class="sites">{sites}</dl><p class="dim">{plural(run.cpus, "CPU")}{own}, chunks of '
-        f"{plural(run.chunk, 'byte')}, site at offset {job.setup.offset} of its line, "
-        f"{run.semantics}</p>{warning}"
-    )
+def _heading(spec: str, job: Job) -> str:
+    """The sites and the configuration, without the line that names the protocol."""
+    return dedent(heading(spec, job).plain.partition("\n")[2])
 
 
 def _variant(name: str, rows: Rows, models: list[str], links: Links) -> str:
@@ -135,6 +123,7 @@ def _variant(name: str, rows: Rows, models: list[str], links: Links) -> str:
     )
     return (
         f'<tr><th scope="row">{escape(name)}{_bug(rows[0][1].job.variant.bug)}</th>{cells}'
+        f"<td>{any_number([result for _, result in rows])}</td>"
         f'<td class="property">{properties}</td><td class="number">{states:,}</td>'
         f'<td class="number">{seconds:.2f} s</td></tr>'
     )
@@ -218,6 +207,7 @@ def legend(results: Sequence[Result]) -> str:
         "<div><h2>Verdicts</h2><dl><dt>safe</dt><dd>All reachable states were searched.</dd>"
         "<dt>BAD n</dt><dd>A property is violated; the shortest trace has n steps. Follow the link "
         "to step through it.</dd><dt>?</dt><dd>Inconclusive: the search was cut short.</dd>"
+        "<dt>any N</dt><dd>Whether what is not violated is proved for every number of CPUs.</dd>"
         "<dt>!</dt><dd>Not what the spec expects.</dd></dl>"
         f"<h2>Properties</h2><dl>{properties}</dl></div>"
         f"<div><h2>Fetch models</h2><dl>{models}</dl></div>"

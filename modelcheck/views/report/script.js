@@ -111,11 +111,14 @@
     $("programs").replaceChildren(
       ...doc.programs.map(([name, steps]) =>
         node("div", {}, node("dt", {}, name), node("dd", {},
-          steps.map(([mark, label]) => node(
-            tags[mark],
-            { class: "program-step", "data-label": mark === "missing" ? null : label, title: mark },
-            label + told[mark],
-          )))),
+          steps.map(([mark, label, does], i) => [
+            i ? node("span", { class: "dim", "aria-hidden": true }, " → ") : null,
+            node(
+              tags[mark],
+              { class: "program-step", "data-label": mark === "missing" ? null : label, title: does },
+              label + told[mark],
+            ),
+          ]))),
       ),
     );
   }
@@ -268,7 +271,7 @@
     mark(frame);
     $("now").replaceChildren(...now(frame, actor, last));
     $("bytes").replaceChildren(...trace.doc.sites.map((site, n) => siteTable(frame, site, n)));
-    $("cells").replaceChildren(...cells(frame));
+    $("cells").replaceChildren(...idle(frame), ...cells(frame));
     if (!write) return;
     history.replaceState(null, "", address(trace.name, step));
     if (wide.matches) trace.rows[step].scrollIntoView({ block: "nearest" });
@@ -371,7 +374,7 @@
     );
     frame.cpus.forEach((cpu, at) => {
       const tds = cpuRow(cpu, before.cpus[at], site, number, here);
-      if (tds) row("cpu", cpuHead(cpu, frame), tds, "");
+      if (tds) row("cpu", cpuHead(cpu, frame), tds, cpu.status.map((text) => node("div", {}, text)));
     });
     if (frame.ran && frame.ran.site === site.name && frame.ran.data) ran(frame, site, here, row);
     form(site.forms[1]);
@@ -400,14 +403,14 @@
     return [
       node("span", { class: acting ? "actor" : "" }, `${cpu.name} may see`),
       cpu.program ? node("small", {}, `runs ${cpu.program}`) : null,
-      cpu.status.map((text) => node("small", { class: "status" }, text)),
     ];
   }
 
   function cpuRow(cpu, was, site, number, here) {
+    if (!cpu.executes) return null;
     if (!cpu.windows) {
-      const text = cpu.status.length ? "nothing: it serialises before it fetches again" : null;
-      return text && [node("td", { colspan: here.length, class: "nothing" }, text)];
+      const text = "nothing: it serialises before it fetches again";
+      return [node("td", { colspan: here.length, class: "nothing" }, text)];
     }
     const old = was.windows ? was.windows[number].split(" ") : null;
     return cpu.windows[number].split(" ").map((values, i) => {
@@ -439,6 +442,13 @@
         "",
       );
     }
+  }
+
+  // What there is to say of CPUs that have no row in the tables.
+  function idle(frame) {
+    return frame.cpus
+      .filter((cpu) => !cpu.executes && cpu.status.length)
+      .map((cpu) => node("p", { class: "status" }, `${cpu.program || cpu.name}: ${cpu.status.join("; ")}`));
   }
 
   function cells(frame) {

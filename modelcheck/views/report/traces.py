@@ -4,7 +4,7 @@ Knows traces and their frames.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from modelcheck.isa import decode
@@ -15,15 +15,13 @@ from modelcheck.protocol.suite import Bug
 from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window, frames, lanes
 from modelcheck.trace.trace import Executed, Trace
 from modelcheck.views.report.programs import compared
+from modelcheck.views.sources import Sources, line
 from modelcheck.views.trace_text import plural
-
-Sources = Mapping[str, Sequence[str]]
-"""The lines of each source file that could be read, by its name."""
 
 Data = dict[str, Any]
 
 
-def document(trace: Trace, base: Protocol, sources: Sources) -> Data:
+def document(trace: Trace, base: Protocol, found: Sources) -> Data:
     """A trace as JSON data, its protocol beside the one that the protocol was made from.
 
     Raises ReplayError for a trace that the machine does not allow.
@@ -51,7 +49,7 @@ def document(trace: Trace, base: Protocol, sources: Sources) -> Data:
         "bug": _bug(trace.bug) if trace.bug else None,
         "programs": compared(base, protocol),
         "lanes": columns,
-        "lines": {place: text for place in places if (text := _line(place, sources))},
+        "lines": {place: text for place in places if (text := line(place, found))},
         "sites": [_site(protocol.isa, site) for site in protocol.sites],
         "frames": [
             _frame(frame, before, columns)
@@ -70,14 +68,6 @@ def embedded(data: Any) -> str:
 
 def _bug(bug: Bug) -> str:
     return f"{bug.title} ({bug.project}, {bug.date}, {bug.reference}). {bug.story}"
-
-
-def _line(place: str, sources: Sources) -> str | None:
-    """The text of a source line, if the file could be read."""
-    file, _, number = place.rpartition(":")
-    lines = sources.get(file, ())
-    at = int(number) - 1
-    return lines[at].strip() if 0 <= at < len(lines) else None
 
 
 def _site(isa: str, site: Site) -> Data:
@@ -145,6 +135,7 @@ def _cpu(cpu: Cpu) -> Data:
     return {
         "name": cpu.name,
         "program": cpu.program,
+        "executes": cpu.executes,
         "windows": windows,
         "status": cpu.status,
     }
