@@ -108,7 +108,7 @@ class Arrival(NamedTuple):
 class Frame:
     """All that there is to see after a step; frame 0 is the state before the first.
 
-    `sends` names the actors that the step tells something, `arrivals` what it takes note of.
+    `sends` names the CPUs that the step tells something, `arrivals` what it takes note of.
     `violation` is in the last frame; `in_loop` marks the steps that can repeat for ever.
     """
 
@@ -372,7 +372,7 @@ class _Post:
         before: tuple[Local, ...],
         after: tuple[Local, ...],
     ) -> tuple[str, ...]:
-        """The actors that a step tells something."""
+        """The CPUs that a step tells something."""
         match move.broadcast:
             case Ipi():
                 kind: Kind = "IPI"
@@ -390,7 +390,7 @@ class _Post:
         for other in told:
             sent = Arrival(kind, self.machine.actor_name(actor), number)
             self.on_the_way[other, kind, actor if kind == "IPI" else 0] = sent
-        return tuple(map(self.machine.actor_name, told))
+        return tuple(self.machine.actor_name(other, interrupt=True) for other in told)
 
     def deliver(self, number: int, actor: int, move: Move, was: Local) -> tuple[Arrival, ...]:
         """What a step takes note of: a message, or the answers that it waits for."""

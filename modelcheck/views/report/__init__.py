@@ -77,7 +77,8 @@ def _title(checked: Sequence[Checked]) -> str:
 
 
 def _name(spec: Checked, result: Result, taken: Container[str]) -> str:
-    """What a link to a trace calls it: the spec, the counterexample and the fetch model."""
-    stem = spec.spec.rpartition("/")[2].removesuffix(".py")
-    name = quote(f"{stem}/{result.job.name}/{result.job.configuration.fetch}")
+    """What a link to a trace calls it: the spec, the protocol, the variant and the fetch model."""
+    job, stem = result.job, spec.spec.rpartition("/")[2].removesuffix(".py")
+    parts = (stem, job.suite.protocol.name, job.variant.name, job.configuration.fetch)
+    name = "/".join(quote(part, safe="") for part in parts)
     return name if name not in taken else _name(replace(spec, spec=f"{stem}+"), result, taken)

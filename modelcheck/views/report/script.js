@@ -22,25 +22,30 @@
     return made;
   }
   const hidden = (text) => node("span", { class: "hidden" }, text);
-  const plural = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
   // The address: #trace=NAME&step=N
 
   function address(name, at) {
-    const trace = encodeURIComponent(decodeURIComponent(name)).replaceAll("%2F", "/");
-    return `#trace=${trace}` + (at === undefined ? "" : `&step=${at}`);
+    return `#trace=${name}` + (at === undefined ? "" : `&step=${at}`);
+  }
+
+  function plain(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
   }
 
   function wanted() {
     const found = /^#trace=([^&]*)(?:&step=(\d+))?/.exec(location.hash);
-    if (!found) return null;
-    const plain = decodeURIComponent(found[1]);
-    const name = names.find((one) => decodeURIComponent(one) === plain);
+    const name = found && names.find((one) => plain(one) === plain(found[1]));
     return name && { name, step: found[2] === undefined ? Infinity : Number(found[2]) };
   }
 
   function follow() {
     const target = wanted();
+    $("unknown").hidden = Boolean(target) || !location.hash.startsWith("#trace=");
     if (!target) return overview();
     if (!trace || trace.name !== target.name) open(target.name);
     if ($("viewer").hidden) {
@@ -60,8 +65,7 @@
       $("overview").hidden = false;
       document.title = title;
       if (opener && opener.isConnected) opener.focus();
-      const anchor = location.hash.slice(1) && $(location.hash.slice(1));
-      if (anchor) anchor.scrollIntoView();
+      $(location.hash.slice(1))?.scrollIntoView();
     }
   }
 
@@ -97,7 +101,7 @@
     for (const [id, other] of [["previous-trace", at - 1], ["next-trace", at + 1]]) {
       const there = names[(other + names.length) % names.length];
       $(id).href = address(there);
-      $(id).title = decodeURIComponent(there);
+      $(id).title = plain(there);
     }
     $("slider").max = trace.frames.length - 1;
     lanes();
@@ -152,7 +156,8 @@
     });
     connect();
     $("lanes").style.setProperty("--lanes", count);
-    $("lanes").replaceChildren(head, list);
+    const lives = doc.lanes.map((_, at) => node("i", { class: "life", style: `--lane: ${at}` }));
+    $("lanes").replaceChildren(head, node("div", { class: "lives" }, lives, list));
   }
 
   function laneRow(frame, at) {
@@ -409,7 +414,7 @@
   function cpuRow(cpu, was, site, number, here) {
     if (!cpu.executes) return null;
     if (!cpu.windows) {
-      const text = "nothing: it serialises before it fetches again";
+      const text = "nothing before it serialises";
       return [node("td", { colspan: here.length, class: "nothing" }, text)];
     }
     const old = was.windows ? was.windows[number].split(" ") : null;
