@@ -6,7 +6,6 @@ Knows results; makes plain HTML that needs no script.
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
-from textwrap import dedent
 
 from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
@@ -93,7 +92,7 @@ def _protocol(spec: str, rows: Rows, links: Links) -> str:
     for name, group in groupby(rows, key=lambda item: item[1].job.variant.name):
         body.append(_variant(name, list(group), models, links))
     return (
-        f"<h3>{escape(job.suite.protocol.name)}</h3><pre>{escape(_heading(spec, job))}</pre>"
+        f"<h3>{escape(job.suite.protocol.name)}</h3><pre>{_heading(spec, job)}</pre>"
         '<div class="scroll"><table class="matrix"><caption class="hidden">Verdicts of '
         f"{escape(job.suite.protocol.name)} by variant and fetch model</caption>"
         f'<thead><tr><th scope="col">variant</th>{heads}'
@@ -105,8 +104,14 @@ def _protocol(spec: str, rows: Rows, links: Links) -> str:
 
 
 def _heading(spec: str, job: Job) -> str:
-    """The sites and the configuration, without the line that names the protocol."""
-    return dedent(heading(spec, job).plain.partition("\n")[2])
+    """The sites, the configuration and warnings, without the line that names the protocol."""
+    _, *lines = heading(spec, job).split("\n")
+    return "\n".join(
+        f'<span class="warn">{escape(line.plain.strip())}</span>'
+        if any("yellow" in str(span.style) for span in line.spans)
+        else escape(line.plain.strip())
+        for line in lines
+    )
 
 
 def _variant(name: str, rows: Rows, models: list[str], links: Links) -> str:

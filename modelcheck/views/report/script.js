@@ -119,7 +119,12 @@
             i ? node("span", { class: "dim", "aria-hidden": true }, " → ") : null,
             node(
               tags[mark],
-              { class: "program-step", "data-label": mark === "missing" ? null : label, title: does },
+              {
+                class: "program-step",
+                "data-program": name,
+                "data-label": mark === "missing" ? null : label,
+                title: does,
+              },
               label + told[mark],
             ),
           ]))),
@@ -127,11 +132,15 @@
     );
   }
 
-  function mark(frame) {
+  // Marks the step of a program that a frame is; a patcher's steps are those of its own program.
+  function mark(frame, actor) {
+    const patchers = frame.cpus.map((cpu) => cpu.program);
+    const own = patchers.includes(actor);
     for (const one of $("programs").querySelectorAll(".program-step")) {
-      const label = one.dataset.label;
-      const at = frame.label && (frame.label === label || frame.label.startsWith(`${label}/`));
-      one.classList.toggle("at", Boolean(at));
+      const { label, program } = one.dataset;
+      const same = frame.label && (frame.label === label || frame.label.startsWith(`${label}/`));
+      const here = own ? program === actor : !patchers.includes(program);
+      one.classList.toggle("at", Boolean(same && here));
     }
   }
 
@@ -155,6 +164,7 @@
       return row;
     });
     connect();
+    $("lines").hidden = !list.querySelector(".piece");
     $("lanes").style.setProperty("--lanes", count);
     const lives = doc.lanes.map((_, at) => node("i", { class: "life", style: `--lane: ${at}` }));
     $("lanes").replaceChildren(head, node("div", { class: "lives" }, lives, list));
@@ -273,13 +283,18 @@
     $("first").disabled = $("back-one").disabled = step === 0;
     $("last").disabled = $("on-one").disabled = step === last;
     if (step === last) play(false);
-    mark(frame);
+    mark(frame, actor);
     $("now").replaceChildren(...now(frame, actor, last));
     $("bytes").replaceChildren(...trace.doc.sites.map((site, n) => siteTable(frame, site, n)));
     $("cells").replaceChildren(...idle(frame), ...cells(frame));
-    if (!write) return;
-    history.replaceState(null, "", address(trace.name, step));
-    if (wide.matches) trace.rows[step].scrollIntoView({ block: "nearest" });
+    const row = trace.rows[step];
+    if (write) {
+      history.replaceState(null, "", address(trace.name, step));
+      if (wide.matches) row.scrollIntoView({ block: "nearest" });
+    } else {
+      const box = $("lanes").parentElement;
+      box.scrollTop = row.offsetTop - box.clientHeight / 2;
+    }
   }
 
   function now(frame, actor, last) {
