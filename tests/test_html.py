@@ -176,6 +176,8 @@ def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
     assert page.inner_text("#trace-title").startswith("nop-to-call, no-sync-2")
     assert at(page) == "12 / 12"
     assert page.is_hidden("#overview")
+    last = page.query_selector(".row.current").bounding_box()
+    assert 0 < last["y"] < last["y"] + last["height"] < 900
     assert page.inner_text("#programs del") == "sync-2"
     page.click("#back")
     assert page.is_visible("#overview")
