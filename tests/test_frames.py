@@ -103,6 +103,8 @@ def test_messages_and_their_answers() -> None:
     _, row = shipped("x86_optprobe", "stop-machine")
     kinds = [arrival.kind for frame in row for arrival in frame.arrivals]
     assert kinds == ["stop", "stopped", "go on"]
+    _, row = shipped("arm64_patch_text", "first-is-master")
+    assert [frame.sends for frame in row if frame.sends] == [("cpu1",)]
 
 
 def test_a_region_is_decoded_wherever_an_instruction_begins() -> None:

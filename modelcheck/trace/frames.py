@@ -385,7 +385,10 @@ class _Post:
         told = [
             other
             for other, (was, now) in enumerate(zip(before, after, strict=True))
-            if other != actor and was != now
+            if other != actor
+            and was != now
+            # A CPU that has not stopped yet is not told to go on: it just need not stop any more.
+            and not (kind == "go on" and was.stop is not Stop.STOPPED)
         ]
         for other in told:
             sent = Arrival(kind, self.machine.actor_name(actor), number)

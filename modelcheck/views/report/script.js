@@ -232,7 +232,7 @@
       for (const lane of frame.to || []) lost.set(`${at} ${lane}`, [lane, frame.actor, at]);
     });
     for (const [lane, sender, sent] of lost.values()) {
-      line("on its way", true, lane, sender, sent, rows.length, " lost");
+      line("not taken", true, lane, sender, sent, rows.length, " lost");
     }
   }
 
