@@ -160,6 +160,12 @@ def in_memory(page: Any) -> list[str]:
     ]
 
 
+def seen_by_cpu1(page: Any) -> list[list[str]]:
+    """What cpu1 may see of each byte, and whether that has changed."""
+    row = page.query_selector_all("#bytes tr.cpu")[1]
+    return [cell.inner_text().split() for cell in row.query_selector_all("td:has(.byte)")]
+
+
 def at(page: Any) -> str:
     return str(page.inner_text("#position"))
 
@@ -222,11 +228,8 @@ def test_the_keyboard_does_all(page: Any) -> None:
 
 def test_windows_messages_and_the_violation_show(page: Any) -> None:
     visit(page, TRACE + "&step=12")
-    windows = [
-        [cell.inner_text().split() for cell in row.query_selector_all("td:has(.byte)")]
-        for row in page.query_selector_all("#bytes tr.cpu")
-    ]
-    assert windows[1][:2] == [["e8", "changed"], ["1f", "e7"]]
+    assert seen_by_cpu1(page)[:2] == [["cc", "e8"], ["1f", "e7"]]
+    assert "cpu1 could see" in page.inner_text("#bytes")
     assert page.inner_text("#bytes tr.ran .reads") == "call 0xffffffff81005424"
     assert [cell.inner_text() for cell in page.query_selector_all("#bytes tr.origin td")][:5] == [
         "11",
@@ -235,6 +238,8 @@ def test_windows_messages_and_the_violation_show(page: Any) -> None:
         "old",
         "either",
     ]
+    visit(page, TRACE + "&step=4")
+    assert seen_by_cpu1(page)[:2] == [["cc", "changed"], ["1f"]]
     assert page.inner_text("#trace-why").startswith("cpu1 executes e8 1f 44 00 00 at foo")
     assert len(page.query_selector_all(".piece.told.enter")) == 2
     assert len(page.query_selector_all(".piece.answer.enter")) == 2

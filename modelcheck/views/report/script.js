@@ -393,8 +393,12 @@
       reads(memory.listing, split),
     );
     frame.cpus.forEach((cpu, at) => {
-      const tds = cpuRow(cpu, before.cpus[at], site, number, here);
-      if (tds) row("cpu", cpuHead(cpu, frame), tds, cpu.status.map((text) => node("div", {}, text)));
+      // Of a CPU that fetches in this step, what it could see when it did.
+      const fetches = isActing(cpu, frame) && frame.ran && frame.ran.by.length > 0;
+      const shown = fetches ? before.cpus[at] : cpu;
+      const tds = cpuRow(shown, before.cpus[at], site, number, here);
+      const status = shown.status.map((text) => node("div", {}, text));
+      if (tds) row("cpu", cpuHead(cpu, frame, fetches), tds, status);
     });
     if (frame.ran && frame.ran.site === site.name && frame.ran.data) ran(frame, site, here, row);
     form(site.forms[1]);
@@ -417,11 +421,15 @@
     );
   }
 
-  function cpuHead(cpu, frame) {
+  function isActing(cpu, frame) {
     const actor = trace.doc.lanes[frame.actor];
-    const acting = step && (actor === cpu.name || actor === cpu.program);
+    return step > 0 && (actor === cpu.name || actor === cpu.program);
+  }
+
+  function cpuHead(cpu, frame, fetches) {
+    const kind = isActing(cpu, frame) ? "actor" : "";
     return [
-      node("span", { class: acting ? "actor" : "" }, `${cpu.name} may see`),
+      node("span", { class: kind }, `${cpu.name} ${fetches ? "could" : "may"} see`),
       cpu.program ? node("small", {}, `runs ${cpu.program}`) : null,
     ];
   }
