@@ -24,9 +24,10 @@ from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.load import load_suites
 from modelcheck.prove import safe_for_any_number
-from modelcheck.views import comparison, trace_text
+from modelcheck.views import comparison, report, trace_text
 from modelcheck.views.files import OutputError, check_writable, write_text, write_trace
 from modelcheck.views.progress import progress_line
+from modelcheck.views.sources import sources
 
 
 @cli.command("check")
@@ -43,6 +44,12 @@ from modelcheck.views.progress import progress_line
     help="Where counterexamples are written, in a folder for each spec.",
 )
 @click.option("--json", "json_file", help="Write the results as JSON to this file; - for stdout.")
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path),
+    help="Write verdicts and traces to this file, as a page to look at in a browser.",
+)
 def check_command(
     spec: Path,
     overrides: Overrides,
@@ -50,6 +57,7 @@ def check_command(
     choice: Choice,
     folder: Path,
     json_file: str | None,
+    html_file: Path | None,
 ) -> None:
     """Check a protocol and its variants, and compare them in one table."""
     todo = list(jobs(load_suites(spec), overrides))
@@ -57,6 +65,8 @@ def check_command(
     check_writable(folder)
     if json_file not in (None, "-"):
         check_writable(Path(str(json_file)).absolute().parent)
+    if html_file is not None:
+        check_writable(html_file.absolute().parent)
     results = _run(todo, spec.as_posix(), limits, choice)
 
     console = err if json_file == "-" else out
@@ -73,12 +83,20 @@ def check_command(
             click.echo(document)
         elif json_file is not None:
             write_text(Path(json_file), document + "\n")
+        if html_file is not None:
+            write_text(html_file, report.render([checked(spec, results)]))
     except OutputError as error:
         failure = failure or error
     _show(console, spec.as_posix(), results, kept)
     if failure is not None:
         raise failure
     sys.exit(_exit_code(results, len(todo)))
+
+
+def checked(spec: Path, results: list[Result]) -> report.Checked:
+    """A spec's results with all their traces, and the source that the spec can be read from."""
+    traces = {n: result.trace for n, result in enumerate(results) if result.trace is not None}
+    return report.Checked(spec.as_posix(), results, traces, sources(spec, list(traces.values())))
 
 
 def _run(todo: list[Job], spec: str, limits: Limits, choice: Choice) -> list[Result]:

@@ -3,7 +3,7 @@
 Knows results; knows nothing of how they were come by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
             *_traces(rows, kept),
             Text(),
         ]
-    parts += [*_surprises(results), *_vacuous(results), _summary(results)]
+    parts += [*remarks(results), _summary(results)]
     return Group(*parts)
 
 
@@ -182,7 +182,7 @@ def _table(rows: list[tuple[int, Result]]) -> Table:
         table.add_row(
             Text(name),
             *(_verdict(result) for result in results),
-            _any_number(results),
+            any_number(results),
             "\n".join(properties),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.2f}s",
@@ -204,7 +204,7 @@ def _verdict(result: Result) -> Text:
     return text
 
 
-def _any_number(results: list[Result]) -> str:
+def any_number(results: Sequence[Result]) -> str:
     """Whether what is not violated is proved for every number of CPUs."""
     proved = [result.any_number for result in results if result.verdict is not Verdict.VIOLATED]
     if not any(proved):
@@ -212,7 +212,12 @@ def _any_number(results: list[Result]) -> str:
     return "yes" if all(proved) else "part"
 
 
-def _surprises(results: list[Result]) -> list[Text]:
+def remarks(results: Sequence[Result]) -> list[Text]:
+    """What stands out: verdicts that are not as expected, and what safe ones do not rest on."""
+    return [*_surprises(results), *_vacuous(results)]
+
+
+def _surprises(results: Sequence[Result]) -> list[Text]:
     lines: list[Text] = []
     for result in results:
         if result.as_expected:
@@ -236,7 +241,7 @@ def _surprises(results: list[Result]) -> list[Text]:
     return lines
 
 
-def _vacuous(results: list[Result]) -> list[Text]:
+def _vacuous(results: Sequence[Result]) -> list[Text]:
     """What safe verdicts do not rest on, with the configurations that it was found in."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for result in results:

@@ -1,0 +1,315 @@
+"""The HTML report in a real browser: it steps, it links, it needs nothing else, and it is small."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcheck import Cell, Protocol, Site, Suite, Variant, store, violates, wait_until, write
+from modelcheck.check import Overrides, check, jobs
+from modelcheck.cli import main
+from modelcheck.cli.check import checked
+from modelcheck.load import load_suites
+from modelcheck.trace.trace import load
+from modelcheck.views import report
+from modelcheck.views.report.programs import compared
+from modelcheck.views.report.traces import document, embedded
+from modelcheck.views.sources import sources
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).parent.parent
+INT3 = ROOT / "specs" / "x86_int3.py"
+COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
+CHROMIUM = shutil.which("chromium")
+MEGABYTE = 1_000_000
+
+TRACE = "#trace=x86_int3/nop-to-call/no-sync-2/per-chunk"
+HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&\u2028'
+
+
+# The text.
+
+
+def test_text_that_ends_scripts_stays_data() -> None:
+    assert not re.search("[<>&\u2028]", embedded([HOSTILE]))
+    assert json.loads(embedded([HOSTILE])) == [HOSTILE]
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Path) -> None:
+    trace = load(path)
+    found = document(trace, trace.protocol, sources(ROOT / trace.spec, [trace]))
+    assert len(embedded(found)) < 20_000
+    assert set(found["lines"]) == {step.source for step in trace.steps if step.source}
+    assert all(step[0] == "same" for _, steps in found["programs"] for step in steps)
+
+
+def test_a_missing_source_is_no_error() -> None:
+    trace = load(ROOT / "counterexamples" / "x86_int3" / "no-sync-2.json")
+    assert document(trace, trace.protocol, sources(Path("gone.py"), [trace]))["lines"] == {}
+
+
+def test_programs_are_compared_step_by_step() -> None:
+    (suite, *_) = load_suites(INT3)
+    variants = {variant.name: variant.protocol for variant in suite}
+
+    def told(name: str) -> list[tuple[str, str]]:
+        steps = dict(compared(suite.protocol, variants[name]))["patcher"]
+        return [(step.mark, step.label) for step in steps if step.mark != "same"]
+
+    assert told("base") == []
+    assert told("no-sync-2") == [("missing", "sync-2")]
+    assert told("tail-any-order") == [("changed", "tail")]
+    assert told("retire-early") == [("new", "retire"), ("missing", "retire")]
+
+
+def test_the_command_writes_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = (str(INT3), "--variant", "no-sync-1", "--cpus", "1", "--html")
+    assert main([*run, "r.html"]) == 0
+    assert "no-torn-instruction" in Path("r.html").read_text(encoding="utf-8")
+    (tmp_path / "file").touch()
+    assert main([*run, "file/r.html"]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
+# In a browser.
+
+
+def page_text() -> str:
+    """A report of a shipped spec, of one that waits for ever, and of one with hostile names."""
+    (suite, *_) = load_suites(INT3)
+    chosen = Overrides(variants=("base", "no-sync-2", "no-sync-3"), fetch=("per-chunk", "coherent"))
+    spec = checked(INT3, [check(job, spec="x") for job in jobs((suite,), chosen)])
+    site, cell = Site("s", b"\x66\x90", b"\xeb\x00"), Cell("c")
+    odd = Protocol(
+        "odd",
+        (site,),
+        (store(HOSTILE, cell, HOSTILE), write("bytes", site, site.new)),
+        cells=(cell,),
+    )
+    waits = Protocol(
+        "waits",
+        (site,),
+        (store("set", cell, 2), wait_until("wait", cell, 1)),
+        cells=(cell,),
+        properties=("deadlock-free", "patch-completes"),
+    )
+    suites = (
+        # Twice the variants: the base, and the hostile one.
+        Suite(odd, (Variant("hostile <i>", odd, violates("no-torn-instruction")),), cpus=1),
+        Suite(waits, cpus=1, fetch=("per-chunk",)),
+        Suite(replace(waits, name="loops", properties=("patch-completes",)), cpus=1),
+    )
+    others = checked(Path("odd.py"), [check(job, spec="y") for job in jobs(suites, Overrides())])
+    return report.render([spec, others])
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("html") / "report.html"
+    path.write_text(page_text(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any, file: Path) -> Iterator[Any]:
+    """A page that fails the test if it logs an error or asks for anything but the file."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page.set_default_timeout(5_000)
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: request.url.startswith("file:") or faults.append("network"))
+    page.goto(file.as_uri())
+    yield page
+    page.close()
+    assert faults == []
+
+
+def visit(page: Any, fragment: str) -> None:
+    page.evaluate("fragment => { location.hash = fragment }", fragment)
+    page.wait_for_function("fragment => location.hash === fragment", arg=fragment)
+    page.wait_for_selector("#viewer:not([hidden])")
+
+
+def in_memory(page: Any) -> list[str]:
+    """The bytes in memory; with an asterisk where they have changed."""
+    return [
+        cell.inner_text().replace("\n", " ")
+        + ("*" if "changed" in str(cell.get_attribute("class")) else "")
+        for cell in page.query_selector_all("#bytes tr.memory .byte")
+    ]
+
+
+def seen_by_cpu1(page: Any) -> list[list[str]]:
+    """What cpu1 may see of each byte, and whether that has changed."""
+    row = page.query_selector_all("#bytes tr.cpu")[1]
+    return [cell.inner_text().split() for cell in row.query_selector_all("td:has(.byte)")]
+
+
+def at(page: Any) -> str:
+    return str(page.inner_text("#position"))
+
+
+def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
+    assert page.is_visible("#overview")
+    rows = page.query_selector_all(".matrix tbody tr")
+    cells = [cell.inner_text() for cell in rows[1].query_selector_all("td")]
+    assert (rows[1].query_selector("th").inner_text(), cells[:2]) == (
+        "no-sync-2",
+        ["BAD 12", "safe"],
+    )
+    page.click("text=BAD 12")
+    assert page.inner_text("#trace-title").startswith("nop-to-call, no-sync-2")
+    assert at(page) == "12 / 12"
+    assert page.is_hidden("#overview")
+    last = page.query_selector(".row.current").bounding_box()
+    assert 0 < last["y"] < last["y"] + last["height"] < 900
+    assert page.inner_text("#programs del") == "sync-2"
+    page.click("#back")
+    assert page.is_visible("#overview")
+    assert page.evaluate("document.activeElement.textContent") == "BAD 12"
+
+
+def test_a_link_opens_a_single_step_and_the_slider_moves_on(page: Any) -> None:
+    visit(page, TRACE + "&step=7")
+    assert at(page) == "7 / 12"
+    assert in_memory(page) == ["cc", "e7 changed*", "44", "00", "00"]
+    assert page.inner_text(".row.current .box").endswith("00")
+    assert page.inner_text("#now .source") == 'x86_int3.py:53write("tail", site, new[1:], at=1),'
+    page.fill("#slider", "8")
+    assert at(page) == "8 / 12"
+    assert in_memory(page) == ["cc", "e7", "57 changed*", "00", "00"]
+    assert page.evaluate("location.hash") == TRACE + "&step=8"
+    assert page.get_attribute("#slider", "aria-valuetext") == "step 8 of 12: patcher foo+2 := 57"
+    page.click("[data-step='2'] a.number")
+    assert at(page) == "2 / 12"
+    assert in_memory(page) == ["cc changed*", "1f", "44", "00", "00"]
+
+
+def test_the_keyboard_does_all(page: Any) -> None:
+    visit(page, TRACE + "&step=3")
+    for key, position in [
+        ("ArrowRight", "4 / 12"),
+        ("ArrowLeft", "3 / 12"),
+        ("Home", "0 / 12"),
+        ("ArrowLeft", "0 / 12"),
+        ("End", "12 / 12"),
+    ]:
+        page.keyboard.press(key)
+        assert at(page) == position
+    page.focus("#slider")
+    page.keyboard.press("ArrowLeft")
+    assert at(page) == "11 / 12"
+    page.keyboard.press("]")
+    page.wait_for_function("document.title.includes('no-sync-3')")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#overview:not([hidden])")
+
+
+def test_windows_messages_and_the_violation_show(page: Any) -> None:
+    visit(page, TRACE + "&step=12")
+    assert seen_by_cpu1(page)[:2] == [["cc", "e8"], ["1f", "e7"]]
+    assert "cpu1 could see" in page.inner_text("#bytes")
+    assert page.inner_text("#bytes tr.ran .reads") == "call 0xffffffff81005424"
+    assert [cell.inner_text() for cell in page.query_selector_all("#bytes tr.origin td")][:5] == [
+        "11",
+        "old",
+        "old",
+        "old",
+        "either",
+    ]
+    visit(page, TRACE + "&step=4")
+    assert seen_by_cpu1(page)[:2] == [["cc", "changed"], ["1f"]]
+    assert page.inner_text("#trace-why").startswith("cpu1 executes e8 1f 44 00 00 at foo")
+    assert len(page.query_selector_all(".piece.told.enter")) == 2
+    assert len(page.query_selector_all(".piece.answer.enter")) == 2
+    end = page.query_selector("[data-step='4'] .piece.told.enter").bounding_box()
+    box = page.query_selector("[data-step='4'] .box").bounding_box()
+    assert abs(end["x"] + end["width"] - box["x"]) < 3
+
+
+def test_every_trace_and_every_step_is_shown(page: Any) -> None:
+    names = page.evaluate("[...document.querySelectorAll('script.trace')].map(n => n.dataset.name)")
+    assert len(names) == 3 + 5 + 5 + 1 + 5
+    for name in names:
+        visit(page, f"#trace={name}&step=0")
+        last = int(at(page).split(" / ")[1])
+        for step in range(last):
+            assert at(page) == f"{step} / {last}"
+            page.keyboard.press("ArrowRight")
+    assert page.query_selector(".row.loop-start")
+    visit(page, f"#trace={next(name for name in names if 'hostile' in name)}&step=1")
+    assert page.title().startswith("odd, hostile")
+    assert HOSTILE[:20] in page.inner_text("#cells")
+
+
+def test_an_unknown_link_shows_the_overview(page: Any) -> None:
+    for fragment, told in [("trace=no&step=1", True), ("trace=%zz", True), ("nothing", False)]:
+        page.evaluate("fragment => { location.hash = fragment }", fragment)
+        page.wait_for_selector("#unknown", state="visible" if told else "hidden")
+        assert page.is_visible("#overview")
+
+
+def test_dark_light_and_paper(page: Any) -> None:
+    colour = "getComputedStyle(document.body).backgroundColor"
+    visit(page, TRACE + "&step=3")
+    page.emulate_media(color_scheme="light")
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(colour) != light
+    page.emulate_media(media="print")
+    assert page.evaluate(colour) == "rgb(255, 255, 255)"
+    assert page.is_hidden(".controls")
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.future .number')).opacity") == "1"
+    )
+
+
+def test_a_narrow_screen_scrolls_only_inside_its_tables(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    for fragment in ("#", TRACE + "&step=12"):
+        page.evaluate("fragment => { location.hash = fragment }", fragment)
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_file_needs_no_other(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["'](?!#)|url\(|@import|https?://""", text)
+
+
+@pytest.mark.slow
+def test_the_report_of_all_specs_is_small_and_opens_at_once(browser: Any, tmp_path: Path) -> None:
+    specs = [
+        checked(
+            path,
+            [check(job, spec=path.name) for job in jobs(load_suites(path), Overrides())],
+        )
+        for path in sorted((ROOT / "specs").glob("*.py"))
+    ]
+    path = tmp_path / "all.html"
+    path.write_text(report.render(specs), encoding="utf-8")
+    assert path.stat().st_size < 5 * MEGABYTE
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert len(page.query_selector_all("section.spec")) == len(specs)
+    page.close()
