@@ -47,6 +47,17 @@ def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
     assert committed == fresh
 
 
+LARGE = ("x86_int3", "x86_ftrace_2012", "x86_text_poke_batch")
+"""Too large byte by byte; test_semantics_agree.py has the first one on smaller sites."""
+
+
+@pytest.mark.parametrize(
+    "spec", [spec for spec in SPECS if spec.stem not in LARGE], ids=lambda path: path.stem
+)
+def test_every_verdict_is_as_expected_byte_wise_too(spec: Path) -> None:
+    assert surprises(results(spec, Overrides(cpus=1, semantics="bytewise"))) == []
+
+
 @pytest.mark.parametrize("name", ["x86_int3", "x86_int3_as_mailed", "x86_ftrace_2012"])
 @pytest.mark.parametrize(("chunk", "offset"), [*product((2, 4, 8, 64), (0, 1, 3, 62))])
 def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, offset: int) -> None:
