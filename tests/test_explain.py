@@ -10,6 +10,7 @@ from modelcheck import Protocol, on_each_cpu, send_ipi, wait_acks
 from modelcheck.axiomatic.events import Unit, unit_names
 from modelcheck.axiomatic.reasons import Excluded, Mix, Possible, can_mix, explain
 from modelcheck.cli import main
+from modelcheck.load import load_suites
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from tests.checks import walk
@@ -173,6 +174,40 @@ def test_a_tear_in_the_order_of_its_events(capsys: pytest.CaptureFixture[str]) -
     told = " ".join(out.split())
     assert "1. int3: foo+0 := cc 2. tail: foo+1 := e7 It executes 0f e7 44 00 00: movntq" in told
     assert "byte 0 as it was at the beginning and bytes 1 to 4 as they were after step 2." in told
+
+
+STOPPED = """
+from modelcheck import *
+site = Site("foo", bytes.fromhex("1f 20 03 d5"), bytes.fromhex("00 04 00 94"))
+text = write("text", site, site.new)
+stopped = Protocol(
+    "stopped",
+    (site,),
+    (stop_machine("stop", text, caches_clean_inval_pou("publish")),),
+    isa="arm64",
+    stores="weak",
+    coherent_icache=False,
+)
+"""
+
+
+def test_stopped_cpus_weak_stores_and_caches_are_reasons(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = tmp_path / "spec.py"
+    spec.write_text(STOPPED)
+    code, out = run(capsys, str(spec), "--fetch", "per-chunk")
+    assert code == 0
+    for sentence in (
+        "each CPU has stopped for stop before stop/text;",
+        "stop lets the CPUs go after stop/publish is done;",
+        "stop/text has reached memory before stop/publish is over;",
+        "a CPU that stop lets go discards what it had fetched, after stop/publish emptied the",
+        "while stop holds the CPUs, they fetch nothing.",
+    ):
+        assert sentence in out
+    suite, *_ = load_suites(spec)
+    assert_each_named_step_is_needed(suite.protocol, Configuration(1, "per-chunk"))
 
 
 def test_atomic_chunks_are_a_reason(capsys: pytest.CaptureFixture[str]) -> None:

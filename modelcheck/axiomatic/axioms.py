@@ -73,8 +73,8 @@ class ByteStore(NamedTuple):
 class Moment(NamedTuple):
     """A moment at which the CPU may serialise, and the time from which it then sees memory.
 
-    `discards` and `drops` name it where what had been fetched is given up for memory as it is at
-    that moment, or as it was when caches were last made to drop what is older.
+    That is the moment itself, or where caches are not coherent, when they were last cleaned before
+    they had to drop what is older.
     """
 
     name: Axiom
@@ -304,12 +304,10 @@ class Axioms:
                 same = [a == b for a, b in pairwise(times)]
                 self._state("one read", str(chunk[0]), str(chunk[-1]), *same)
         if self.model.ordered and len(self.chunks) > 1:
-            order = [self.read[left[-1]] <= self.read[right[0]] for left, right in self._pairs()]
+            pairs = pairwise(self.chunks)
+            order = [self.read[left[-1]] <= self.read[right[0]] for left, right in pairs]
             self._state("ascending fetch", "", "", *order)
         self._state("no foresight", "", "", *(read <= self.end for read in self.read))
-
-    def _pairs(self) -> Iterator[tuple[range, range]]:
-        return pairwise(self.chunks)
 
     # What can be asked.
 
