@@ -233,4 +233,4 @@ def test_a_tear_that_the_spec_does_not_expect_is_not_as_expected(
 def test_what_is_not_covered_is_inconclusive(capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, str(SPECS / "x86_optprobe.py"))
     assert code == 3
-    assert "Not covered by the axioms: optimise has a trap in a region of several" in out
+    assert "Not covered by the axioms: probed is a region of several instructions." in out
