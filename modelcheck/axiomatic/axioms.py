@@ -20,6 +20,7 @@ from modelcheck.axiomatic.events import Event, NotCoveredError, events
 from modelcheck.isa import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE
+from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.protocol import Protocol
@@ -29,9 +30,11 @@ from modelcheck.protocol.steps import (
     InvalidateIcache,
     ReleaseCpus,
     SendIpi,
+    StartGrace,
     Step,
     StopCpus,
     WaitAcks,
+    WaitGrace,
     WaitStopped,
     Write,
 )
@@ -49,6 +52,8 @@ Kind = Literal[
     "restarts",  # a CPU that `first` lets go discards what was fetched
     "one read",  # bytes `first` to `second` are one chunk, read at once
     "ascending fetch",  # no chunk comes from before the chunk to its left
+    "one by one",  # an instruction is fetched after the one before it
+    "grace",  # while a CPU is between instructions, no grace period ends that began then
     "no foresight",  # nothing is fetched from the future
 ]
 
@@ -73,13 +78,26 @@ class ByteStore(NamedTuple):
 class Moment(NamedTuple):
     """A moment at which the CPU may serialise, and the time from which it then sees memory.
 
-    `discards` and `drops` name it where what had been fetched is given up for memory as it is at
-    that moment, or as it was when caches were last made to drop what is older.
+    That is the moment itself, or where caches are not coherent, when they were last cleaned before
+    they had to drop what is older.
     """
 
     name: Axiom
     happens: z3.BoolRef
     sees: z3.ArithRef
+
+
+class Fetch(NamedTuple):
+    """A fetch of one instruction: the time that each of its bytes was read from, by the byte's
+    place in the site; the bytes of each chunk; and when the CPU executed it."""
+
+    read: dict[int, z3.ArithRef]
+    chunks: list[range]
+    end: z3.ArithRef
+
+
+Walk = tuple[tuple[int, bytes], ...]
+"""Instructions that a CPU executed one after the other, by their offsets in the site."""
 
 
 class Happening(NamedTuple):
@@ -109,10 +127,11 @@ def constants(data: bytes) -> tuple[z3.BitVecRef, ...]:
 class Axioms:
     """All orders of the patcher's events with one fetch of `site`, by one CPU.
 
-    `named` has the constraints. `has` tells of each unit whether the protocol has it: without it,
-    what it orders is not ordered, and its stores never happen. `read` is the time from which each
-    byte was fetched, and `end` when the CPU executed them. `bytes_` stand for the protocol's own
-    bytes. Raises NotCoveredError.
+    In a region the fetch is at `offset`, and comes after the instructions of `walk`. `named` has
+    the constraints. `has` tells of each unit whether the protocol has it: without it, what it
+    orders is not ordered, and its stores never happen. `read` is the time from which each byte was
+    fetched, and `end` when the CPU executed them. `bytes_` stand for the protocol's own bytes.
+    Raises NotCoveredError.
     """
 
     def __init__(
@@ -121,6 +140,8 @@ class Axioms:
         configuration: Configuration,
         site: Site,
         bytes_: Bytes | None = None,
+        offset: int = 0,
+        walk: Walk = (),
     ) -> None:
         self.protocol = protocol
         self.site = site
@@ -141,11 +162,18 @@ class Axioms:
                 if isinstance(event.step, Write)
             },
         )
-        self.chunks = _chunks(protocol, configuration, site)
+        chunks = _chunks(protocol, configuration, site)
+        self._line = {byte: number for number, chunk in enumerate(chunks) for byte in chunk}
+        self.walk = walk
+        self.offset = offset
+        self._region = Region(0, site)
+        self.fetches = [
+            _fetch(number, at, self._region.extent(at), chunks)
+            for number, at in enumerate([*(at for at, _ in walk), offset])
+        ]
+        self.read, self.chunks, self.end = self.fetches[-1]
         self.named: dict[Axiom, z3.BoolRef] = {}
         self.moments: list[Moment] = []
-        self.end = z3.Int("end")
-        self.read = [z3.Int(f"read {byte}") for byte in range(len(site))]
         self._when = {event.step.label: z3.Int(event.step.label) for event in self.events}
         self._taken = {
             event.step.label: z3.Int(f"{event.step.label} taken")
@@ -158,9 +186,12 @@ class Axioms:
         self._state_ipis()
         self._state_stops()
         self._state_fetch()
+        self._state_walk()
 
     def _state(self, kind: Kind, first: str, second: str, *constraints: z3.BoolRef) -> None:
-        self.named[Axiom(kind, first, second)] = z3.And(*constraints)
+        name = Axiom(kind, first, second)
+        others = [self.named[name]] if name in self.named else []
+        self.named[name] = z3.And(*others, *constraints)
 
     def _steps(self, *kinds: type[Step]) -> Iterator[tuple[Event, Step]]:
         return ((event, event.step) for event in self.events if isinstance(event.step, kinds))
@@ -256,14 +287,13 @@ class Axioms:
                     )
                     break
             release = next((e.step for e in later if isinstance(e.step, ReleaseCpus)), None)
-            again, leaves = z3.BoolVal(False), self.end
+            leaves = self.end
             if release is not None:
                 leaves = self._taken[release.label]
-                again = leaves < self.end
                 self._state("taken", release.label, "", self._when[release.label] < leaves)
                 if release.synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.label, has, leaves)
-            idle = [z3.Or(self.end < stopped, again)]
+            idle = [z3.Or(fetch.end < stopped, leaves < fetch.end) for fetch in self.fetches]
             for _, send in self._steps(SendIpi):
                 taken = self._taken[send.label]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
@@ -273,16 +303,19 @@ class Axioms:
         self, kind: Kind, label: str, has: z3.BoolRef, taken: z3.ArithRef
     ) -> None:
         """Once it has serialised, a CPU fetches nothing older than memory was then."""
-        moments = [Moment(Axiom(kind, label), z3.And(has, taken < self.end), taken)]
-        if not self.protocol.coherent_icache and self.model.staleness is not Staleness.NEWEST:
-            moments = [
-                Moment(Axiom(kind, label, name), z3.And(has, dropped, taken < self.end), sees)
-                for name, dropped, sees in self._drops(taken)
-            ]
-        for moment in moments:
-            seen = z3.And(*(moment.sees <= read for read in self.read))
-            self.named[moment.name] = z3.Implies(moment.happens, seen)
-        self.moments += moments
+        for fetch in self.fetches:
+            before = z3.And(has, taken < fetch.end)
+            moments = [Moment(Axiom(kind, label), before, taken)]
+            if not self.protocol.coherent_icache and self.model.staleness is not Staleness.NEWEST:
+                moments = [
+                    Moment(Axiom(kind, label, name), z3.And(before, dropped), sees)
+                    for name, dropped, sees in self._drops(taken)
+                ]
+            for name, happens, sees in moments:
+                seen = z3.And(*(sees <= read for read in fetch.read.values()))
+                self._state(*name, z3.Implies(happens, seen))
+            if fetch is self.fetches[-1]:
+                self.moments += moments
 
     def _drops(self, taken: z3.ArithRef) -> Iterator[tuple[str, z3.BoolRef, z3.ArithRef]]:
         """What instruction caches had dropped by then, if they are not coherent."""
@@ -298,18 +331,50 @@ class Axioms:
     # The fetch.
 
     def _state_fetch(self) -> None:
-        for chunk in self.chunks:
-            if len(chunk) > 1:
-                times = [self.read[byte] for byte in chunk]
-                same = [a == b for a, b in pairwise(times)]
-                self._state("one read", str(chunk[0]), str(chunk[-1]), *same)
-        if self.model.ordered and len(self.chunks) > 1:
-            order = [self.read[left[-1]] <= self.read[right[0]] for left, right in self._pairs()]
+        for fetch in self.fetches:
+            for chunk in fetch.chunks:
+                if len(chunk) > 1:
+                    times = [fetch.read[byte] for byte in chunk]
+                    same = [a == b for a, b in pairwise(times)]
+                    self._state("one read", str(chunk[0]), str(chunk[-1]), *same)
+        if self.model.ordered and any(len(fetch.chunks) > 1 for fetch in self.fetches):
+            order = [
+                fetch.read[left[-1]] <= fetch.read[right[0]]
+                for fetch in self.fetches
+                for left, right in pairwise(fetch.chunks)
+            ]
             self._state("ascending fetch", "", "", *order)
-        self._state("no foresight", "", "", *(read <= self.end for read in self.read))
+        foresight = [read <= fetch.end for fetch in self.fetches for read in fetch.read.values()]
+        self._state("no foresight", "", "", *foresight)
 
-    def _pairs(self) -> Iterator[tuple[range, range]]:
-        return pairwise(self.chunks)
+    def _state_walk(self) -> None:
+        """One instruction after the other; no grace period ends that began in between."""
+        order = [one.end < other.end for one, other in pairwise(self.fetches)]
+        for (one, other), (at, data) in zip(pairwise(self.fetches), self.walk, strict=False):
+            last = at + len(data) - 1
+            match self.model.staleness:
+                case Staleness.NEWEST:
+                    order += [one.end <= read for read in other.read.values()]
+                case Staleness.MONOTONE if self.model.ordered:
+                    order.append(one.read[last] <= other.read[other.chunks[0][0]])
+                case Staleness.MONOTONE:
+                    order += [
+                        one.read[byte] <= other.read[again]
+                        for byte in range(at, last + 1)
+                        for again in other.read
+                        if self._line[byte] == self._line[again]
+                    ]
+            order.append(self._executes(one, at, data))
+        if order:
+            self._state("one by one", "", "", *order)
+        for event, step in self._steps(StartGrace) if self.walk else ():
+            assert isinstance(step, StartGrace)
+            later = self.events[self.events.index(event) :]
+            wait = next((e.step.label for e in later if isinstance(e.step, WaitGrace)), None)
+            if step.regions and wait is not None:
+                over = z3.And(self.has[event.unit], self._when[wait] <= self.end)
+                outside = self._when[step.label] < self.fetches[0].end
+                self._state("grace", step.label, wait, z3.Implies(over, outside))
 
     # What can be asked.
 
@@ -330,9 +395,12 @@ class Axioms:
         """The stores to a byte, in the order in which they reach memory."""
         return [store for store in self.stores if store.byte == byte]
 
-    def fetched(self, byte: int) -> list[tuple[z3.BoolRef, z3.BitVecRef]]:
+    def fetched(
+        self, byte: int, fetch: Fetch | None = None
+    ) -> list[tuple[z3.BoolRef, z3.BitVecRef]]:
         """The values that a byte may have been fetched with, and when it was; just one is true."""
-        return self._at(byte, lambda store: store.time <= self.read[byte])
+        read = (fetch or self.fetches[-1]).read[byte]
+        return self._at(byte, lambda store: store.time <= read)
 
     def _at(
         self, byte: int, visible: Callable[[ByteStore], z3.BoolRef]
@@ -349,16 +417,34 @@ class Axioms:
 
     def begins_with(self, data: Sequence[z3.BitVecRef]) -> z3.BoolRef:
         """Whether the bytes fetched begin with these."""
-        return z3.And(*(self.is_fetched(byte, value) for byte, value in enumerate(data)))
+        return z3.And(
+            *(self.is_fetched(byte, value) for byte, value in enumerate(data, start=self.offset))
+        )
 
-    def is_fetched(self, byte: int, value: z3.BitVecRef) -> z3.BoolRef:
+    def is_fetched(self, byte: int, value: z3.BitVecRef, fetch: Fetch | None = None) -> z3.BoolRef:
         """Whether a byte was fetched with this value."""
-        return _holds(self.fetched(byte), value)
+        return _holds(self.fetched(byte, fetch), value)
 
     def known(self) -> list[Sequence[z3.BitVecRef]]:
         """What a CPU may execute: old, new, and what the site may be in between."""
+        if self.site.is_region:
+            return [constants(data) for data in self._region.known(self.offset)]
         between = [constants(form.data) for form in self.site.between]
         return [self.bytes.old, self.bytes.new, *between]
+
+    def _executes(self, fetch: Fetch, at: int, data: bytes) -> z3.BoolRef:
+        """Whether a fetch is of this known instruction: the first one that the bytes begin with."""
+        begins = {
+            known: z3.And(
+                *(
+                    self.is_fetched(at + i, z3.BitVecVal(value, 8), fetch)
+                    for i, value in enumerate(known)
+                )
+            )
+            for known in self._region.known(at)
+        }
+        earlier = list(begins)[: list(begins).index(data)]
+        return z3.And(begins[data], *(z3.Not(begins[known]) for known in earlier))
 
     def is_trap(self) -> z3.BoolRef:
         """Whether the CPU traps."""
@@ -377,13 +463,18 @@ class Axioms:
             *(
                 z3.And(
                     z3.Or(z3.BoolVal(store.byte < len(self.trap)), z3.Not(self.is_trap())),
+                    *(
+                        z3.Not(self._executes(self.fetches[-1], self.offset, data))
+                        for data in self._region.known(self.offset)
+                        if self.offset + len(data) <= store.byte
+                    ),
                     self._changes(store),
                     store.time <= self.end,
                     *(z3.Implies(m.happens, m.sees < store.time) for m in self.moments),
                     z3.Not(self._by_trap(store)),
                 )
                 for store in self.stores
-                if not self._permitted(store)
+                if store.byte in self.read and not self._permitted(store)
             )
         )
 
@@ -448,6 +539,16 @@ def _overlap(one: ByteStore, other: ByteStore) -> bool:
         whole = range(step.at, step.at + len(step.data))
         spans.append(whole if step.order == "single" else range(store.byte, store.byte + 1))
     return bool(set(spans[0]) & set(spans[1]))
+
+
+def _fetch(number: int, begin: int, end: int, chunks: list[range]) -> Fetch:
+    """A fetch of bytes `begin` to `end`."""
+    cut = [range(max(chunk.start, begin), min(chunk.stop, end)) for chunk in chunks]
+    return Fetch(
+        {byte: z3.Int(f"read {number} {byte}") for byte in range(begin, end)},
+        [chunk for chunk in cut if chunk],
+        z3.Int(f"end {number}"),
+    )
 
 
 def _chunks(protocol: Protocol, configuration: Configuration, site: Site) -> list[range]:

@@ -6,7 +6,7 @@ Knows protocols.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from modelcheck.protocol.code import Value
+from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import (
     Add,
@@ -17,12 +17,14 @@ from modelcheck.protocol.steps import (
     Lock,
     ReleaseCpus,
     SendIpi,
+    StartGrace,
     Step,
     StopCpus,
     Store,
     Test,
     Unlock,
     WaitAcks,
+    WaitGrace,
     WaitStopped,
     WaitUntil,
     Write,
@@ -59,6 +61,8 @@ ORDERING = (
     StopCpus,
     WaitStopped,
     ReleaseCpus,
+    StartGrace,
+    WaitGrace,
     Fence,
     CleanDcache,
     InvalidateIcache,
@@ -86,6 +90,9 @@ def events(protocol: Protocol) -> tuple[Event, ...]:
         match step:
             case Write() | SendIpi() | WaitAcks() | Fence() | CleanDcache() | InvalidateIcache():
                 found.append(Event(units[step.label], step))
+            case StartGrace() | WaitGrace():
+                if any(site.is_region for site in protocol.sites):
+                    found.append(Event(units[step.label], step))
             case StopCpus() | ReleaseCpus():
                 asked = isinstance(step, StopCpus)
                 found.append(Event(units[step.label], step))
@@ -123,6 +130,12 @@ def events(protocol: Protocol) -> tuple[Event, ...]:
     return tuple(found)
 
 
+def require_one_instruction(site: Site) -> None:
+    """Raise NotCoveredError for a region of several instructions."""
+    if site.is_region:
+        raise NotCoveredError(f"{site.name} is a region of several instructions")
+
+
 def _plus(value: Value, amount: int) -> int:
     assert isinstance(value, int)
     return value + amount
@@ -132,7 +145,10 @@ def _check_covered(protocol: Protocol) -> None:
     for missing, present in (
         ("several patchers", bool(protocol.patchers)),
         ("a program that CPUs run", bool(protocol.cpu_program)),
-        ("a region of several instructions", any(site.is_region for site in protocol.sites)),
+        (
+            "a trap in a region of several instructions",
+            protocol.handler is not None and any(site.is_region for site in protocol.sites),
+        ),
         (
             "a write through a shared mapping",
             any(isinstance(s, Write) and s.through for s in flatten(protocol.program)),

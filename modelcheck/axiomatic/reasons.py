@@ -11,7 +11,7 @@ from typing import NamedTuple
 import z3
 
 from modelcheck.axiomatic.axioms import Axiom, Axioms, Happening
-from modelcheck.axiomatic.events import Unit
+from modelcheck.axiomatic.events import Unit, require_one_instruction
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
@@ -82,6 +82,7 @@ def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ..
     """
     found: list[Mixed] = []
     for site in protocol.sites:
+        require_one_instruction(site)
         question = _Question(Axioms(protocol, configuration, site))
         answers = [answer for mix in question.mixes() for answer in question.answers(mix)]
         found += question.needed(answers)
@@ -275,7 +276,7 @@ class _Question:
         moments = list(axioms.happenings())
         for _, time in reversed(moments):
             _prefer(solver, time > axioms.end)
-        for read in axioms.read:
+        for read in axioms.read.values():
             _prefer(solver, read == axioms.end)
         assert possible(solver)
         model = solver.model()
@@ -286,7 +287,7 @@ class _Question:
         end = when(axioms.end)
         past = sorted((w, n) for n, (_, time) in enumerate(moments) if (w := when(time)) <= end)
         happenings = [moments[number][0] for _, number in past]
-        reads = [when(read) for read in axioms.read]
+        reads = [when(read) for read in axioms.read.values()]
         fetched = tuple(sum(time <= read for time, _ in past) for read in reads)
         data = [
             next(value.as_long() for seen, value in axioms.fetched(byte) if model.eval(seen))

@@ -11,7 +11,15 @@ from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Pos
 from modelcheck.check import Job
 from modelcheck.isa import decode
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import ReleaseCpus, SendIpi, StopCpus, WaitAcks, Write, flatten
+from modelcheck.protocol.steps import (
+    ReleaseCpus,
+    SendIpi,
+    StopCpus,
+    WaitAcks,
+    WaitStopped,
+    Write,
+    flatten,
+)
 from modelcheck.views.trace_text import plural
 
 Answers = tuple[Mixed, ...] | str
@@ -107,15 +115,22 @@ def _enumerated(words: list[str]) -> str:
 def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[str]:
     """What the axioms say, each in a sentence without its full stop; those of one step together."""
     names = unit_names(protocol)
+    stops = {step.label for step in flatten(protocol.program) if isinstance(step, WaitStopped)}
+    releases = {axiom.first for axiom in axioms if axiom.kind == "restarts"}
     asks = {axiom.first for axiom in axioms if axiom.kind in ("taken", "discards", "halted")}
-    waits = {axiom.second: axiom.first for axiom in axioms if axiom.kind == "waited for"}
+    waits = {axiom.second for axiom in axioms if axiom.kind == "waited for"}
     for axiom in axioms:
         first, second = names.get(axiom.first, ""), names.get(axiom.second, "")
-        if first == second and axiom.kind == "before":
+        if axiom.kind == "before" and second in ("", first):
             continue
+        caches = f", after {second} emptied the caches" if second else ""
         match axiom.kind:
+            case "before" if axiom.second in releases:
+                yield f"{second} lets the CPUs go after {first} is done"
             case "before" if axiom.second in asks:
                 yield f"{second} begins after {first} is done"
+            case "before" if axiom.first in stops:
+                yield f"each CPU has stopped for {first} before {second}"
             case "before" if axiom.first in waits:
                 yield f"each CPU acknowledges {first} before {second}"
             case "before":
@@ -129,11 +144,11 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
             case "one store":
                 yield f"{first} writes its bytes in one store"
             case "discards":
-                yield f"acknowledging {first} discards what the CPU had fetched"
+                yield f"acknowledging {first} discards what the CPU had fetched{caches}"
             case "halted":
                 yield f"while {first} holds the CPUs, they fetch nothing"
             case "restarts":
-                yield f"a CPU that {first} lets go discards what it had fetched"
+                yield f"a CPU that {first} lets go discards what it had fetched{caches}"
             case "one read":
                 yield f"bytes {axiom.first} to {axiom.second} are fetched in one atomic read"
             case "ascending fetch":
