@@ -228,4 +228,4 @@ def _stem(spec: str) -> str:
 
 
 def _anchor(spec: str) -> str:
-    return "spec-" + "".join(c if c.isalnum() else "-" for c in _stem(spec))
+    return "spec-" + "".join(c if c.isalnum() else "-" for c in spec.removesuffix(".py"))

@@ -248,17 +248,15 @@
     const reach = left
       ? `left: calc${edge}; right: calc(100% - ${x})`
       : `left: calc${x}; right: calc(100% - ${edge})`;
-    const into = `left: calc${x}; width: ${told ? 19 : 10}px`;
-    const style = (told ? "told" : "answer") + more;
+    const side = left ? "right" : "left";
+    const stub = `left: calc${x}; width: ${told ? 19 : 10}px`;
+    const first = told ? [`leave ${side}`, reach] : ["leave left near", stub];
+    const last = told ? ["enter left near", stub] : [`enter ${side}`, reach];
     for (let at = from; at <= to && at < trace.rows.length; at++) {
-      const [part, place] =
-        at === from
-          ? told ? [`leave ${left ? "right" : "left"}`, reach] : ["leave left near", into]
-          : at < to
-            ? ["pass", `left: calc${x}`]
-            : told ? ["enter left near", into] : [`enter ${left ? "right" : "left"} far`, reach];
-      const piece = node("i", { class: `piece ${style} ${part}`, style: place, title: kind });
-      piece.dataset.until = to;
+      const between = at === to ? last : ["pass", `left: calc${x}`];
+      const [part, place] = at === from ? first : between;
+      const kinds = `piece ${told ? "told" : "answer"}${more} ${part}`;
+      const piece = node("i", { class: kinds, style: place, title: kind });
       trace.rows[at].querySelector(".lane-row").append(piece);
     }
   }
