@@ -369,5 +369,6 @@ def test_ctrl_c_reports_what_was_reached(explorer: str, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert b"interrupted; reached" in out
+    # Ctrl-C may come while compiled code is still being loaded.
+    assert b"interrupted; reached" in out or b"INTERRUPTED   1 of 1" in out
     assert b"Traceback" not in err

@@ -26,6 +26,7 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.steps import Element
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.trace.trace import Trace, load, to_json
+from modelcheck.views.trace_text import to_text
 
 A, B = Cell("a", 0), Cell("b", 0)
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
@@ -60,6 +61,7 @@ CPUS_LOCK = replace(
         irq_on("on"),
     ),
 )
+NEVER = protocol(wait_until("wait", A, 1), properties=("deadlock-free",))
 UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes",))
 
 
@@ -73,6 +75,7 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
         (CPUS_LOCK, "deadlock-free"),
         (CPUS_LOCK.without("sync"), None),
         (UNHEARD, "patch-completes"),
+        (NEVER, "deadlock-free"),
         # A CPU that traps over and over takes the IPI between two traps at last.
         (
             replace(
@@ -103,6 +106,14 @@ def test_the_deadlock_shows_who_waits_for_whom() -> None:
     assert "patcher at lock b, other at lock a" in trace_of(CROSSED).violation.why
     assert [step.label for step in trace_of(CROSSED).steps] == ["lock a", "lock b"]
     assert "patcher at stop/sync/wait" in trace_of(IN_STOP).violation.why
+
+
+def test_a_trace_of_no_steps_is_written_and_read_and_shown(tmp_path: Path) -> None:
+    trace = trace_of(NEVER)
+    assert trace.steps == ()
+    (tmp_path / "stuck.json").write_text(to_json(trace))
+    assert load(tmp_path / "stuck.json") == trace
+    assert "patcher at wait" in to_text(trace)
 
 
 def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:

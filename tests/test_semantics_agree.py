@@ -46,14 +46,8 @@ def test_one_cpu_on_the_real_bytes(name: str) -> None:
             assert_agree(on_other_cpus(FIVE[name]), configuration)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in FIVE
-        if name.endswith(("/base", "/skip-as-nop", "/no-sync-2", "/head-first", "/retire-early"))
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIVE)
 def test_one_cpu_on_the_real_bytes_each_property_alone(name: str) -> None:
     for fetch in FETCH:
         assert_verdicts_agree(on_other_cpus(FIVE[name]), Configuration(1, fetch))
@@ -79,7 +73,7 @@ def test_the_patchers_cpu_and_another_on_three_bytes(name: str) -> None:
             assert_agree(THREE[name], configuration)
 
 
-@settings(random_runs, max_examples=600)
+@settings(random_runs, max_examples=300)
 @given(random_protocols(), random_configurations())
 def test_random_protocols(protocol: Protocol, configuration: Configuration) -> None:
     try:
@@ -97,7 +91,7 @@ def test_random_protocols_on_two_cpus(protocol: Protocol, configuration: Configu
         reject()
 
 
-@settings(random_runs, max_examples=300)
+@settings(random_runs, max_examples=150)
 @given(random_protocols(trap=b"\xcd\x03"), random_configurations())
 def test_random_protocols_with_a_trap_of_two_bytes(
     protocol: Protocol, configuration: Configuration

@@ -88,6 +88,9 @@ def check_command(
     except OutputError as error:
         failure = failure or error
     _show(console, spec.as_posix(), results, kept)
+    if len(results) < len(todo):
+        missing = len(todo) - len(results)
+        console.print(f"INTERRUPTED   {missing} of {len(todo)} were not decided", style="yellow")
     if failure is not None:
         raise failure
     sys.exit(_exit_code(results, len(todo)))

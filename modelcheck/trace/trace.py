@@ -12,7 +12,7 @@ from cattrs import BaseValidationError
 
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.properties import LIVENESS, PROPERTIES
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.suite import Bug
 from modelcheck.trace.converter import converter, faults, write_defaults
@@ -87,7 +87,7 @@ class Trace:
 
     def __post_init__(self) -> None:
         """Raises TraceError where the parts speak of what is not there."""
-        if not self.steps:
+        if not self.steps and self.violation.property not in LIVENESS:
             raise TraceError("a trace has at least one step")
         if self.violation.property not in PROPERTIES:
             raise TraceError(f"unknown property {self.violation.property!r}")

@@ -258,14 +258,14 @@ def _vacuous(results: Sequence[Result]) -> list[Text]:
 def _summary(results: list[Result]) -> Text:
     unsettled = sum(result.verdict is Verdict.INCONCLUSIVE for result in results)
     surprising = sum(not result.as_expected for result in results) - unsettled
-    text = Text(f"{plural(len(results), 'verdict')}, ")
+    text = Text(f"{plural(len(results), 'verdict')}{', ' if results else ''}")
     if surprising:
         text.append(f"{surprising} not as expected", style="bold red")
     if surprising and unsettled:
         text.append(", ")
     if unsettled:
         text.append(f"{unsettled} inconclusive", style="yellow")
-    if not surprising and not unsettled:
+    if results and not surprising and not unsettled:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
