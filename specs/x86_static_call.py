@@ -1,16 +1,17 @@
 """x86: static calls, whose sites are a call, a jump, a nop or a return, always of five bytes.
 
 Source: Linux arch/x86/kernel/static_call.c, __static_call_transform(), with text_poke_bp(). A tail
-call of no function is a return, padded with int3 to five bytes, so that it is as long as the jump
-that it may become. Left out: conditional tail calls, xor for a function that returns 0, retpolines.
+call of no function is a return, padded with int3 to the length of the jump that it may become; a
+call of a function that returns 0 is "xor %eax,%eax", with three prefixes to make it five bytes.
+Peter Zijlstra says why in the thread on static_cond_call(), 25 March 2020 (Message-ID
+20200325181339.GK20713@hirez.programming.kicks-ass.net), where "xor; ret" was proposed. Left out:
+conditional tail calls, retpolines.
 
-What the verdicts mean: text_poke_bp() replaces one instruction by one of the same length. A bare
-return is one byte: behind it begins other code, where a task may be, or come to by a branch. A jump
-of five bytes then tears that code, and neither the breakpoint, which is one byte before, nor a
-grace period keeps anybody from entering it. As long as nobody ever runs what is behind the return,
-its bytes do not matter, and the padding could be anything. (Peter Zijlstra, in the thread on static
-calls, gives both ways out: five bytes for the return, or synchronize_rcu_tasks(); the second helps
-only where no new task gets there, see "bare-ret-grace".)
+What the verdicts mean: text_poke_bp() replaces one instruction by one. Of two, "xor; ret", the
+second is where a task may be preempted: it goes on one byte into the displacement of the jump. The
+breakpoint does not help, but a grace period behind it does, as for optimised kprobes. The padding
+of a single return has no such job: a bare one is as safe, whatever is behind it, as long as nobody
+runs that. If it is code that others branch to, not even a grace period helps.
 """
 
 from modelcheck import (
@@ -41,12 +42,15 @@ NOP = bytes.fromhex("0f 1f 44 00 00")
 JMP = bytes.fromhex("e9 e7 57 07 00")
 RET = bytes.fromhex("c3 cc cc cc cc")
 BARE_RET = bytes.fromhex("c3 55 48 89 e5")
+XOR = bytes.fromhex("2e 2e 2e 31 c0")
+XOR_RET = bytes.fromhex("31 c0 c3 cc cc")
 
+ADDRESS = 0xFFFFFFFF81001000
 poke = Cell("poke")
 
 
 def one(old: bytes, new: bytes) -> Site:
-    return Site("site", old, new, address=0xFFFFFFFF81001000)
+    return Site("site", old, new, ADDRESS)
 
 
 def static_call_update(name: str, site: Site) -> Protocol:
@@ -75,42 +79,52 @@ def static_call_update(name: str, site: Site) -> Protocol:
     )
 
 
+def waiting(protocol: Protocol) -> Protocol:
+    """With a grace period once nobody can enter by the first byte any more."""
+    return protocol.inserted(synchronize_rcu_tasks("grace"), after="sync-1")
+
+
 ret_to_jmp = static_call_update("ret-to-jmp", one(RET, JMP))
 jmp_to_ret = static_call_update("jmp-to-ret", one(JMP, RET))
 call_to_call = static_call_update("call-to-call", one(CALL, OTHER_CALL))
 call_to_nop = static_call_update("call-to-nop", one(CALL, NOP))
+xor_to_call = static_call_update("xor-to-call", one(XOR, CALL))
 
-# ret, and behind it push %rbp; mov %rsp,%rbp, which others branch to.
+xor_ret = static_call_update(
+    "xor-ret", Site("site", XOR_RET, JMP, ADDRESS, old_runs=runs(2, 1), new_runs=runs(5))
+)
+bare_ret = static_call_update("bare-ret", one(BARE_RET, JMP))
+
+# Behind the return: push %rbp; mov %rsp,%rbp, which others branch to.
 behind = Form("code behind", BARE_RET, runs(1, 3, start=1))
-alone = one(BARE_RET, JMP)
-reachable = Site("site", BARE_RET, JMP, 0xFFFFFFFF81001000, runs(1), runs(5), (behind,), (0, 1))
+shared = static_call_update(
+    "shared", Site("site", BARE_RET, JMP, ADDRESS, runs(1), runs(5), (behind,), (0, 1))
+)
 
-bare = static_call_update("bare-ret", reachable)
-inside = violates("no-torn-instruction", "no-torn-sequence")
+INSIDE = violates("no-torn-instruction", "no-torn-sequence")
 
 SUITES = (
     Suite(
         ret_to_jmp,
         (
             Variant(
-                "bare-ret",
-                bare,
-                inside,
+                "xor-ret",
+                xor_ret,
+                INSIDE,
                 bug=Bug(
-                    "2020",
+                    "2020-03",
                     "Linux x86",
-                    "static_call: a return of one byte, or of five",
-                    "Peter Zijlstra, thread on static calls (found in review)",
-                    "A site that is a return of one byte becomes a jump of five. A task that was "
-                    "preempted behind the return goes on in the displacement of the jump.",
+                    "static_call: xor and ret in the slot of a tail call (found in review)",
+                    "20200325181339.GK20713@hirez.programming.kicks-ass.net",
+                    "A conditional tail call of no function was to return 0: xor, ret. A task is "
+                    "preempted between the two; the site becomes a jump, and the task reads "
+                    "garbage from its displacement instead of the ret.",
                 ),
             ),
-            Variant(
-                "bare-ret-grace",
-                bare.inserted(synchronize_rcu_tasks("grace"), after="sync-1"),
-                inside,
-            ),
-            Variant("bare-ret-nobody-behind", static_call_update("alone", alone)),
+            Variant("xor-ret-grace", waiting(xor_ret)),
+            Variant("bare-ret", bare_ret),
+            Variant("bare-ret-before-code", shared, INSIDE),
+            Variant("bare-ret-before-code-grace", waiting(shared), INSIDE),
         ),
         cpus=1,
     ),
@@ -129,4 +143,5 @@ SUITES = (
         cpus=1,
     ),
     Suite(call_to_nop, cpus=1),
+    Suite(xor_to_call, cpus=1),
 )
