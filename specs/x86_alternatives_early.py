@@ -1,14 +1,14 @@
-"""x86: text_poke_early(), one CPU that patches code which only its own interrupts can run.
+"""x86: patching at boot, before other CPUs run the code: text_poke_early() and nops in place.
 
-Source: Linux arch/x86/kernel/alternative.c; 3ea1704a9296 (2023), "x86/alternatives: Sync core
-before enabling interrupts"; 2dc419613805 (2023), "x86/alternatives: Disable interrupts and sync
-when optimizing NOPs in place". At boot there is one CPU, or the code is not run by others yet.
-Interrupts are disabled, the bytes copied, the CPU serialised, and interrupts enabled again. Left
-out: NMIs and machine checks, which must not run the code.
+Source: Linux arch/x86/kernel/alternative.c: text_poke_early() as of 3ea1704a9296 (2023), and
+optimize_nops() as of 2dc419613805 (2023), both by Thomas Gleixner. One CPU changes code that it
+may run itself, in an interrupt: so interrupts are off while the bytes change, and the CPU
+serialises before they are on again. The other CPUs are not up, or do not run this code. Left out:
+NMIs and machine checks, whose handlers must not run code that is patched so.
 
-What the verdicts mean: with interrupts off nobody comes between the stores, and the sync makes the
-CPU forget what it fetched ahead. In the other order a pending interrupt gets between them, and may
-run a mix of what it had fetched and what is there.
+What the verdicts mean: with interrupts on, the handler of one can run half of the bytes. With
+interrupts off but the sync behind them, the interrupt that was pending all the while runs what was
+fetched before; under fetch model coherent nothing ever is, so it shows no error there.
 """
 
 from modelcheck import (
@@ -25,59 +25,66 @@ from modelcheck import (
     write,
 )
 
-NOP3 = bytes.fromhex("0f 1f 00")
-MOV = bytes.fromhex("48 89 c3")
+CALL = bytes.fromhex("e8 e7 57 07 00")
+NOP = bytes.fromhex("0f 1f 44 00 00")
 
-site = Site("alternative", MOV, NOP3, address=0xFFFFFFFF81001000)
+site = Site("alternative", CALL, NOP, address=0xFFFFFFFF81001000)
 
 text_poke_early = Protocol(
     "text_poke_early",
     sites=(site,),
     program=(
         irq_off("local_irq_save"),
-        write("memcpy", site, NOP3, order="any"),
+        write("memcpy", site, NOP, order="any"),
         sync_core("sync_core"),
         irq_on("local_irq_restore"),
     ),
-    cpu_program=(pause("idle"),),
-    properties=("no-torn-instruction",),
+    # The other CPUs do something else.
+    cpu_program=(pause("elsewhere"),),
+    properties=("no-torn-instruction", "visible-after-return"),
 )
 
 TORN = "no-torn-instruction"
-AHEAD = ("store-order", "per-chunk", "incoherent")
+STALE = ("store-order", "per-chunk", "incoherent")
+UNPERMITTED = "no-unpermitted-modification"
 
-SUITES = (
-    Suite(
-        text_poke_early,
-        (
-            Variant(
-                "sync-late",
-                text_poke_early.swapped("sync_core", "local_irq_restore"),
-                violates(TORN, under=AHEAD),
-                bug=Bug(
-                    "2023-10",
-                    "Linux x86",
-                    "x86/alternatives: Sync core before enabling interrupts",
-                    "3ea1704a9296",
-                    "Interrupts were enabled first, and the CPU serialised then. An interrupt that "
-                    "was pending ran the code with half of it fetched before the change.",
-                ),
-            ),
-            Variant(
-                "irqs-on",
-                text_poke_early.without("local_irq_save", "local_irq_restore"),
-                violates(TORN),
-                bug=Bug(
-                    "2023-10",
-                    "Linux x86",
-                    "x86/alternatives: Disable interrupts and sync when optimizing NOPs in place",
-                    "2dc419613805",
-                    "NOPs were rewritten in place, byte by byte, with interrupts enabled: an "
-                    "interrupt in between ran what was half an instruction.",
-                ),
+SUITE = Suite(
+    text_poke_early,
+    (
+        Variant(
+            "sync-late",
+            text_poke_early.moved("sync_core", after="local_irq_restore"),
+            violates(TORN, under=STALE, split=True)
+            | violates(TORN, UNPERMITTED, under=("strict",)),
+            bug=Bug(
+                "2023-12",
+                "Linux x86",
+                "x86/alternatives: Sync core before enabling interrupts",
+                "3ea1704a9296",
+                "text_poke_early() enabled interrupts first and serialised then. An interrupt that "
+                "was pending ran the new code, of which parts could still be the old.",
             ),
         ),
-        cpus=1,
-        fetch=("coherent", *AHEAD),
+        Variant(
+            "no-sync",
+            text_poke_early.without("sync_core"),
+            violates(TORN, "visible-after-return", under=STALE)
+            | violates(TORN, UNPERMITTED, "visible-after-return", under=("strict",)),
+        ),
+        Variant(
+            "irqs-on",
+            text_poke_early.without("local_irq_save", "local_irq_restore"),
+            violates(TORN, under=("coherent", "coherent-any-order", *STALE), split=True)
+            | violates(TORN, UNPERMITTED, under=("strict",)),
+            bug=Bug(
+                "2023-12",
+                "Linux x86",
+                "x86/alternatives: Disable interrupts and sync when optimizing NOPs in place",
+                "2dc419613805",
+                "Rows of nops were turned into longer ones in place, byte by byte, with interrupts "
+                "on and nothing that serialised. An interrupt could run half of it.",
+            ),
+        ),
     ),
+    cpus=1,
 )

@@ -9,7 +9,11 @@ Left out: several probes, the delayed work, and how the detour is made.
 
 What the verdicts mean: the grace period must begin when every CPU sees int3, because one that does
 not can enter the region again; hence a sync first. stop_machine() does not help at all: it stops a
-CPU where it is, between two instructions of the region.
+CPU where it is, between two instructions of the region. When a probe is removed, it is freed after
+a grace period, which again must begin when nobody sees its int3 any more. (With a sync there, the
+grace period is not what drains the handlers, since they run with interrupts off.) Under fetch model
+coherent, grace-before-sync is broken by a CPU that is in the middle of a fetch all the while, which
+a real grace period would wait for.
 """
 
 from modelcheck import (
@@ -23,10 +27,12 @@ from modelcheck import (
     emulate,
     iret,
     is_equal,
+    lookup,
     on_each_cpu,
     runs,
     stop_machine,
     store,
+    synchronize_rcu,
     synchronize_rcu_tasks,
     violates,
     when,
@@ -117,6 +123,26 @@ unoptimise = Protocol(
     properties=PROPERTIES,
 )
 
+# A plain kprobe is removed and freed; its handler steps a copy of the first instruction.
+kprobe = Cell("kprobe", "probe")
+step = emulate("step", kprobe, instruction="old")
+
+unregister = Protocol(
+    "unregister",
+    sites=(region,),
+    cells=(kprobe,),
+    program=(
+        write("arm", region, INT3),
+        on_each_cpu("sync-1"),
+        write("disarm", region, PUSH_MOV_NOP[:1]),
+        on_each_cpu("sync-2"),
+        synchronize_rcu("synchronize_rcu"),
+        store("free", kprobe, None),
+    ),
+    handler=Handler(INT3, (lookup("find", kprobe), step, iret("iret"))),
+    properties=(*PROPERTIES, "no-unhandled-trap", "no-stale-handler-data"),
+)
+
 text = stop_machine("stop", write("text", region, JMP, order="single"))
 
 SUITES = (
@@ -166,6 +192,29 @@ SUITES = (
                     "displacement of the jump still was.",
                 ),
             ),
+        ),
+        cpus=1,
+    ),
+    Suite(
+        unregister,
+        (
+            Variant(
+                "no-sync-2",
+                unregister.without("sync-2"),
+                violates(
+                    "no-unhandled-trap", under=("store-order", "per-chunk", "incoherent", "strict")
+                ),
+                bug=Bug(
+                    "2019-10",
+                    "Linux x86",
+                    "x86/kprobes: Fix ordering while text-patching (unregister)",
+                    "5c02ece81848",
+                    "The old byte was written back without a sync before synchronize_rcu(). A CPU "
+                    "that still saw the int3 then trapped when the grace period was over and the "
+                    "probe had been freed.",
+                ),
+            ),
+            Variant("no-grace", unregister.without("synchronize_rcu")),
         ),
         cpus=1,
     ),

@@ -113,8 +113,9 @@ def _searched(setup: Setup, site: int, value: Value) -> bool:
 
 
 def _stale(setup: Setup, shared: Shared, local: Local, trap: Trap, cell: int) -> bool:
-    """Whether a cell has changed since it was looked up."""
-    return read(setup, shared, local, cell) != dict(trap.found).get(cell)
+    """Whether a cell has changed since it was looked up, or nothing was found in it."""
+    found = dict(trap.found)
+    return cell not in found or read(setup, shared, local, cell) != found[cell]
 
 
 @_run.register

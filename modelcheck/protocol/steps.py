@@ -274,7 +274,10 @@ class Lookup(Step):
 
 @dataclass(frozen=True)
 class Use(Step):
-    """Handler: follow what was looked up in the cell; it is stale if it has changed since."""
+    """Handler: follow what was looked up in the cell.
+
+    It is stale if it has changed since, or if nothing was found: a null pointer.
+    """
 
     cell: str
 

@@ -193,7 +193,7 @@ def explain(name: str, step: TraceStep) -> str:
         case _ if name == UNHANDLED:
             return f"{actor} has trapped, and its handler finds no entry: {step.does}."
         case _ if name == STALE:
-            return f"The handler on {actor} acts on data that was changed since it looked it up."
+            return f"The handler on {actor} acts on data that is gone or changed since it looked."
         case _ if name == EFFECT:
             return (
                 f"{actor} steps over {site} as if it were a no-op, which neither the old "
