@@ -11,6 +11,7 @@ from pathlib import Path
 from modelcheck.check import Result, kept_traces
 from modelcheck.explore.verdict import Verdict
 from modelcheck.trace.trace import Trace, TraceError, load
+from modelcheck.views.trace_text import plural
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _verdict(results: list[Result], trace: Trace | None) -> str:
     if trace is not None:
         return trace.violation.property
     if all(result.verdict is Verdict.SAFE for result in results):
-        return f"safe for {results[0].job.configuration.cpus} CPUs"
+        return f"safe for {plural(results[0].job.configuration.cpus, 'CPU')}"
     return "inconclusive"
 
 

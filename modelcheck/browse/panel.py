@@ -18,7 +18,7 @@ NAME = 21
 """Columns of what stands before the bytes."""
 
 BYTES = 8
-"""Bytes on one line."""
+"""Bytes on one line, at most."""
 
 
 def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
@@ -77,8 +77,10 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
     executed = frame.executed if frame.executed and frame.executed.site == now.name else None
     if executed is not None and executed.data:
         table += _ran(site, executed, frame.actor)
-    for start in range(0, len(site), BYTES):
-        stop = min(start + BYTES, len(site))
+    widest = max(len(cell) for _, row in table for cell in row) + 1
+    step = min(BYTES, max((width - NAME) // widest, 1))
+    for start in range(0, len(site), step):
+        stop = min(start + step, len(site))
         size = max((len(cell) for _, row in table for cell in row[start:stop]), default=2) + 1
         head = "".join(f" +{byte}".ljust(size) for byte in range(start, stop))
         yield f"{now.name if start == 0 else '':<{NAME}}{head}".rstrip()

@@ -50,6 +50,12 @@ HELP = dedent(
 )
 
 
+LIST_KEYS = "j k move   enter open its counterexample   ? help   q quit"
+TRACE_KEYS = (
+    "j k step   v violation   p safe program beside   b real bug   tab panel   ? help   esc back"
+)
+PROGRAM_KEYS = "j k move   n next difference   p back to the trace   ? help"
+
 BACK: list[BindingType] = [
     Binding("escape,q", "app.leave"),
     Binding("question_mark", "app.help"),
@@ -72,9 +78,7 @@ class ListScreen(Screen[None]):
         yield Static(entry_heading(), classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="about")
-        yield Static(
-            "j k move   enter open its counterexample   ? help   q quit", id="keys", markup=False
-        )
+        yield Static(LIST_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show what there is."""
@@ -131,11 +135,7 @@ class TraceScreen(Screen[None]):
         yield Static(id="lane-names", classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="panel")
-        yield Static(
-            "j k step   v violation   p safe program beside   b real bug   tab panel   ? help   esc back",
-            id="keys",
-            markup=False,
-        )
+        yield Static(TRACE_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Begin before the first step."""
@@ -227,9 +227,7 @@ class ProgramsScreen(Screen[None]):
         yield Static("  " + names, classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="about")
-        yield Static(
-            "j k move   n next difference   p back to the trace   ? help", id="keys", markup=False
-        )
+        yield Static(PROGRAM_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the programs, and begin at the first difference."""
