@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from modelcheck import write
+from modelcheck import Cell, Protocol, Site, Suite, wait_until, write
 from modelcheck.browse.app import Browser
 from modelcheck.browse.entries import Entry, of_file, of_folder
 from modelcheck.browse.opened import Opened, open_trace
@@ -17,9 +17,9 @@ from modelcheck.browse.panel import panel
 from modelcheck.browse.programs import align, contrast
 from modelcheck.browse.screens import ListScreen, ProgramsScreen, TextScreen, TraceScreen
 from modelcheck.browse.swimlanes import heading, rows
-from modelcheck.browse.titles import against
+from modelcheck.browse.titles import against, verdict
 from modelcheck.browse.widgets import Rows
-from modelcheck.check import Overrides, jobs
+from modelcheck.check import Overrides, check, jobs
 from modelcheck.cli import main
 from modelcheck.load import load_suites
 from modelcheck.protocol.steps import flatten
@@ -100,7 +100,7 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     torn = [" ".join(line.split()) for line in panel(shown, 4, WIDTH)]
     assert "cpu1 may see 0f|cc [e7] 44 00 00" in torn
     assert "cpu1 runs 0f e7 44 00 00" in torn
-    assert "bytes from old step 3 old old either" in torn
+    assert "written in step old 3 old old same" in torn
     assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
 
 
@@ -120,9 +120,39 @@ def test_marks_of_a_diff() -> None:
         assert marks == {"same", mark}
     assert contrast("base", protocol, edits["missing"]).summary == ("sync-1 is missing",)
     assert contrast("base", protocol, edits["moved"]).summary == (
-        "publish is moved (it belongs first)",
+        "publish is moved, it belongs first",
     )
     assert contrast("base", protocol, protocol).summary == ()
+
+
+def test_a_step_put_into_a_block_is_not_missing() -> None:
+    shown = opened("riscv_ftrace_call_ops/ipi-in-stop-machine")
+    assert shown.contrast is not None
+    assert shown.contrast.summary == (
+        "stop_machine/stop, stop_machine/stopped, stop_machine/release are added",
+    )
+
+
+def test_a_loop_and_an_actor_for_each_column() -> None:
+    site = Site("s", b"\x90\x90", b"\xc3\xc3")
+    flag = Cell("flag", 0)
+    protocol = Protocol(
+        "waits",
+        (site,),
+        (write("write", site, b"\xc3"), wait_until("wait", flag, 1)),
+        cells=(flag,),
+        properties=("patch-completes",),
+    )
+    (job,) = jobs((Suite(protocol, cpus=1, fetch=("per-chunk",)),), Overrides())
+    trace = check(job, spec="nowhere.py").trace
+    assert trace is not None
+    assert trace.loop is not None
+    shown = open_trace(trace)
+    lanes = rows(shown, WIDTH)
+    (begin,) = [at for at, lane in enumerate(lanes) if "from here on, for ever" in lane.lines[0]]
+    assert lanes[begin + 1].step == trace.loop + 1
+    assert "and again" in lanes[-1].lines[0]
+    assert "a loop" in verdict(shown)
 
 
 def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
@@ -208,7 +238,7 @@ def test_all_of_it_fits_in_100_by_30() -> None:
             ">    4",
             "in memory",
             "may see",
-            "bytes from",
+            "written in step",
             "p safe program",
         ):
             assert any(words in line for line in text), words
@@ -228,7 +258,7 @@ def test_every_shipped_counterexample_opens_at_its_violation() -> None:
             trace = TraceScreen(open_trace(entry.trace, entry.path))
             await app.push_screen(trace)
             trace.action_last()
-            await pilot._wait_for_screen()
+            await pilot.pause()
             assert trace.step == len(entry.trace.steps)
             app.pop_screen()
 

@@ -34,8 +34,8 @@ class Browser(App[None]):
     Rows { border: none; padding: 0 1; height: 1fr; background: $background; }
     Rows:focus { border: none; }
     Scrolled { border-top: solid $foreground; padding: 0 1; height: auto; }
-    #panel { max-height: 48%; }
-    #about { max-height: 30%; min-height: 4; }
+    #panel { height: 45%; min-height: 13; }
+    #about { height: 20%; min-height: 6; }
     TextScreen { align: center middle; }
     #text { border: solid $foreground; padding: 1 2; width: auto; max-width: 96; height: auto; }
     """

@@ -102,6 +102,7 @@ def _note(results: list[Result]) -> str:
     bad = [r.job.configuration.fetch for r in results if r.verdict is Verdict.VIOLATED]
     where = ""
     if bad:
-        where = "all fetch models" if len(bad) == len(results) else ", ".join(bad)
+        models = "every fetch model" if len(bad) == len(results) else ", ".join(bad)
+        where = f"under {models}"
     odd = "" if all(result.as_expected for result in results) else "NOT AS EXPECTED"
     return "; ".join(filter(None, (odd, where)))

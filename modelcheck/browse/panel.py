@@ -18,7 +18,7 @@ NAME = 21
 """Columns of what stands before the bytes."""
 
 BYTES = 8
-"""Bytes on one line, at most."""
+"""Bytes on one line; half as many where that does not fit, and so on."""
 
 
 def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
     frame = opened.row[number]
     parts = [_did(opened, frame, width)]
     if frame.violation:
-        parts.append(_violation(opened, frame, width))
+        parts.append(_violation(frame, width))
     previous = opened.row[max(number - 1, 0)]
     ran = frame.executed.site if frame.executed else ""
     # What the step is about comes first: the place below the lanes is short.
@@ -37,6 +37,9 @@ def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
     for at in order:
         parts.append(tuple(_site(opened, frame, previous, at, width)))
     parts.append(tuple(_state(frame, width)))
+    if frame.violation:
+        name = frame.violation.property
+        parts.append(tuple(wrap(f"{name}: {PROPERTIES[name]}", width, subsequent_indent="  ")))
     return tuple(line for part in parts for line in part)
 
 
@@ -53,11 +56,10 @@ def _did(opened: Opened, frame: Frame, width: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _violation(opened: Opened, frame: Frame, width: int) -> tuple[str, ...]:
+def _violation(frame: Frame, width: int) -> tuple[str, ...]:
     assert frame.violation is not None
-    name = frame.violation.property
-    lines = wrap(f"VIOLATION of {name}: {frame.violation.why}", width)
-    return (*lines, *wrap(f"  The rule: {PROPERTIES[name]}", width, subsequent_indent="  "))
+    wrong = frame.violation
+    return tuple(wrap(f"VIOLATION of {wrong.property}: {wrong.why}", width))
 
 
 # Bytes.
@@ -78,7 +80,9 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
     if executed is not None and executed.data:
         table += _ran(site, executed, frame.actor)
     widest = max(len(cell) for _, row in table for cell in row) + 1
-    step = min(BYTES, max((width - NAME) // widest, 1))
+    step = BYTES
+    while step > 1 and step * widest > width - NAME:
+        step //= 2
     for start in range(0, len(site), step):
         stop = min(start + step, len(site))
         size = max((len(cell) for _, row in table for cell in row[start:stop]), default=2) + 1
@@ -131,15 +135,15 @@ def _ran(site: Site, executed: Executed, actor: str) -> list[tuple[str, list[str
     rows = [(f"{actor} runs", [*before, *(f" {byte:02x} " for byte in executed.data)])]
     if executed.origin:
         origins = [
-            f"step {step}" if step else _unwritten(site, executed.offset + at)
+            f"{step}" if step else _unwritten(site, executed.offset + at)
             for at, step in enumerate(executed.origin)
         ]
-        rows.append(("  bytes from", [*before, *(f" {origin} " for origin in origins)]))
+        rows.append(("  written in step", [*before, *(f" {origin} " for origin in origins)]))
     return rows
 
 
 def _unwritten(site: Site, byte: int) -> str:
-    return "either" if byte in site.equal_bytes else "old"
+    return "same" if byte in site.equal_bytes else "old"
 
 
 def _listing(

@@ -1,7 +1,7 @@
 """Two protocols' programs beside each other, and how they differ. Knows protocols and suites."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -77,18 +77,51 @@ def contrast(name: str, safe: Protocol, broken: Protocol, *, stale: bool = False
 
 
 def align(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> tuple[Row, ...]:
-    """Two programs step by step; what is only in one of them stands beside a gap."""
+    """Two programs step by step; what is only in one of them stands beside a gap.
+
+    A step that was only put into a block, or taken out of one, is the same step.
+    """
     old, new = [step.label for step in safe], [step.label for step in broken]
     rows: list[Row] = []
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
-    for what, a, b, c, d in matcher.get_opcodes():
-        if what == "equal":
-            for one, other in zip(safe[a:b], broken[c:d], strict=True):
-                rows.append(Row(one, other, "same" if one == other else "changed"))
-            continue
-        rows += [Row(one, None, "moved" if one.label in new else "missing") for one in safe[a:b]]
-        rows += [Row(None, one, "moved" if one.label in old else "added") for one in broken[c:d]]
+    for one, other in _pairs(safe, broken):
+        if one is not None and other is not None:
+            same = replace(one, label=other.label) == other
+            rows.append(Row(one, other, "same" if same else "changed"))
+        elif one is not None:
+            rows.append(Row(one, None, "moved" if one.label in new else "missing"))
+        elif other is not None:
+            rows.append(Row(None, other, "moved" if other.label in old else "added"))
     return tuple(rows)
+
+
+Pair = tuple[Step | None, Step | None]
+
+
+def _pairs(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> Iterator[Pair]:
+    """Steps of the same label beside each other; between these, of the same within a block."""
+    for equal, here, there in _match(safe, broken, lambda step: step.label):
+        if equal:
+            yield from zip(here, there, strict=True)
+            continue
+        for alike, ours, theirs in _match(here, there, lambda step: step.label.split("/")[-1]):
+            if alike and all(map(_nested, ours, theirs)):
+                yield from zip(ours, theirs, strict=True)
+            else:
+                yield from ((step, None) for step in ours)
+                yield from ((None, step) for step in theirs)
+
+
+def _match(
+    one: tuple[Step, ...], other: tuple[Step, ...], key: Callable[[Step], str]
+) -> Iterator[tuple[bool, tuple[Step, ...], tuple[Step, ...]]]:
+    """The two cut into pieces, with whether their keys are equal there."""
+    keys = [key(step) for step in one], [key(step) for step in other]
+    for what, a, b, c, d in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        yield what == "equal", one[a:b], other[c:d]
+
+
+def _nested(one: Step, other: Step) -> bool:
+    return one.label.endswith("/" + other.label) or other.label.endswith("/" + one.label)
 
 
 def find_contrast(
@@ -121,12 +154,14 @@ def _expected_safe(variant: Variant, configuration: Configuration) -> bool:
 
 def _edits(section: Section) -> Iterator[str]:
     """What is different in a program, for each step, or each block if that is gone as a whole."""
-    place = "" if section.prefix == "" else f" ({section.title})"
-    words = {"missing": "is missing", "changed": "is changed", "added": "is added"}
+    who = "" if section.prefix == "" else f"{section.title}: "
     for mark in ("missing", "moved", "changed", "added"):
         rows = [row for row in section.rows if row.mark == mark and (row.safe or mark == "added")]
-        for label in grouped([_label(row) for row in rows], section):
-            yield f"{label} {words.get(mark) or _moved(label, section)}{place}"
+        labels = grouped([_label(row) for row in rows], section)
+        if mark == "moved":
+            yield from (f"{who}{label} {_moved(label, section)}" for label in labels)
+        elif labels:
+            yield f"{who}{', '.join(labels)} {'is' if len(labels) == 1 else 'are'} {mark}"
 
 
 def _moved(label: str, section: Section) -> str:
@@ -134,8 +169,8 @@ def _moved(label: str, section: Section) -> str:
     steps = [row.safe.label for row in section.rows if row.safe]
     first = next(at for at, one in enumerate(steps) if _within(one, label))
     if first:
-        return f"is moved (it belongs behind {steps[first - 1]})"
-    return "is moved (it belongs first)"
+        return f"is moved, it belongs behind {steps[first - 1]}"
+    return "is moved, it belongs first"
 
 
 def grouped(labels: list[str], section: Section) -> list[str]:

@@ -43,7 +43,8 @@ HELP = dedent(
       (+) (changed)     a step that the safe program does not have, or has otherwise
       [e7]              a byte that this step changed
       0f|cc             the CPU may still fetch the byte as 0f, or as cc: its window
-      bytes from        which step wrote each byte that was run (either: old and new agree)
+      written in step   which step wrote each byte that was run; old: none has yet;
+                        same: it cannot be told, since old and new agree in it
 
     esc, q   back, and from the list: quit       ctrl+q  quit
     """
@@ -51,9 +52,7 @@ HELP = dedent(
 
 
 LIST_KEYS = "j k move   enter open its counterexample   ? help   q quit"
-TRACE_KEYS = (
-    "j k step   v violation   p safe program beside   b real bug   tab panel   ? help   esc back"
-)
+TRACE_KEYS = "j k step   v violation   p safe program beside   tab panel   ? help   esc back"
 PROGRAM_KEYS = "j k move   n next difference   p back to the trace   ? help"
 
 BACK: list[BindingType] = [
@@ -135,7 +134,8 @@ class TraceScreen(Screen[None]):
         yield Static(id="lane-names", classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="panel")
-        yield Static(TRACE_KEYS, id="keys", markup=False)
+        bug = "b real bug   " if self.opened.trace.bug else ""
+        yield Static(bug + TRACE_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Begin before the first step."""
