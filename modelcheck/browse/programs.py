@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
@@ -148,7 +149,10 @@ def find_contrast(
 
 
 def _expected_safe(variant: Variant, configuration: Configuration) -> bool:
-    setup = Setup(variant.protocol, configuration)
+    try:
+        setup = Setup(variant.protocol, configuration)
+    except SpecError:
+        return False  # the configuration is none for this protocol
     return not set(variant.expect.violated(setup.fetch.name, setup.splits)) & set(setup.watched)
 
 

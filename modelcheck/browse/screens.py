@@ -137,15 +137,8 @@ class TraceScreen(Screen[None]):
         bug = "b real bug   " if self.opened.trace.bug else ""
         yield Static(bug + TRACE_KEYS, id="keys", markup=False)
 
-    def on_mount(self) -> None:
-        """Begin before the first step."""
-        self._fill()
-
     def on_resize(self) -> None:
-        """Lay the lanes out anew."""
-        self._fill()
-
-    def _fill(self) -> None:
+        """Lay all out for the width there is; the first time, before the first step."""
         width = self.app.size.width - 6
         title = (verdict(self.opened), settings(self.opened, width), against(self.opened, width))
         self.query_one("#title", Static).update(styled("\n".join(title)))
@@ -164,7 +157,9 @@ class TraceScreen(Screen[None]):
 
     def action_step(self, by: int) -> None:
         """Some steps forward or back."""
-        self.go(self.step + by)
+        chosen = self.query_one(Rows).highlighted
+        here = self._lanes[chosen].step if chosen is not None else None
+        self.go((here or 0) + by)
 
     def action_first(self) -> None:
         """Before the first step."""
@@ -178,10 +173,10 @@ class TraceScreen(Screen[None]):
     def action_programs(self) -> None:
         """The safe program beside this one."""
         if self.opened.contrast is None:
-            why = self.opened.unread or "the spec expects nothing to be safe there"
-            self.app.notify(f"no safe program to compare with: {why}")
+            reason = self.opened.unread or "the spec expects nothing to be safe there"
+            self.app.notify(f"no safe program to compare with: {reason}")
             return
-        self.app.push_screen(ProgramsScreen(self.opened, self.step))
+        self.app.push_screen(ProgramsScreen(self.opened))
 
     def action_bug(self) -> None:
         """The story of the real bug that this was."""
@@ -205,24 +200,17 @@ class ProgramsScreen(Screen[None]):
         *BACK,
     ]
 
-    def __init__(self, opened: Opened, step: int) -> None:
+    def __init__(self, opened: Opened) -> None:
         super().__init__()
         assert opened.contrast is not None
-        self.opened, self.contrast, self._step = opened, opened.contrast, step
+        self.opened, self.contrast = opened, opened.contrast
         self._rows: list[Row | None] = []
 
     def compose(self) -> ComposeResult:
         """What differs, in words; the two programs; the chosen step in full."""
         width = self.app.size.width - 6
-        yield Static(
-            styled(
-                "\n".join(
-                    (verdict(self.opened), why(self.opened, width), against(self.opened, width))
-                )
-            ),
-            id="title",
-            markup=False,
-        )
+        title = (verdict(self.opened), why(self.opened, width), against(self.opened, width))
+        yield Static(styled("\n".join(title)), id="title", markup=False)
         names = program_heading(self.contrast, self.opened.trace.variant, width)
         yield Static("  " + names, classes="heading", markup=False)
         yield Rows(id="rows")
@@ -242,15 +230,16 @@ class ProgramsScreen(Screen[None]):
         for setting in self.contrast.settings:
             shown.append((f"also: {setting}", False))
             self._rows.append(None)
-        chosen = [at for at, row in enumerate(self._rows) if row and row.mark != "same"]
-        self.query_one(Rows).show(shown, (chosen or [1])[0])
+        self.query_one(Rows).show(shown, (self._differences() or [1])[0])
+
+    def _differences(self) -> list[int]:
+        return [at for at, row in enumerate(self._rows) if row and row.mark != "same"]
 
     def action_next(self) -> None:
         """To the next difference; after the last, to the first."""
         table = self.query_one(Rows)
         here = table.highlighted or 0
-        marked = [at for at, row in enumerate(self._rows) if row and row.mark != "same"]
-        if marked:
+        if marked := self._differences():
             table.highlighted = next((at for at in marked if at > here), marked[0])
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -263,7 +252,7 @@ class ProgramsScreen(Screen[None]):
 class TextScreen(ModalScreen[None]):
     """Some text over the screen; any of the keys that leave, leave it."""
 
-    BINDINGS = [Binding("escape,q,question_mark,enter,b", "app.leave", "Back")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter,b", "app.leave")]
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -9,6 +9,8 @@ from modelcheck.check import Overrides, jobs
 from modelcheck.cli.group import cli
 from modelcheck.cli.options import overrides_options
 from modelcheck.load import load_suites
+from modelcheck.trace.replay import ReplayError
+from modelcheck.trace.trace import TraceError
 
 
 @cli.command("browse")
@@ -28,9 +30,12 @@ def browse_command(place: Path, overrides: Overrides) -> None:
     # The library takes a while to load, which no other command should wait for.
     from modelcheck.browse.app import Browser
     from modelcheck.browse.entries import of_file, of_folder
+    from modelcheck.browse.opened import open_trace
 
     if place.suffix == ".py":
         todo = tuple(jobs(load_suites(place), overrides))
+        for job in todo:
+            _ = job.setup  # raises SpecError here rather than on the screen
         spec = place.as_posix()
         app = Browser(f"{spec}: checking ...", todo=todo, spec=spec)
     elif overrides != Overrides():
@@ -39,7 +44,14 @@ def browse_command(place: Path, overrides: Overrides) -> None:
         entries, refused = of_folder(place)
         odd = f"; {len(refused)} files could not be read: {refused[0]}" if refused else ""
         app = Browser(f"{place}: {len(entries)} counterexamples{odd}", entries)
+    elif not place.exists():
+        raise click.UsageError(f"{place}: not there; name a spec, a trace, or a folder of traces")
     else:
         entry = of_file(place)
+        assert entry.trace is not None
+        try:
+            open_trace(entry.trace, place)
+        except ReplayError as error:
+            raise TraceError(f"{place}: not a run of this machine: {error}") from error
         app = Browser(place.as_posix(), (entry,))
     app.run()
