@@ -33,6 +33,7 @@ class Browser(App[None]):
     #keys { dock: bottom; padding: 0 1; height: 1; text-style: reverse; }
     Rows { border: none; padding: 0 1; height: 1fr; background: $background; }
     Rows:focus { border: none; }
+    Rows > .option-list--option-disabled { color: $foreground; }
     Scrolled { border-top: solid $foreground; padding: 0 1; height: auto; }
     #panel { height: 45%; min-height: 13; }
     #about { height: 20%; min-height: 6; }

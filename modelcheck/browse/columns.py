@@ -61,7 +61,7 @@ def program_line(opened: Opened, section: Section, row: Row, width: int) -> str:
             if frame.label == row.broken.label
             and (frame.actor == actor or actor not in opened.actors)
         ]
-        taken = f"{at[0]:>3}" if at else ""
+        taken = f"{at[0]:>8}" if at else ""
     safe, broken = (_step(step, half, row.mark) for step in (row.safe, row.broken))
     return f"{MARKS[row.mark]:<8}{safe}{broken}{taken}"
 

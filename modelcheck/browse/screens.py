@@ -41,7 +41,7 @@ HELP = dedent(
       >                 the step that the panel below shows the state after
       !! x: MISSING     the safe program does x there, and this one does not
       (+) (changed)     a step that the safe program does not have, or has otherwise
-      [e7]              a byte that this step changed
+      [e7]              a byte that this step changed, or what a CPU may see of it
       0f|cc             the CPU may still fetch the byte as 0f, or as cc: its window
       written in step   which step wrote each byte that was run; old: none has yet;
                         same: it cannot be told, since old and new agree in it

@@ -9,7 +9,7 @@ from modelcheck.browse.programs import Contrast, Row, Section, grouped
 from modelcheck.trace.frames import Frame
 
 NUMBERS = 13
-"""Columns before the first lane: a mark, the step, the line of the spec."""
+"""Columns that no lane has: the step, the line of the spec, and a space at the end."""
 
 MANY = 4
 """Actors side by side; of more, each step names its actor in one column."""
@@ -27,7 +27,10 @@ def heading(opened: Opened, width: int) -> str:
     """The names of the columns."""
     names = opened.actors if len(opened.actors) <= MANY else ("who does what",)
     each = _width(len(names), width)
-    return "  step line   " + "".join(name.ljust(each) for name in names).rstrip()
+    return (
+        f"{'step':>4} {'line':>5}".ljust(NUMBERS - 1)
+        + "".join(name.ljust(each) for name in names).rstrip()
+    )
 
 
 def rows(opened: Opened, width: int) -> tuple[Lane, ...]:

@@ -75,7 +75,7 @@ def styled(text: str) -> Text:
     """Text with what brackets and capitals mark in bold; nothing is said by style alone."""
     shown = Text(text, no_wrap=True)
     shown.highlight_regex(r"\[[0-9a-f|]+\]", "bold yellow")
-    shown.highlight_regex(r"VIOLATI?ON|VIOLATES|!! .*|MISSING|MOVED|CHANGED|ADDED", "bold red")
+    shown.highlight_regex(r"VIOLATI?ON|VIOLATES|(?s:!! .*)|MISSING|MOVED|CHANGED|ADDED", "bold red")
     return shown
 
 
