@@ -91,6 +91,27 @@ def test_the_missing_step_stands_where_it_belongs() -> None:
     assert against(shown, WIDTH) == "Unlike base (expected safe): sync-1 is missing"
 
 
+@pytest.mark.parametrize(
+    ("name", "gap", "before", "after"),
+    [
+        ("x86_int3/call-to-call.skip-as-nop", "emulate: MISSING", "find:", "(+) skip"),
+        (
+            "user_membarrier/no-sync-on-switch",
+            "sync_core_before_usermode: MISSING",
+            "switch in:",
+            "runs",
+        ),
+    ],
+)
+def test_what_is_missing_of_any_program_is_shown(
+    name: str, gap: str, before: str, after: str
+) -> None:
+    lines = ["".join(lane.lines) for lane in rows(opened(name), WIDTH)]
+    (at,) = [number for number, line in enumerate(lines) if gap in line]
+    assert before in lines[at - 1]
+    assert after in lines[at + 1]
+
+
 def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     shown = opened("x86_int3/no-sync-1")
     tail = [" ".join(line.split()) for line in panel(shown, 3, WIDTH)]

@@ -3,9 +3,8 @@
 from textwrap import wrap
 
 from modelcheck.browse.entries import Entry
-from modelcheck.browse.opened import Opened
+from modelcheck.browse.opened import Opened, runners
 from modelcheck.browse.programs import Contrast, Row, Section
-from modelcheck.browse.swimlanes import actor_of
 from modelcheck.protocol.steps import Step
 from modelcheck.views.step_text import phrase
 
@@ -54,12 +53,10 @@ def program_line(opened: Opened, section: Section, row: Row, width: int) -> str:
     half = _half(width)
     taken = ""
     if row.broken is not None:
-        actor = actor_of(section.prefix)
         at = [
             frame.number
             for frame in opened.row
-            if frame.label == row.broken.label
-            and (frame.actor == actor or actor not in opened.actors)
+            if frame.label == row.broken.label and frame.actor in runners(section, opened)
         ]
         taken = f"{at[0]:>8}" if at else ""
     safe, broken = (_step(step, half, row.mark) for step in (row.safe, row.broken))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from modelcheck.browse.programs import Contrast, find_contrast
+from modelcheck.browse.programs import Contrast, Section, find_contrast
 from modelcheck.load import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.suite import Suite
@@ -49,6 +49,16 @@ def open_trace(trace: Trace, near: Path | None = None) -> Opened:
     )
     text = dict(_lines(trace, spec)) if spec else {}
     return Opened(trace, row, lanes(trace, row), contrast, text, unread)
+
+
+def runners(section: Section, opened: Opened) -> tuple[str, ...]:
+    """The actors of a trace that run a program."""
+    own = {one.runner for one in opened.contrast.sections} if opened.contrast else set()
+    return tuple(
+        actor
+        for actor in opened.actors
+        if (actor not in own if section.shared else actor == section.runner)
+    )
 
 
 def _find(spec: str, near: Path | None) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.protocol import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.steps import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
 
@@ -31,11 +31,26 @@ class Section:
     rows: tuple[Row, ...]
 
     @property
+    def shared(self) -> bool:
+        """Whether every CPU runs it, over and over, and not one patcher once."""
+        return self.prefix in _SHARED
+
+    @property
+    def runner(self) -> str:
+        """The patcher that runs it; what all CPUs run has none."""
+        return "" if self.shared else self.prefix.rstrip("/") or "patcher"
+
+    @property
     def title(self) -> str:
-        """Who runs it."""
-        return {"": "patcher", "cpu/": "every CPU", "callee/": "the function called"}.get(
-            self.prefix, self.prefix.rstrip("/")
-        )
+        """What it is called on the screen."""
+        return _SHARED.get(self.prefix, self.runner)
+
+
+_SHARED = {
+    HANDLER_PREFIX: "handler",
+    CPU_PREFIX: "every CPU",
+    CALLEE_PREFIX: "the function called",
+}
 
 
 @dataclass(frozen=True)

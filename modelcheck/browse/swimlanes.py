@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
-from modelcheck.browse.opened import Opened
-from modelcheck.browse.programs import Contrast, Row, Section, grouped
+from modelcheck.browse.opened import Opened, runners
+from modelcheck.browse.programs import Row, Section, grouped
 from modelcheck.trace.frames import Frame
 
 NUMBERS = 13
@@ -36,7 +36,7 @@ def heading(opened: Opened, width: int) -> str:
 def rows(opened: Opened, width: int) -> tuple[Lane, ...]:
     """All rows, in `width` columns: each step, and each gap where the safe program has a step."""
     gaps = _gaps(opened)
-    marks = _marks(opened.contrast)
+    marks = _marks(opened)
     found: list[Lane] = []
     for frame in opened.row:
         for actor, text in gaps.get(frame.number, ()):
@@ -89,17 +89,14 @@ def _width(lanes: int, width: int) -> int:
 # What the safe program has and this one has not.
 
 
-def actor_of(prefix: str) -> str:
-    """Who runs a program, by what begins the labels of its steps."""
-    return prefix.rstrip("/") or "patcher"
-
-
-def _marks(contrast: Contrast | None) -> dict[tuple[str, str], str]:
+def _marks(opened: Opened) -> dict[tuple[str, str], str]:
     """By actor and label, a mark for steps that are not in the safe program, or not there."""
     signs = {"added": "(+) ", "moved": "(moved) ", "changed": "(changed) "}
+    contrast = opened.contrast
     return {
-        (actor_of(section.prefix), row.broken.label): signs[row.mark]
+        (actor, row.broken.label): signs[row.mark]
         for section in (contrast.sections if contrast else ())
+        for actor in runners(section, opened)
         for row in section.rows
         if row.broken is not None and row.mark in signs
     }
@@ -108,35 +105,44 @@ def _marks(contrast: Contrast | None) -> dict[tuple[str, str], str]:
 def _gaps(opened: Opened) -> dict[int, list[tuple[str, str]]]:
     """By the step that it comes before, who should have done what there in the safe program.
 
-    Only for actors that run one program of their own once; what comes behind all that they have
-    done is not missed yet.
+    What comes behind all that an actor has done is not missed yet.
     """
     found: dict[int, list[tuple[str, str]]] = {}
-    if opened.contrast is None:
-        return found
-    for section in opened.contrast.sections:
-        actor = actor_of(section.prefix)
-        if actor not in opened.actors:
-            continue
-        pending: list[Row] = []
-        for row in section.rows:
-            if row.broken is None:
-                pending.append(row)
-                continue
-            at = next(
-                (
-                    frame.number
-                    for frame in opened.row
-                    if (frame.actor, frame.label) == (actor, row.broken.label)
-                ),
-                None,
-            )
-            if at is None:
-                continue
-            name = opened.contrast.name
-            found.setdefault(at, []).extend((actor, text) for text in _told(pending, section, name))
-            pending = []
+    for section in opened.contrast.sections if opened.contrast else ():
+        name = opened.contrast.name if opened.contrast else ""
+        for actor in runners(section, opened):
+            place = _place_again if section.shared else _place
+            for at, pending in place(section, [f for f in opened.row if f.actor == actor]):
+                told = ((actor, text) for text in _told(pending, section, name))
+                found.setdefault(at, []).extend(told)
     return found
+
+
+def _place(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[Row]]]:
+    """The gaps in a program that runs once: each before the first step behind it that was done."""
+    pending: list[Row] = []
+    for row in section.rows:
+        if row.broken is None:
+            pending.append(row)
+            continue
+        at = next((frame.number for frame in done if frame.label == row.broken.label), None)
+        if at is not None:
+            yield at, pending
+            pending = []
+
+
+def _place_again(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[Row]]]:
+    """The gaps in what runs over and over: each behind the last time of the step before it."""
+    before, pending = "", list[Row]()
+    for row in (*section.rows, None):
+        if row is not None and row.broken is None:
+            pending.append(row)
+            continue
+        times = [at for at, frame in enumerate(done[:-1]) if frame.label == before]
+        if pending and times:
+            yield done[times[-1] + 1].number, pending
+        if row is not None and row.broken is not None:
+            before, pending = row.broken.label, []
 
 
 def _told(pending: list[Row], section: Section, name: str) -> Iterator[str]:
