@@ -10,7 +10,19 @@ import click
 from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.cli import check, convert, diff, edits, explain, export, graph, prove, specs, traces
+from modelcheck.cli import (
+    browse,
+    check,
+    convert,
+    diff,
+    edits,
+    explain,
+    export,
+    graph,
+    prove,
+    specs,
+    traces,
+)
 from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
 from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
@@ -19,6 +31,7 @@ from modelcheck.trace.trace import TraceError
 from modelcheck.views.files import OutputError
 
 __all__ = [
+    "browse",
     "check",
     "cli",
     "convert",

@@ -1,0 +1,87 @@
+"""A trace with all that the browser shows of it. Knows traces, frames and spec files."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from modelcheck.browse.programs import Contrast, Section, find_contrast
+from modelcheck.load import load_suites
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.suite import Suite
+from modelcheck.trace.frames import Frame, frames, lanes
+from modelcheck.trace.trace import Trace
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A trace, its frames, its actors, and the safe protocol beside it, if that was found.
+
+    `lines` has the text at each place of the spec that a step names, where it could be read;
+    `unread` says why the spec could not be, if so.
+    """
+
+    trace: Trace
+    row: tuple[Frame, ...]
+    actors: tuple[str, ...]
+    contrast: Contrast | None
+    lines: dict[str, str]
+    unread: str = ""
+
+    @property
+    def last(self) -> int:
+        """The number of the step that violates."""
+        return len(self.row) - 1
+
+
+def open_trace(trace: Trace, near: Path | None = None) -> Opened:
+    """Open a trace; its spec is looked for here, and in the folders above `near`.
+
+    The spec is run, as any command does with it. Raises ReplayError for a trace that the machine
+    does not allow.
+    """
+    row = frames(trace)
+    spec = _find(trace.spec, near)
+    suites, unread = _load(spec) if spec else ((), f"{trace.spec}: no such file")
+    contrast = (
+        find_contrast(suites, trace.variant, trace.protocol, trace.configuration)
+        if suites
+        else None
+    )
+    text = dict(_lines(trace, spec)) if spec else {}
+    return Opened(trace, row, lanes(trace, row), contrast, text, unread)
+
+
+def runners(section: Section, opened: Opened) -> tuple[str, ...]:
+    """The actors of a trace that run a program."""
+    own = {one.runner for one in opened.contrast.sections} if opened.contrast else set()
+    return tuple(
+        actor
+        for actor in opened.actors
+        if (actor not in own if section.shared else actor == section.runner)
+    )
+
+
+def _find(spec: str, near: Path | None) -> Path | None:
+    folders = [Path()] + (list(near.resolve().parents) if near else [])
+    return next((path for folder in folders if (path := folder / spec).is_file()), None)
+
+
+@cache
+def _load(spec: Path) -> tuple[tuple[Suite, ...], str]:
+    try:
+        return load_suites(spec), ""
+    except SpecError as error:
+        return (), str(error)
+
+
+def _lines(trace: Trace, spec: Path) -> list[tuple[str, str]]:
+    """The text of each place that a step of the trace was written at."""
+    found = []
+    for place in dict.fromkeys(step.source for step in trace.steps if step.source):
+        file, _, number = place.rpartition(":")
+        try:
+            lines = (spec.parent / Path(file).name).read_text(encoding="utf-8").splitlines()
+            found.append((place, lines[int(number) - 1].strip()))
+        except (OSError, UnicodeDecodeError, IndexError, ValueError):
+            continue
+    return found

@@ -1,0 +1,57 @@
+"""The browse command: look at counterexamples in a terminal, step by step."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from modelcheck.check import Overrides, jobs
+from modelcheck.cli.group import cli
+from modelcheck.cli.options import overrides_options
+from modelcheck.load import load_suites
+from modelcheck.trace.replay import ReplayError
+from modelcheck.trace.trace import TraceError
+
+
+@cli.command("browse")
+@click.argument(
+    "place", type=click.Path(path_type=Path), default=Path("counterexamples"), required=False
+)
+@overrides_options
+def browse_command(place: Path, overrides: Overrides) -> None:
+    """Browse counterexamples in the terminal: a SPEC to check, a trace FILE, or a DIR of them.
+
+    Without an argument, the folder counterexamples. Press ? for help.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(
+            'browse needs a terminal; "show FILE" prints a trace, "check SPEC" a comparison'
+        )
+    # The library takes a while to load, which no other command should wait for.
+    from modelcheck.browse.app import Browser
+    from modelcheck.browse.entries import of_file, of_folder
+    from modelcheck.browse.opened import open_trace
+
+    if place.suffix == ".py":
+        todo = tuple(jobs(load_suites(place), overrides))
+        for job in todo:
+            _ = job.setup  # raises SpecError here rather than on the screen
+        spec = place.as_posix()
+        app = Browser(f"{spec}: checking ...", todo=todo, spec=spec)
+    elif overrides != Overrides():
+        raise click.UsageError("options that choose what to check go with a spec to check")
+    elif place.is_dir():
+        entries, refused = of_folder(place)
+        odd = f"; {len(refused)} files could not be read: {refused[0]}" if refused else ""
+        app = Browser(f"{place}: {len(entries)} counterexamples{odd}", entries)
+    elif not place.exists():
+        raise click.UsageError(f"{place}: not there; name a spec, a trace, or a folder of traces")
+    else:
+        entry = of_file(place)
+        assert entry.trace is not None
+        try:
+            open_trace(entry.trace, place)
+        except ReplayError as error:
+            raise TraceError(f"{place}: not a run of this machine: {error}") from error
+        app = Browser(place.as_posix(), (entry,))
+    app.run()

@@ -1,0 +1,319 @@
+"""The browser: what it shows of each shipped trace, and that its keys lead where they should."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from modelcheck import Cell, Protocol, Site, Suite, wait_until, write
+from modelcheck.browse.app import Browser
+from modelcheck.browse.entries import Entry, of_file, of_folder
+from modelcheck.browse.opened import Opened, open_trace
+from modelcheck.browse.panel import panel
+from modelcheck.browse.programs import align, contrast
+from modelcheck.browse.screens import ListScreen, ProgramsScreen, TextScreen, TraceScreen
+from modelcheck.browse.swimlanes import heading, rows
+from modelcheck.browse.titles import against, verdict
+from modelcheck.browse.widgets import Rows
+from modelcheck.check import Overrides, check, jobs
+from modelcheck.cli import main
+from modelcheck.load import load_suites
+from modelcheck.protocol.steps import flatten
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "counterexamples"
+SIZE = (100, 30)
+WIDTH = 94
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    found, refused = of_folder(SHIPPED)
+    assert not refused
+    return found
+
+
+@cache
+def opened(name: str) -> Opened:
+    entry = of_file(SHIPPED / f"{name}.json")
+    assert entry.trace
+    return open_trace(entry.trace, entry.path)
+
+
+def drive(app: Browser, act: Callable[[Pilot[None]], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.pause()
+            await act(pilot)
+
+    asyncio.run(run())
+
+
+def screen_text(app: Browser) -> list[str]:
+    """What is on the screen, line by line."""
+    lines = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip) for strip in lines]
+
+
+# What is shown.
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda e: f"{e.spec}-{e.path.stem}")
+def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
+    assert entry.trace
+    shown = open_trace(entry.trace, entry.path)
+    lanes = rows(shown, WIDTH)
+    assert [lane.step for lane in lanes if lane.step is not None] == list(range(len(shown.row)))
+    lines = [heading(shown, WIDTH), *against(shown, WIDTH).splitlines()]
+    lines += [line for lane in lanes for line in lane.lines]
+    for frame in shown.row:
+        lines += (about := panel(shown, frame.number, WIDTH + 2))
+        for site in frame.sites:
+            assert not site.changed or any(
+                f"[{site.data[site.changed[0]]:02x}]" in a for a in about
+            )
+    assert max(map(len, lines)) <= WIDTH + 2
+    assert shown.contrast is not None
+    assert shown.contrast.summary
+    assert not shown.contrast.stale
+
+
+def test_the_missing_step_stands_where_it_belongs() -> None:
+    shown = opened("x86_int3/no-sync-1")
+    lines = ["".join(lane.lines) for lane in rows(shown, WIDTH)]
+    (at,) = [number for number, line in enumerate(lines) if "sync-1: MISSING" in line]
+    assert "int3" in lines[at - 1]
+    assert "tail" in lines[at + 1]
+    assert against(shown, WIDTH) == "Unlike base (expected safe): sync-1 is missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "gap", "before", "after"),
+    [
+        ("x86_int3/call-to-call.skip-as-nop", "emulate: MISSING", "find:", "(+) skip"),
+        (
+            "user_membarrier/no-sync-on-switch",
+            "sync_core_before_usermode: MISSING",
+            "switch in:",
+            "runs",
+        ),
+    ],
+)
+def test_what_is_missing_of_any_program_is_shown(
+    name: str, gap: str, before: str, after: str
+) -> None:
+    lines = ["".join(lane.lines) for lane in rows(opened(name), WIDTH)]
+    (at,) = [number for number, line in enumerate(lines) if gap in line]
+    assert before in lines[at - 1]
+    assert after in lines[at + 1]
+
+
+def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
+    shown = opened("x86_int3/no-sync-1")
+    tail = [" ".join(line.split()) for line in panel(shown, 3, WIDTH)]
+    assert 'x86_int3.py:53 write("tail", site, new[1:], at=1),' in tail
+    assert "in memory cc [e7] 44 00 00" in tail
+    assert "every CPU may see 0f|cc [1f|e7] 44 00 00" in tail
+    torn = [" ".join(line.split()) for line in panel(shown, 4, WIDTH)]
+    assert "cpu1 may see 0f|cc [e7] 44 00 00" in torn
+    assert "cpu1 runs 0f e7 44 00 00" in torn
+    assert "written in step old 3 old old same" in torn
+    assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
+
+
+def test_marks_of_a_diff() -> None:
+    base, *_ = load_suites(ROOT / "specs" / "x86_int3.py")
+    protocol = base.protocol
+    edits = {
+        "missing": protocol.without("sync-1"),
+        "moved": protocol.moved("publish", after="tail"),
+        "changed": protocol.replaced("int3", write("int3", protocol.sites[0], b"\xf4")),
+    }
+    for mark in edits:
+        marks = {
+            row.mark
+            for row in align(tuple(flatten(protocol.program)), tuple(flatten(edits[mark].program)))
+        }
+        assert marks == {"same", mark}
+    assert contrast("base", protocol, edits["missing"]).summary == ("sync-1 is missing",)
+    assert contrast("base", protocol, edits["moved"]).summary == (
+        "publish is moved, it belongs first",
+    )
+    assert contrast("base", protocol, protocol).summary == ()
+
+
+def test_a_step_put_into_a_block_is_not_missing() -> None:
+    shown = opened("riscv_ftrace_call_ops/ipi-in-stop-machine")
+    assert shown.contrast is not None
+    assert shown.contrast.summary == ("stop_machine is added",)
+    (section,) = shown.contrast.sections
+    marks = {row.broken.label.split("/")[-1]: row.mark for row in section.rows if row.broken}
+    assert marks["jalr"] == "same"
+    assert marks["release"] == "added"
+
+
+def test_a_loop_and_an_actor_for_each_column() -> None:
+    site = Site("s", b"\x90\x90", b"\xc3\xc3")
+    flag = Cell("flag", 0)
+    protocol = Protocol(
+        "waits",
+        (site,),
+        (write("write", site, b"\xc3"), wait_until("wait", flag, 1)),
+        cells=(flag,),
+        properties=("patch-completes",),
+    )
+    (job,) = jobs((Suite(protocol, cpus=1, fetch=("per-chunk",)),), Overrides())
+    trace = check(job, spec="nowhere.py").trace
+    assert trace is not None
+    assert trace.loop is not None
+    shown = open_trace(trace)
+    lanes = rows(shown, WIDTH)
+    (begin,) = [at for at, lane in enumerate(lanes) if "from here on, for ever" in lane.lines[0]]
+    assert lanes[begin + 1].step == trace.loop + 1
+    assert "and again" in lanes[-1].lines[0]
+    assert "a loop" in verdict(shown)
+
+
+def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
+    text = (SHIPPED / "x86_int3" / "no-sync-1.json").read_text().replace("specs/", "gone/")
+    (tmp_path / "t.json").write_text(text)
+    entry = of_file(tmp_path / "t.json")
+    assert entry.trace
+    shown = open_trace(entry.trace, entry.path)
+    assert shown.contrast is None
+    assert "gone/x86_int3.py: no such file" in against(shown, WIDTH)
+
+
+# The keys.
+
+
+def test_from_the_list_to_the_violation_and_back() -> None:
+    app = Browser("counterexamples", entries())
+
+    async def act(pilot: Pilot[None]) -> None:
+        assert isinstance(app.screen, ListScreen)
+        await pilot.press("j", "j", "k")
+        assert app.screen.query_one(Rows).highlighted == 1
+        await pilot.press("enter")
+        trace = app.screen
+        assert isinstance(trace, TraceScreen)
+        assert trace.opened.trace == entries()[1].trace
+        for key, step in [
+            ("k", 0),
+            ("j", 1),
+            ("down", 2),
+            ("right", 3),
+            ("left", 2),
+            ("up", 1),
+            ("v", trace.opened.last),
+            ("j", trace.opened.last),
+            ("home", 0),
+            ("end", trace.opened.last),
+        ]:
+            await pilot.press(key)
+            await pilot.pause()
+            assert trace.step == step, key
+        await pilot.press("escape")
+        assert isinstance(app.screen, ListScreen)
+        await pilot.press("q")
+        assert not app.is_running or app._exit
+
+    drive(app, act)
+
+
+def test_programs_bug_and_help() -> None:
+    app = Browser("one", (of_file(SHIPPED / "x86_optprobe" / "grace-before-sync.json"),))
+
+    async def act(pilot: Pilot[None]) -> None:
+        assert isinstance(app.screen, TraceScreen)
+        await pilot.press("p")
+        assert isinstance(app.screen, ProgramsScreen)
+        await pilot.press("n")
+        assert any(line.lstrip().startswith("> MOVED") for line in screen_text(app))
+        await pilot.press("p")
+        assert isinstance(app.screen, TraceScreen)
+        for key, word in (("question_mark", "a step forward"), ("b", "grace")):
+            await pilot.press(key)
+            assert isinstance(app.screen, TextScreen)
+            assert word in str(app.screen.query_one("#text", Static).content)
+            await pilot.press("escape")
+        assert isinstance(app.screen, TraceScreen)
+
+    drive(app, act)
+
+
+def test_all_of_it_fits_in_100_by_30() -> None:
+    app = Browser("one", (of_file(SHIPPED / "x86_int3" / "no-sync-1.json"),))
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.press("v")
+        await pilot.pause()
+        text = screen_text(app)
+        assert len(text) == SIZE[1]
+        for words in (
+            "VIOLATES no-torn-instruction",
+            "sync-1 is missing",
+            "!! sync-1: MISSING",
+            ">    4",
+            "in memory",
+            "may see",
+            "written in step",
+            "p safe program",
+        ):
+            assert any(words in line for line in text), words
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert any("esc: back" in line for line in screen_text(app))
+
+    drive(app, act)
+
+
+def test_every_shipped_counterexample_opens_at_its_violation() -> None:
+    app = Browser("one", entries()[:1])
+
+    async def act(pilot: Pilot[None]) -> None:
+        for entry in entries():
+            assert entry.trace
+            trace = TraceScreen(open_trace(entry.trace, entry.path))
+            trace.step = trace.opened.last
+            with app.batch_update():
+                await app.switch_screen(trace)
+                await pilot.pause()
+            text = str(trace.query_one("#panel-text", Static).content)
+            assert "VIOLATION" in text
+
+    drive(app, act)
+
+
+def test_a_fresh_check_fills_the_list() -> None:
+    spec = ROOT / "specs" / "x86_int3.py"
+    wanted = Overrides(variants=("base", "no-sync-1"), cpus=1, fetch=("per-chunk",))
+    todo = tuple(jobs(load_suites(spec)[:1], wanted))
+    app = Browser("checking", todo=todo, spec=spec.as_posix())
+
+    async def act(pilot: Pilot[None]) -> None:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(app.screen, ListScreen)
+        assert [entry.verdict for entry in app.screen.entries] == [
+            "safe for 1 CPU",
+            "no-torn-instruction",
+        ]
+        await pilot.press("enter")
+        assert isinstance(app.screen, ListScreen)
+        await pilot.press("j", "enter")
+        assert isinstance(app.screen, TraceScreen)
+
+    drive(app, act)
+
+
+# The command.
+
+
+def test_without_a_terminal_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["browse", str(SHIPPED)]) == 2
+    assert "needs a terminal" in capsys.readouterr().err
