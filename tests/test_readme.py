@@ -59,7 +59,7 @@ INTERACTIVE = (r"browse",)
 """Commands that wait for somebody to press keys: only their options are looked at."""
 
 PLACEHOLDERS = {
-    "SPEC": "specs/x86_int3_minimal.py",
+    "SPEC": "specs/x86_optprobe.py",
     "FILE": "counterexamples/x86_int3/no-sync-1.json",
 }
 
@@ -108,7 +108,8 @@ def paste(block: str, spec: Path) -> None:
     text = spec.read_text(encoding="utf-8")
     if block.startswith("program=("):
         new = indent(block, "    ")
-        text = re.sub(r"^    program=\(\n.*?^    \),\n", lambda _: new, text, 1, re.S | re.M)
+        program = re.compile(r"^    program=\(\n.*?^    \),\n", re.DOTALL | re.MULTILINE)
+        text = program.sub(lambda _: new, text, count=1)
     else:
         text = text[: text.index("SUITE = ")] + block
     spec.write_text(text, encoding="utf-8")
