@@ -1,36 +1,271 @@
-"""The README shows what the tool really prints, and its commands exist."""
+"""README and docs show what the tool really prints, and every command line in them runs."""
 
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent, indent
+from typing import NamedTuple
 
-from modelcheck.cli import cli
+import pytest
+
+import modelcheck
+from modelcheck import (
+    Cell,
+    Handler,
+    Protocol,
+    Site,
+    api,
+    emulate,
+    iret,
+    lookup,
+    on_each_cpu,
+    store,
+    verify,
+    write,
+)
+from modelcheck.cli import cli, main
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.pytest_plugin import Checker
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+
+NOT_HERE_YET = (
+    r"explain ",
+    r"prove --any-bytes ",
+    r"museum",
+    r"browse",
+    r"specs/$",
+    r".* --html ",
+    r"browse-.*\.svg",
+)
+"""Commands, and pictures, of branches that are not merged. Delete a line when its branch is, and
+this tuple when it is empty."""
+
+SLOW = (
+    r"specs/x86_int3.py --variant base --cpus [45] ",
+    r"specs/x86_int3.py --chunk 8",
+    r"specs/x86_int3.py --json ",
+    r"specs/$",
+    r"museum",
+    r".* --html ",
+)
+"""Commands that take several seconds: they run with -m slow only."""
+
+INTERACTIVE = (r"browse",)
+"""Commands that wait for somebody to press keys: only their options are looked at."""
+
+PLACEHOLDERS = {
+    "SPEC": "specs/x86_optprobe.py",
+    "FILE": "counterexamples/x86_int3/no-sync-1.json",
+}
+
+ITEM = re.compile(
+    r"^    (?P<line>python -m modelcheck .*)$"
+    r"|`(?P<inline>python -m modelcheck [^`\n]*)`"
+    r"|^    (?P<paste>(?:program=\(|SUITE = ).*\n(?:    .*\n)*)",
+    re.MULTILINE,
+)
+"""What a reader of a page does: run a command, or change the spec."""
+
+
+class Command(NamedTuple):
+    """The arguments of a command line, and the exit code that the page says it has."""
+
+    words: tuple[str, ...]
+    code: int
+
+    def among(self, patterns: tuple[str, ...]) -> bool:
+        return any(re.match(pattern, " ".join(self.words)) for pattern in patterns)
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[str]:
+    """The indented blocks of a page; a blank line ends a block."""
+    return [dedent(block) for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)]
+
+
+def items(text: str) -> Iterator[Command | str]:
+    """What to do on a page, from top to bottom: commands, and blocks to paste."""
+    for item in ITEM.finditer(text):
+        if item["paste"]:
+            yield dedent("    " + item["paste"])
+            continue
+        line, _, comment = (item["line"] or item["inline"]).partition(" #")
+        code = re.search(r"exit code (\d)", comment)
+        words = line.replace("'", "").split()[3:]
+        yield Command(tuple(PLACEHOLDERS.get(w, w) for w in words), int(code[1]) if code else 0)
+
+
+def paste(block: str, spec: Path) -> None:
+    """Put a block in the place of what the spec has there, as the tutorial tells its reader to."""
+    text = spec.read_text(encoding="utf-8")
+    if block.startswith("program=("):
+        new = indent(block, "    ")
+        program = re.compile(r"^    program=\(\n.*?^    \),\n", re.DOTALL | re.MULTILINE)
+        text = program.sub(lambda _: new, text, count=1)
+    else:
+        text = text[: text.index("SUITE = ")] + block
+    spec.write_text(text, encoding="utf-8")
+
+
+def plain(line: str) -> str:
+    """A line of output without times, and however wide its columns are."""
+    return " ".join(re.sub(r"\d+\.\d\ds|─+", "", line).split())
+
+
+@pytest.fixture
+def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run commands in a folder with specs and counterexamples of its own."""
+    for name in ("specs", "counterexamples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
+    code = main(list(command.words))
+    captured = capsys.readouterr()
+    assert code == command.code, f"{' '.join(command.words)}\n{captured.out}{captured.err}"
+    return captured.out
+
+
+def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, ...]) -> str:
+    """Do what a page says, and give all that was printed."""
+    printed = ""
+    for item in items(read(page)):
+        if isinstance(item, Command):
+            printed += "" if item.among(left_out) else run(item, capsys)
+        elif page.stem == "tutorial":
+            paste(item, Path("my_protocol.py"))
+    return printed
+
+
+@pytest.mark.usefixtures("_copy")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = follow(page, capsys, NOT_HERE_YET + INTERACTIVE + SLOW)
+    if page.stem in ("tutorial", "reading-a-trace"):
+        lines = {plain(line) for line in printed.splitlines()}
+        output = [b for b in blocks(read(page)) if not re.match("python -m|program=|SUITE = ", b)]
+        assert output
+        assert [line for b in output for line in b.splitlines() if plain(line) not in lines] == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_copy")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_slow_commands_run_too(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    follow(page, capsys, NOT_HERE_YET + INTERACTIVE)
+
+
+def test_every_command_and_option_shown_exists() -> None:
+    for page in PAGES:
+        for item in items(read(page)):
+            if isinstance(item, Command) and not item.among(NOT_HERE_YET):
+                name = item.words[0] if item.words[0] in cli.commands else "check"
+                known = {flag for option in cli.commands[name].params for flag in option.opts}
+                shown = {word for word in item.words if word.startswith("--")}
+                assert shown <= known | {"--help"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)]*)\)", read(page)):
+            here_yet = not any(re.search(pattern, link) for pattern in NOT_HERE_YET)
+            assert (page.parent / link).is_file() is here_yet, link
+
+
+@pytest.mark.usefixtures("_copy")
+def test_the_table_shown_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = {plain(line) for line in run(Command(("specs/x86_int3.py",), 0), capsys).splitlines()}
+    table = next(b for b in blocks(read(README)) if "nop-to-call\n" in b)
+    assert "tail-any-order" in table
+    assert [line for line in table.splitlines() if plain(line) not in printed] == []
 
 
 def test_the_trace_shown_is_the_committed_one() -> None:
-    text = (ROOT / "counterexamples" / "x86_int3" / "no-sync-1.txt").read_text(encoding="utf-8")
+    text = read(ROOT / "counterexamples" / "x86_int3" / "no-sync-1.txt")
     shown = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
-    assert shown in README
+    assert shown in read(README)
+
+
+def test_the_program_shown_is_the_specs() -> None:
+    block = next(b for b in blocks(read(README)) if b.startswith("program=("))
+    spec = read(ROOT / "specs" / "x86_int3.py")
+    assert "".join(block.split()) in "".join(spec.split())
 
 
 def test_every_model_and_property_is_explained() -> None:
     for name in (*MODELS, *PROPERTIES):
-        assert f"`{name}`" in README
+        assert f"`{name}`" in read(README)
+    for name in MODELS:
+        assert f"**`{name}`**" in read(ROOT / "docs" / "fetch-models.md")
 
 
-def test_every_command_and_option_shown_exists() -> None:
-    for line in re.findall(r"^    python -m modelcheck (.*)$", README, re.MULTILINE):
-        words = line.partition(" #")[0].split()
-        name = words[0] if words[0] in cli.commands else "check"
-        known = {flag for parameter in cli.commands[name].params for flag in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known
+def test_every_name_that_specs_can_use_is_explained() -> None:
+    page = read(ROOT / "docs" / "writing-a-spec.md")
+    assert [name for name in modelcheck.__all__ if f"`{name}`" not in page] == []
 
 
-def test_the_program_shown_is_the_specs() -> None:
-    spec = (ROOT / "specs" / "x86_int3.py").read_text(encoding="utf-8")
-    block = README[README.index("    program=(") : README.index("Every step has a label")].rstrip()
-    assert "".join(block.split()) in "".join(spec.split())
+def test_the_python_shown_runs() -> None:
+    page = read(ROOT / "docs" / "from-python.md")
+    example = page[page.index("    from modelcheck") : page.index("The settings are")].rstrip()
+    assert example in str(api.__doc__)
+    test = next(b for b in blocks(page) if b.startswith("def test_"))
+    assert indent(test, "    ") in read(README)
+    names = {"protocol": int3()}
+    exec(test, names)
+    names["test_my_protocol"](Checker())
+
+
+def int3() -> Protocol:
+    """A protocol that the test shown is about."""
+    site = Site("foo", b"\x0f\x1f", b"\xe8\xe7")
+    entry = Cell("entry")
+    return Protocol(
+        "int3",
+        (site,),
+        (
+            store("publish", entry, "foo"),
+            write("int3", site, b"\xcc"),
+            on_each_cpu("sync-1"),
+            write("tail", site, b"\xe7", at=1),
+            on_each_cpu("sync-2"),
+            write("head", site, b"\xe8"),
+        ),
+        Handler(b"\xcc", (lookup("find", entry), emulate("emulate", entry), iret("iret"))),
+        (entry,),
+    )
+
+
+def test_the_picture_of_the_fetch_models_is_right() -> None:
+    """What docs/fetch-models.svg says of its five models, asked of the machine."""
+    base = int3().without("sync-2")
+    (site,) = base.sites
+    at_once = Protocol("at once", (site,), (write("both", site, site.new, order="single"),))
+
+    def violated(protocol: Protocol, name: str, model: str, chunk: int) -> bool:
+        outcome = verify(protocol, cpus=1, fetch=model, chunk=chunk, properties=(name,))
+        return outcome.violated == name
+
+    says = {
+        model: (
+            violated(base, "visible-after-return", model, 1),  # cc is still fetched
+            violated(base, "no-torn-instruction", model, 1),  # e8 1f
+            violated(at_once, "per-cpu-monotone", model, 2),  # older after newer
+        )
+        for model in ("coherent", "store-order", "per-chunk", "incoherent")
+    }
+    assert says == {
+        "coherent": (False, False, False),
+        "store-order": (True, False, False),
+        "per-chunk": (True, True, False),
+        "incoherent": (True, True, True),
+    }
+    assert violated(at_once, "no-unpermitted-modification", "strict", 2)
