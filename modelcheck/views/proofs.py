@@ -30,7 +30,7 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
     if unproved:
         parts.append(
             Text(
-                f"Not proved: {', '.join(unproved)}, which no invariant can show; checked with up "
+                f"* Not proved: {', '.join(unproved)}, which no invariant can show; checked with up "
                 f"to {MOST_LIVE} CPUs.",
                 style="yellow",
             )
@@ -72,7 +72,7 @@ def _table(proofs: list[Proof]) -> Table:
 def _verdict(proof: Proof) -> Text:
     match proof.verdict:
         case Verdict.SAFE:
-            return Text("proved", style="green")
+            return Text("proved*" if proof.unproved else "proved", style="green")
         case Verdict.VIOLATED:
             return Text(f"N = {proof.cpus}", style="red")
         case _:
