@@ -299,7 +299,8 @@ def test_a_wrong_spec_is_told_with_its_line(
     ("arguments", "message"),
     [
         (["nosuch.py"], "nosuch.py: no such file"),
-        (["."], "is a folder"),
+        (["list", "."], "is a folder"),
+        ([".."], "no spec files here"),
         (["proove", INT3], "'proove' is neither a command nor a spec; the commands are: check"),
         ([INT3, "--variant", "no-sync-9"], "no variant named 'no-sync-9'"),
         ([INT3, "--cpus", "0"], "0 CPUs"),

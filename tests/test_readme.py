@@ -33,18 +33,6 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 
-NOT_HERE_YET = (
-    r"explain ",
-    r"prove --any-bytes ",
-    r"museum",
-    r"browse",
-    r"specs/$",
-    r".* --html ",
-    r"browse-.*\.svg",
-)
-"""Commands, and pictures, of branches that are not merged. Delete a line when its branch is, and
-this tuple when it is empty."""
-
 SLOW = (
     r"specs/x86_int3.py --variant base --cpus [45] ",
     r"specs/x86_int3.py --chunk 8",
@@ -149,7 +137,7 @@ def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, 
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    printed = follow(page, capsys, NOT_HERE_YET + INTERACTIVE + SLOW)
+    printed = follow(page, capsys, INTERACTIVE + SLOW)
     if page.stem in ("tutorial", "reading-a-trace"):
         lines = {plain(line) for line in printed.splitlines()}
         output = [b for b in blocks(read(page)) if not re.match("python -m|program=|SUITE = ", b)]
@@ -161,13 +149,13 @@ def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_slow_commands_run_too(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    follow(page, capsys, NOT_HERE_YET + INTERACTIVE)
+    follow(page, capsys, INTERACTIVE)
 
 
 def test_every_command_and_option_shown_exists() -> None:
     for page in PAGES:
         for item in items(read(page)):
-            if isinstance(item, Command) and not item.among(NOT_HERE_YET):
+            if isinstance(item, Command):
                 name = item.words[0] if item.words[0] in cli.commands else "check"
                 known = {flag for option in cli.commands[name].params for flag in option.opts}
                 shown = {word for word in item.words if word.startswith("--")}
@@ -177,8 +165,7 @@ def test_every_command_and_option_shown_exists() -> None:
 def test_every_link_leads_somewhere() -> None:
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)]*)\)", read(page)):
-            here_yet = not any(re.search(pattern, link) for pattern in NOT_HERE_YET)
-            assert (page.parent / link).is_file() is here_yet, link
+            assert (page.parent / link).is_file(), link
 
 
 @pytest.mark.usefixtures("_copy")

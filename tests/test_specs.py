@@ -10,6 +10,7 @@ from modelcheck.check import Overrides, Result, check, jobs, kept_traces
 from modelcheck.load import load_suites
 from modelcheck.machine.fetch import MODELS
 from modelcheck.trace.trace import to_json
+from modelcheck.views.markdown import overview, to_markdown
 from modelcheck.views.trace_text import to_text
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +46,12 @@ def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
         fresh[f"{found[number].job.name}.txt"] = to_text(trace)
     committed = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert committed == fresh
+
+
+def test_the_tables_of_verdicts_are_those_of_the_specs() -> None:
+    checked = [(spec.relative_to(ROOT), results(spec)) for spec in SPECS]
+    assert (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8") == to_markdown(checked)
+    assert overview(checked) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 LARGE = (

@@ -1,33 +1,52 @@
-"""The check command: compare a protocol with its variants."""
+"""The check command: compare a protocol with its variants, or check a folder of specs."""
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
-from modelcheck.check import Job, Overrides, Result, check, jobs, kept_traces
+from modelcheck.check import Overrides, Result, kept_traces
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
     MINIMUM_WIDTH,
     NOT_AS_EXPECTED,
+    WRONG_INPUT,
     cli,
     err,
     out,
 )
 from modelcheck.cli.options import explorer_options, limits_options, overrides_options
-from modelcheck.explore.any_number import INTERRUPTED
+from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
 from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict
-from modelcheck.load import load_suites
-from modelcheck.prove import safe_for_any_number
-from modelcheck.views import comparison, report, trace_text
+from modelcheck.views import comparison, report, summary, trace_text
 from modelcheck.views.files import OutputError, check_writable, write_text, write_trace
-from modelcheck.views.progress import progress_line
+from modelcheck.views.junit import to_junit
+from modelcheck.views.markdown import to_markdown
+from modelcheck.views.sarif import to_sarif
 from modelcheck.views.sources import sources
+
+FORMATS = {
+    "json": "the results as JSON",
+    "html": "verdicts and traces as a page to look at in a browser",
+    "junit": "the verdicts as JUnit XML, for CI systems",
+    "sarif": "what is not as expected as SARIF 2.1.0, for code hosts",
+    "markdown": "a table of all verdicts in Markdown",
+}
+
+
+def _outputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each format, as `html`, `json` and so on."""
+    for name, what in reversed(FORMATS.items()):
+        command = click.option(f"--{name}", help=f"Write {what} to this file; - for stdout.")(
+            command
+        )
+    return command
 
 
 @cli.command("check")
@@ -43,57 +62,62 @@ from modelcheck.views.sources import sources
     show_default=True,
     help="Where counterexamples are written, in a folder for each spec.",
 )
-@click.option("--json", "json_file", help="Write the results as JSON to this file; - for stdout.")
 @click.option(
-    "--html",
-    "html_file",
-    type=click.Path(path_type=Path),
-    help="Write verdicts and traces to this file, as a page to look at in a browser.",
+    "--jobs", type=click.IntRange(1), help="Specs of a folder to check at a time; all cores."
 )
+@_outputs
 def check_command(
     spec: Path,
     overrides: Overrides,
     limits: Limits,
     choice: Choice,
     folder: Path,
-    json_file: str | None,
-    html_file: Path | None,
+    jobs: int | None,
+    **files: str | None,
 ) -> None:
-    """Check a protocol and its variants, and compare them in one table."""
-    todo = list(jobs(load_suites(spec), overrides))
-    folder = folder / spec.stem
-    check_writable(folder)
-    if json_file not in (None, "-"):
-        check_writable(Path(str(json_file)).absolute().parent)
-    if html_file is not None:
-        check_writable(html_file.absolute().parent)
-    results = _run(todo, spec.as_posix(), limits, choice)
+    """Check a protocol and its variants, and compare them in one table.
 
-    console = err if json_file == "-" else out
-    kept: dict[int, Path] = {}
+    SPEC may be a folder: all specs in it are then checked side by side, and summed up.
+    """
+    wanted = {name: file for name, file in files.items() if file is not None}
+    if list(wanted.values()).count("-") > 1:
+        raise click.UsageError("only one format can go to stdout; name a file for the other")
+    settings = Settings(overrides, limits, choice)
+    specs = specs_in(spec) if spec.is_dir() else [spec]
+    root = spec if spec.is_dir() else spec.parent
+    check_writable(folder)
+    for file in wanted.values():
+        if file != "-":
+            check_writable(Path(file).absolute().parent)
+    runs = run_specs(specs, settings, jobs) if spec.is_dir() else [run_spec(spec, settings)]
+
+    console = err if "-" in wanted.values() else out
+    # A table that is cut off says less than one that a narrow terminal wraps.
+    console.width = max(console.width, MINIMUM_WIDTH)
     failure: OutputError | None = None
-    try:
-        for number, trace in kept_traces(results).items():
-            kept[number] = write_trace(folder, results[number].job.name, trace)
-    except OutputError as error:
-        failure = error
-    document = json.dumps(comparison.to_document(spec.as_posix(), results, kept), indent=1)
-    try:
-        if json_file == "-":
-            click.echo(document)
-        elif json_file is not None:
-            write_text(Path(json_file), document + "\n")
-        if html_file is not None:
-            write_text(html_file, report.render([checked(spec, results)]))
-    except OutputError as error:
-        failure = failure or error
-    _show(console, spec.as_posix(), results, kept)
-    if len(results) < len(todo):
-        missing = len(todo) - len(results)
-        console.print(f"INTERRUPTED   {missing} of {len(todo)} were not decided", style="yellow")
+    kept: dict[Path, dict[int, Path]] = {}
+    for run in runs:
+        try:
+            kept[run.spec] = _write_traces(folder / run.spec.relative_to(root).with_suffix(""), run)
+        except OutputError as error:
+            failure = failure or error
+    for name, file in wanted.items():
+        text = _rendered(name, runs, kept, single=not spec.is_dir())
+        try:
+            click.echo(text, nl=False) if file == "-" else write_text(Path(file), text)
+        except OutputError as error:
+            failure = failure or error
+    if spec.is_dir():
+        console.print(summary.render(_pairs(runs), _errors(runs)))
+    else:
+        _show(console, runs[0], kept.get(spec, {}))
+    missing = sum(run.planned - len(run.results) for run in runs)
+    if missing:
+        whole = sum(run.planned for run in runs)
+        console.print(Text(f"INTERRUPTED   {missing} of {whole} were not decided", "yellow"))
     if failure is not None:
         raise failure
-    sys.exit(_exit_code(results, len(todo)))
+    sys.exit(_exit_code(runs))
 
 
 def checked(spec: Path, results: list[Result]) -> report.Checked:
@@ -102,43 +126,58 @@ def checked(spec: Path, results: list[Result]) -> report.Checked:
     return report.Checked(spec.as_posix(), results, traces, sources(spec, list(traces.values())))
 
 
-def _run(todo: list[Job], spec: str, limits: Limits, choice: Choice) -> list[Result]:
-    """Run the jobs in turn, and try to prove what is not violated for any number of CPUs.
-
-    Ctrl-C ends the run under way as inconclusive, and drops the rest.
-    """
-    results: list[Result] = []
-    for job in todo:
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            try:
-                results.append(check(job, spec=spec, limits=limits, watcher=watcher, choice=choice))
-                if results[-1].reason == INTERRUPTED:
-                    break
-                if results[-1].verdict is not Verdict.VIOLATED:
-                    run = job.variant.protocol, job.configuration
-                    proved = safe_for_any_number(*run, limits, watcher)
-                    results[-1] = replace(results[-1], any_number=proved)
-            except KeyboardInterrupt:
-                break
-    return results
+def _pairs(runs: list[SpecRun]) -> list[tuple[Path, list[Result]]]:
+    return [(run.spec, run.results) for run in runs if run.error is None]
 
 
-def _show(console: Console, spec: str, results: list[Result], kept: dict[int, Path]) -> None:
-    # A table that is cut off says less than one that a narrow terminal wraps.
-    console.width = max(console.width, MINIMUM_WIDTH)
-    console.print(comparison.render(spec, results, kept))
-    if len({result.job.variant.name for result in results}) == 1:
-        for trace in list(kept_traces(results).values())[:1]:
+def _errors(runs: list[SpecRun]) -> list[str]:
+    return [run.error for run in runs if run.error is not None]
+
+
+def _write_traces(folder: Path, run: SpecRun) -> dict[int, Path]:
+    """The files of the counterexamples kept. Raises OutputError."""
+    return {
+        number: write_trace(folder, run.results[number].job.name, trace)
+        for number, trace in kept_traces(run.results).items()
+    }
+
+
+def _rendered(
+    name: str, runs: list[SpecRun], kept: dict[Path, dict[int, Path]], *, single: bool
+) -> str:
+    match name:
+        case "html":
+            return report.render([checked(spec, results) for spec, results in _pairs(runs)])
+        case "junit":
+            return to_junit(_pairs(runs), _errors(runs))
+        case "sarif":
+            return to_sarif(_pairs(runs), _errors(runs))
+        case "markdown":
+            return to_markdown(_pairs(runs))
+    documents = [
+        comparison.to_document(spec.as_posix(), results, kept.get(spec, {}))
+        for spec, results in _pairs(runs)
+    ]
+    return json.dumps(documents[0] if single else documents, indent=1) + "\n"
+
+
+def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
+    console.print(comparison.render(run.spec.as_posix(), run.results, kept))
+    if len({result.job.variant.name for result in run.results}) == 1:
+        for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
             console.print(trace_text.render(trace))
 
 
-def _exit_code(results: list[Result], planned: int) -> int:
+def _exit_code(runs: list[SpecRun]) -> int:
+    if _errors(runs):
+        return WRONG_INPUT
+    results = [result for run in runs for result in run.results]
     if any(
         not result.as_expected and result.verdict is not Verdict.INCONCLUSIVE for result in results
     ):
         return NOT_AS_EXPECTED
-    if len(results) < planned or any(not result.as_expected for result in results):
+    short = any(len(run.results) < run.planned for run in runs)
+    if short or any(not result.as_expected for result in results):
         return INCONCLUSIVE
     return AS_EXPECTED

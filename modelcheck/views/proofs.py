@@ -30,8 +30,8 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
     if unproved:
         parts.append(
             Text(
-                f"* Not proved: {', '.join(unproved)}, which no invariant can show; checked with up "
-                f"to {MOST_LIVE} CPUs.",
+                f"* Not proved: {', '.join(unproved)}, which no invariant can show; checked with "
+                f"up to {MOST_LIVE} CPUs.",
                 style="yellow",
             )
         )

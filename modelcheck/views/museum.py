@@ -1,0 +1,50 @@
+"""Real bugs as a table: when, where, what it was called, and what it violates. Knows results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelcheck.check import Result
+from modelcheck.views.trace_text import plural
+
+
+class Exhibit(NamedTuple):
+    """A variant that was a real bug, and what a check of it found."""
+
+    spec: Path
+    result: Result
+
+
+def render(exhibits: Sequence[Exhibit]) -> RenderableType:
+    """The bugs, oldest first; the counterexamples have their stories."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("date", no_wrap=True)
+    table.add_column("project and title", ratio=1)
+    table.add_column("violates", overflow="fold")
+    table.add_column("steps", justify="right")
+    for spec, result in sorted(exhibits, key=lambda exhibit: _bug_date(exhibit)):
+        bug = result.job.variant.bug
+        assert bug is not None
+        title = Text(f"{bug.project}: ", "dim")
+        title.append(bug.title, "not dim")
+        title.append(f" ({bug.reference})\n", "dim")
+        title.append(f"{spec.stem}/{result.job.name}.json", "dim")
+        steps = str(len(result.trace.steps)) if result.trace else ""
+        table.add_row(bug.date, title, result.violated or Text("nothing", "bold red"), steps)
+    return Group(
+        table,
+        Text(
+            f"\n{plural(len(exhibits), 'bug')}. Their stories: python -m modelcheck show "
+            "counterexamples/FILE"
+        ),
+    )
+
+
+def _bug_date(exhibit: Exhibit) -> str:
+    bug = exhibit.result.job.variant.bug
+    return bug.date if bug else ""

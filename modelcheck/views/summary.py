@@ -1,0 +1,61 @@
+"""Many specs in one table, and what stands out in them. Knows results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelcheck.check import Result
+from modelcheck.explore.verdict import Verdict
+from modelcheck.views.comparison import remarks
+from modelcheck.views.trace_text import plural
+
+
+def render(
+    checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[str]
+) -> RenderableType:
+    """A line for each spec, then what is not as expected, and what could not be checked."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("spec", no_wrap=True)
+    for name in ("verdicts", "safe", "violated", "inconclusive", "surprises", "states", "time"):
+        table.add_column(name, justify="right")
+    parts: list[RenderableType] = [table, Text()]
+    for spec, results in checked:
+        count = _counts(results)
+        table.add_row(
+            Text(spec.stem),
+            str(len(results)),
+            *(str(count[verdict]) for verdict in Verdict),
+            Text(str(count["surprises"]), "bold red" if count["surprises"] else ""),
+            f"{sum(result.states for result in results):,}",
+            f"{sum(result.seconds for result in results):.1f}s",
+        )
+    for spec, results in checked:
+        noted = remarks(results)
+        if noted:
+            parts += [Text(spec.as_posix(), "bold"), *noted, Text()]
+    parts += [Text(f"NOT CHECKED   {error}", "bold red") for error in errors]
+    every = [result for _, results in checked for result in results]
+    surprises = sum(_surprising(result) for result in every)
+    parts.append(
+        Text(
+            f"{plural(len(checked), 'spec')}, {plural(len(every), 'verdict')}, "
+            + (f"{surprises} not as expected." if surprises else "none against expectation.")
+        )
+    )
+    return Group(*parts)
+
+
+def _counts(results: Sequence[Result]) -> dict[str, int]:
+    count: dict[str, int] = dict.fromkeys((*Verdict, "surprises"), 0)
+    for result in results:
+        count[result.verdict] += 1
+        count["surprises"] += _surprising(result)
+    return count
+
+
+def _surprising(result: Result) -> bool:
+    return not result.as_expected and result.verdict is not Verdict.INCONCLUSIVE
