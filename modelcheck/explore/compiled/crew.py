@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from types import CodeType, FunctionType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,6 +17,7 @@ class Crew:
         self.stop = False
         """Tells the work under way to return soon."""
         self._pool = ThreadPoolExecutor(size) if size > 1 else None
+        self._known: set[CodeType] = set()
 
     def run(self, work: Callable[[int], None], *, together: bool = True) -> None:
         """Call work(number) in each thread, or in the caller's own alone, and wait for all.
@@ -25,6 +27,14 @@ class Crew:
         self.stop = False
         if self._pool is None or not together:
             work(0)
+            return
+        assert isinstance(work, FunctionType)
+        if work.__code__ not in self._known:
+            # What work compiles when it is first called is compiled here: Numba loads parts of
+            # itself then, which several threads must not do at a time.
+            self._known.add(work.__code__)
+            for number in range(self.size):
+                work(number)
             return
         running = [self._pool.submit(work, number) for number in range(self.size)]
         interrupted: KeyboardInterrupt | None = None
