@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "counterexamples"
 SIZE = (100, 30)
 WIDTH = 94
+UNLIKE = ("stop-machine",)
+"""Protocols of which the specs have nothing safe that is like them."""
 
 
 @cache
@@ -77,9 +79,11 @@ def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
                 f"[{site.data[site.changed[0]]:02x}]" in a for a in about
             )
     assert max(map(len, lines)) <= WIDTH + 2
-    assert shown.contrast is not None
-    assert shown.contrast.summary
-    assert not shown.contrast.stale
+    if shown.contrast is None:
+        assert entry.variant == "base" or entry.protocol in UNLIKE
+    else:
+        assert shown.contrast.summary
+        assert not shown.contrast.stale
 
 
 def test_the_missing_step_stands_where_it_belongs() -> None:
@@ -154,6 +158,13 @@ def test_a_step_put_into_a_block_is_not_missing() -> None:
     marks = {row.broken.label.split("/")[-1]: row.mark for row in section.rows if row.broken}
     assert marks["jalr"] == "same"
     assert marks["release"] == "added"
+
+
+def test_what_is_put_beside_is_expected_safe_in_all_that_it_watches() -> None:
+    # The spec's ipi-in-stop-machine is nearest to it, but has a deadlock, which this one watches
+    # not; and there is nothing to say of a program that enables beside one that disables.
+    assert opened("riscv_ftrace_call_ops/stop-machine.base").contrast is None
+    assert opened("user_xray/base").contrast is None
 
 
 def test_a_loop_and_an_actor_for_each_column() -> None:
