@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -197,6 +198,16 @@ def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
     shown = open_trace(entry.trace, entry.path)
     assert shown.contrast is None
     assert "gone/x86_int3.py: no such file" in against(shown, WIDTH)
+
+
+def test_a_file_that_is_no_spec_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "wipe.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    entry = of_file(SHIPPED / "x86_int3" / "no-sync-1.json")
+    assert entry.trace
+    shown = open_trace(replace(entry.trace, spec=str(tmp_path / "wipe.py")))
+    assert shown.contrast is None
+    assert "was not run" in shown.unread
+    assert not (tmp_path / "ran").exists()
 
 
 # The keys.

@@ -37,9 +37,10 @@ def against(opened: Opened, width: int) -> str:
     """What differs from the safe protocol; at most two lines."""
     contrast = opened.contrast
     if contrast is None:
-        return f"No safe program to compare with: {opened.unread or NOTHING_AKIN}"
-    stale = " (the spec has changed since)" if contrast.stale else ""
-    text = f"Unlike {contrast.name} (expected safe){stale}: " + "; ".join(contrast.summary)
+        text = f"No safe program to compare with: {opened.unread or NOTHING_AKIN}"
+    else:
+        stale = " (the spec has changed since)" if contrast.stale else ""
+        text = f"Unlike {contrast.name} (expected safe){stale}: " + "; ".join(contrast.summary)
     lines = wrap(text, width, subsequent_indent="  ")
     return "\n".join(lines if len(lines) <= 2 else [lines[0], lines[1][: width - 8] + " ... (p)"])
 
