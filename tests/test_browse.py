@@ -130,6 +130,13 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
 
 
+def test_the_middle_of_an_instruction_is_not_decoded_as_one() -> None:
+    shown = opened("x86_optprobe/unoptimise.flag-before-text")
+    text = " ".join(" ".join(panel(shown, shown.last, WIDTH)).split())
+    assert "torn: out 0x57, eax (old: inside jmp" in text
+    assert "(new: mov rbp, rsp)" in text
+
+
 def test_marks_of_a_diff() -> None:
     base, *_ = load_suites(ROOT / "specs" / "x86_int3.py")
     protocol = base.protocol
