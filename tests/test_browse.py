@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "counterexamples"
 SIZE = (100, 30)
 WIDTH = 94
+UNLIKE = ("stop-machine",)
+"""Protocols of which the specs have nothing safe that is like them."""
 
 
 @cache
@@ -77,9 +80,11 @@ def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
                 f"[{site.data[site.changed[0]]:02x}]" in a for a in about
             )
     assert max(map(len, lines)) <= WIDTH + 2
-    assert shown.contrast is not None
-    assert shown.contrast.summary
-    assert not shown.contrast.stale
+    if shown.contrast is None:
+        assert entry.variant == "base" or entry.protocol in UNLIKE
+    else:
+        assert shown.contrast.summary
+        assert not shown.contrast.stale
 
 
 def test_the_missing_step_stands_where_it_belongs() -> None:
@@ -125,6 +130,13 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
 
 
+def test_the_middle_of_an_instruction_is_not_decoded_as_one() -> None:
+    shown = opened("x86_optprobe/unoptimise.flag-before-text")
+    text = " ".join(" ".join(panel(shown, shown.last, WIDTH)).split())
+    assert "torn: out 0x57, eax (old: inside jmp" in text
+    assert "(new: mov rbp, rsp)" in text
+
+
 def test_marks_of_a_diff() -> None:
     base, *_ = load_suites(ROOT / "specs" / "x86_int3.py")
     protocol = base.protocol
@@ -154,6 +166,13 @@ def test_a_step_put_into_a_block_is_not_missing() -> None:
     marks = {row.broken.label.split("/")[-1]: row.mark for row in section.rows if row.broken}
     assert marks["jalr"] == "same"
     assert marks["release"] == "added"
+
+
+def test_what_is_put_beside_is_expected_safe_in_all_that_it_watches() -> None:
+    # The spec's ipi-in-stop-machine is nearest to it, but has a deadlock, which this one watches
+    # not; and there is nothing to say of a program that enables beside one that disables.
+    assert opened("riscv_ftrace_call_ops/stop-machine.base").contrast is None
+    assert opened("user_xray/base").contrast is None
 
 
 def test_a_loop_and_an_actor_for_each_column() -> None:
@@ -186,6 +205,16 @@ def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
     shown = open_trace(entry.trace, entry.path)
     assert shown.contrast is None
     assert "gone/x86_int3.py: no such file" in against(shown, WIDTH)
+
+
+def test_a_file_that_is_no_spec_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "wipe.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    entry = of_file(SHIPPED / "x86_int3" / "no-sync-1.json")
+    assert entry.trace
+    shown = open_trace(replace(entry.trace, spec=str(tmp_path / "wipe.py")))
+    assert shown.contrast is None
+    assert "was not run" in shown.unread
+    assert not (tmp_path / "ran").exists()
 
 
 # The keys.

@@ -1,5 +1,6 @@
 """A trace with all that the browser shows of it. Knows traces, frames and spec files."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,10 +35,11 @@ class Opened:
 
 
 def open_trace(trace: Trace, near: Path | None = None) -> Opened:
-    """Open a trace; its spec is looked for here, and in the folders above `near`.
+    """Open a trace; its spec is looked for here, and from where `near` is in counterexamples/.
 
-    The spec is run, as any command does with it. Raises ReplayError for a trace that the machine
-    does not allow.
+    The spec is run to load it, as any command does, but only a file that imports modelcheck: which
+    file that is, the trace says, and it may have come from anywhere. Raises ReplayError for a trace
+    that the machine does not allow.
     """
     row = frames(trace)
     spec = _find(trace.spec, near)
@@ -62,15 +64,19 @@ def runners(section: Section, opened: Opened) -> tuple[str, ...]:
 
 
 def _find(spec: str, near: Path | None) -> Path | None:
-    folders = [Path()] + (list(near.resolve().parents) if near else [])
+    # Paths of specs are from the folder that has counterexamples/<spec>/<variant>.json.
+    folders = [Path(), *(near.resolve().parents[2:3] if near else ())]
     return next((path for folder in folders if (path := folder / spec).is_file()), None)
 
 
 @cache
 def _load(spec: Path) -> tuple[tuple[Suite, ...], str]:
     try:
+        text = spec.read_text(encoding="utf-8")
+        if not re.search(r"^\s*(from|import) modelcheck\b", text, re.MULTILINE):
+            return (), f"{spec} does not import modelcheck, so it was not run"
         return load_suites(spec), ""
-    except SpecError as error:
+    except (SpecError, OSError, UnicodeDecodeError) as error:
         return (), str(error)
 
 

@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from modelcheck.browse.opened import Opened
 from modelcheck.isa import decode
-from modelcheck.protocol.code import Site, Value
+from modelcheck.protocol.code import Form, Site, Value
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window
 from modelcheck.trace.trace import Executed
@@ -161,13 +161,17 @@ def _listing(
         texts = [one.text for one in now.listing]
     if not any(one.text for one in now.listing):
         return
-    ends = [
-        (name, decode(isa, data[at:], site.address + at).text)
-        for name, data in (("old", site.old), ("new", site.new))
-    ]
+    ends = [(form.name, _decoded(isa, site, form, at)) for form in site.forms[:2]]
     texts += [f"({name}: {text})" for name, text in ends if ran or not site.is_region]
     title = f"  {'it ran' if ran else 'memory reads':<{NAME - 2}} "
     yield from wrap("  ".join([title + texts[0], *texts[1:]]), width, subsequent_indent=" " * 22)
+
+
+def _decoded(isa: str, site: Site, form: Form, at: int) -> str:
+    """The instruction of a form at a byte, or the one whose middle that byte is."""
+    begin = max((start for start, length in form.runs if start <= at < start + length), default=at)
+    text = decode(isa, form.data[begin:], site.address + begin).text
+    return text if begin == at else f"inside {text}"
 
 
 # Data.

@@ -72,6 +72,12 @@ class Contrast:
         return (*(text for section in self.sections for text in _edits(section)), *self.settings)
 
     @property
+    def is_akin(self) -> bool:
+        """Whether most of the broken program is in the safe one, so that what is not says much."""
+        rows = [row for section in self.sections for row in section.rows if row.broken]
+        return 2 * sum(row.safe is not None for row in rows) >= len(rows)
+
+    @property
     def size(self) -> int:
         """How much is different."""
         rows = [row for section in self.sections for row in section.rows]
@@ -145,8 +151,8 @@ def find_contrast(
 ) -> Contrast | None:
     """The protocol of a spec to put beside a broken one: expected safe where that is not.
 
-    That is the base of the same suite, or else what differs least, with as much in common. None if
-    the spec expects nothing to be safe there.
+    That is the base of the same suite, or else what differs least of it, or else of other suites,
+    if that is akin. None if there is nothing of the kind.
     """
     named = [suite for suite in suites if any(one.name == variant for one in suite)]
     exact = [suite for suite in named if any(one.protocol == broken for one in suite)]
@@ -159,16 +165,18 @@ def find_contrast(
                 continue
             name = one.name if suite in own else f"{suite.protocol.name}/{one.name}"
             made = contrast(name, one.protocol, broken, stale=stale)
+            if suite not in own and not made.is_akin:
+                continue
             found.append(((suite not in own, one.name != "base", made.size), made))
     return min(found, key=lambda each: each[0])[1] if found else None
 
 
 def _expected_safe(variant: Variant, configuration: Configuration) -> bool:
     try:
-        setup = Setup(variant.protocol, configuration)
+        setup = Setup(variant.protocol, replace(configuration, properties=()))
     except SpecError:
         return False  # the configuration is none for this protocol
-    return not set(variant.expect.violated(setup.fetch.name, setup.splits)) & set(setup.watched)
+    return not variant.expect.violated(setup.fetch.name, setup.splits)
 
 
 def _edits(section: Section) -> Iterator[str]:
@@ -234,8 +242,8 @@ def _settings(safe: Protocol, broken: Protocol) -> Iterator[str]:
                     if getattr(each, part.name) != getattr(names[each.name], part.name)
                 )
                 yield f"{word} {each.name} has another {', '.join(parts)}"
-        for gone in names.keys() - {one.name for one in mine}:
-            yield f"{word} {gone} is missing"
+        here = {one.name for one in mine}
+        yield from (f"{word} {name} is missing" for name in names if name not in here)
     if safe.handler and broken.handler:
         if safe.handler.interrupts != broken.handler.interrupts:
             yield f"the handler runs with interrupts {_on(broken.handler.interrupts)}"

@@ -22,7 +22,7 @@ from modelcheck.browse.opened import Opened, open_trace
 from modelcheck.browse.panel import panel
 from modelcheck.browse.programs import Row
 from modelcheck.browse.swimlanes import Lane, heading, rows
-from modelcheck.browse.titles import against, bug_story, settings, verdict, why
+from modelcheck.browse.titles import NOTHING_AKIN, against, bug_story, settings, verdict, why
 from modelcheck.browse.widgets import Rows, Scrolled, styled
 from modelcheck.trace.replay import ReplayError
 
@@ -173,7 +173,7 @@ class TraceScreen(Screen[None]):
     def action_programs(self) -> None:
         """The safe program beside this one."""
         if self.opened.contrast is None:
-            reason = self.opened.unread or "the spec expects nothing to be safe there"
+            reason = self.opened.unread or NOTHING_AKIN
             self.app.notify(f"no safe program to compare with: {reason}")
             return
         self.app.push_screen(ProgramsScreen(self.opened))

@@ -5,6 +5,8 @@ from textwrap import wrap
 from modelcheck.browse.opened import Opened
 from modelcheck.views.trace_text import plural
 
+NOTHING_AKIN = "the spec has none that is like this one"
+
 
 def verdict(opened: Opened) -> str:
     """What violates what."""
@@ -35,9 +37,10 @@ def against(opened: Opened, width: int) -> str:
     """What differs from the safe protocol; at most two lines."""
     contrast = opened.contrast
     if contrast is None:
-        return f"No safe program to compare with. {opened.unread}".rstrip()
-    stale = " (the spec has changed since)" if contrast.stale else ""
-    text = f"Unlike {contrast.name} (expected safe){stale}: " + "; ".join(contrast.summary)
+        text = f"No safe program to compare with: {opened.unread or NOTHING_AKIN}"
+    else:
+        stale = " (the spec has changed since)" if contrast.stale else ""
+        text = f"Unlike {contrast.name} (expected safe){stale}: " + "; ".join(contrast.summary)
     lines = wrap(text, width, subsequent_indent="  ")
     return "\n".join(lines if len(lines) <= 2 else [lines[0], lines[1][: width - 8] + " ... (p)"])
 
