@@ -54,8 +54,7 @@ SUITE = Suite(
         Variant(
             "sync-late",
             text_poke_early.moved("sync_core", after="local_irq_restore"),
-            violates(TORN, under=STALE, split=True)
-            | violates(TORN, UNPERMITTED, under=("strict",)),
+            violates(TORN, under=STALE) | violates(TORN, UNPERMITTED, under=("strict",)),
             bug=Bug(
                 "2023-12",
                 "Linux x86",
@@ -74,7 +73,7 @@ SUITE = Suite(
         Variant(
             "irqs-on",
             text_poke_early.without("local_irq_save", "local_irq_restore"),
-            violates(TORN, under=("coherent", "coherent-any-order", *STALE), split=True)
+            violates(TORN, under=("coherent", "coherent-any-order", *STALE))
             | violates(TORN, UNPERMITTED, under=("strict",)),
             bug=Bug(
                 "2023-12",

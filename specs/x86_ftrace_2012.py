@@ -6,7 +6,7 @@ every first byte, with run_sync() after each pass, and update_ftrace_func() does
 a trampoline. While the counter modifying_ftrace_code is up, a breakpoint at a record, or at
 ftrace_update_func, is taken for ours; ftrace_int3_handler() steps over the five bytes. If one
 record is not as expected, the breakpoints are removed again. Left out: that run_sync() enables
-interrupts at boot.
+interrupts at boot. The two commits of 2014 are cited as recalled, not read again.
 
 What the verdicts mean: for nop and call, to step over is to act as the nop, so the handler needs
 no data but the counter, and the last run_sync is what makes it safe to drop it: on the error path
@@ -279,7 +279,6 @@ SUITES = (
     ),
     Suite(
         direct,
-        # Byte by byte, a tear shows in one chunk too.
         expect=violates(TORN, under=RELAXED) | violates(TORN, UNPERMITTED, under=("strict",)),
         cpus=1,
         bug=Bug(

@@ -16,6 +16,7 @@ its data can be withdrawn.
 from dataclasses import replace
 
 from modelcheck import (
+    Bug,
     Cell,
     Handler,
     Protocol,
@@ -114,6 +115,14 @@ def variants(base: Protocol) -> tuple[Variant, ...]:
             "no-breakpoint",
             in_place.replaced("head", write("bytes", site, site.new)),
             violates(TORN, under=RELAXED) | violates(TORN, UNPERMITTED, under=STRICT),
+            bug=Bug(
+                "2014",
+                "Linux x86",
+                "ftrace/x86: Use breakpoints for converting function graph caller",
+                "87fbb2ac6073 (hash not verified)",
+                "The jump at the end of the function tracer's trampoline was overwritten directly "
+                "while other CPUs could be running it.",
+            ),
         ),
         Variant(
             "single-store",
@@ -142,6 +151,20 @@ SUITES = (
     Suite(call_to_nop, (Variant("skip-as-nop", skipping(call_to_nop)),)),
     Suite(
         call_to_call,
-        (Variant("skip-as-nop", skipping(call_to_call), violates("effect-is-old-or-new")),),
+        (
+            Variant(
+                "skip-as-nop",
+                skipping(call_to_call),
+                violates("effect-is-old-or-new"),
+                bug=Bug(
+                    "2019-05",
+                    "Linux x86",
+                    "ftrace/x86_64: Emulate call function while updating in breakpoint handler",
+                    "9e298e860408",
+                    "The handler stepped over a call that was to become another call. See "
+                    "x86_ftrace_2012.",
+                ),
+            ),
+        ),
     ),
 )
