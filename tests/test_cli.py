@@ -300,7 +300,10 @@ def test_a_wrong_spec_is_told_with_its_line(
     [
         (["nosuch.py"], "nosuch.py: no such file"),
         (["list", "."], "is a folder"),
-        (["proove", INT3], "'proove' is neither a command nor a spec; the commands are: browse, check"),
+        (
+            ["proove", INT3],
+            "'proove' is neither a command nor a spec; the commands are: browse, check",
+        ),
         ([INT3, "--variant", "no-sync-9"], "no variant named 'no-sync-9'"),
         ([INT3, "--cpus", "0"], "0 CPUs"),
         ([INT3, "--cpus", "-1"], "-1 CPUs"),
