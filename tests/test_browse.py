@@ -121,20 +121,29 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     shown = opened("x86_int3/no-sync-1")
     tail = [" ".join(line.split()) for line in panel(shown, 3, WIDTH)]
     assert 'x86_int3.py:53 write("tail", site, new[1:], at=1),' in tail
-    assert "in memory cc [e7] 44 00 00" in tail
+    assert "old 0f 1f 44 00 00 nop dword [rax+rax]" in tail
+    assert "in memory cc [e7] 44 00 00 int3" in tail
     assert "every CPU may see 0f|cc [1f|e7] 44 00 00" in tail
     torn = [" ".join(line.split()) for line in panel(shown, 4, WIDTH)]
-    assert "cpu1 may see 0f|cc [e7] 44 00 00" in torn
-    assert "cpu1 runs 0f e7 44 00 00" in torn
+    assert "cpu0, cpu2 may see 0f|cc 1f|e7 44 00 00" in torn
+    assert "cpu1 could see 0f|cc 1f|e7 44 00 00" in torn
+    assert "cpu1 runs 0f e7 44 00 00 movntq [rax+rax], mm0 (torn)" in torn
     assert "written in step old 3 old old same" in torn
     assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
 
 
-def test_the_middle_of_an_instruction_is_not_decoded_as_one() -> None:
-    shown = opened("x86_optprobe/unoptimise.flag-before-text")
-    text = " ".join(" ".join(panel(shown, shown.last, WIDTH)).split())
-    assert "torn: out 0x57, eax (old: inside jmp" in text
-    assert "(new: mov rbp, rsp)" in text
+def test_disassembly_begins_where_instructions_do() -> None:
+    shown = opened("x86_optprobe/grace-before-sync")
+    lines = [" ".join(line.split()) for line in panel(shown, shown.last, WIDTH)]
+    assert "old 55 48 89 e5 90 push rbp; mov rbp, rsp; nop" in lines
+    assert "in memory cc e7 89 e5 90 int3; out 0x89, eax; +4 nop" in lines
+    assert "new e9 e7 57 07 00 jmp 0xffffffff810767ec" in lines
+
+
+def test_a_cpu_that_serialises_first_has_no_window() -> None:
+    shown = opened("x86_int3/no-sync-3")
+    lines = [" ".join(line.split()) for line in panel(shown, 14, WIDTH)]
+    assert any(line.endswith("(serialises before it fetches again)") for line in lines)
 
 
 def test_marks_of_a_diff() -> None:
@@ -289,8 +298,9 @@ def test_all_of_it_fits_in_100_by_30() -> None:
             "!! sync-1: MISSING",
             ">    4",
             "in memory",
-            "may see",
+            "could see",
             "written in step",
+            "no-torn-instruction: No CPU",
             "p safe program",
         ):
             assert any(words in line for line in text), words

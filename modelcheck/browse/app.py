@@ -35,7 +35,8 @@ class Browser(App[None]):
     Rows:focus { border: none; }
     Rows > .option-list--option-disabled { color: $foreground; }
     Scrolled { border-top: solid $foreground; padding: 0 1; height: auto; }
-    #panel { height: 45%; min-height: 13; }
+    TraceScreen Rows { height: auto; }
+    #panel { height: 1fr; }
     #about { height: 20%; min-height: 6; }
     TextScreen { align: center middle; }
     #text { border: solid $foreground; padding: 1 2; width: auto; max-width: 96; height: auto; }

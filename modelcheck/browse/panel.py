@@ -4,18 +4,20 @@ Knows frames and traces.
 """
 
 from collections.abc import Iterator
-from itertools import groupby
 from textwrap import wrap
+from typing import NamedTuple
 
 from modelcheck.browse.opened import Opened
 from modelcheck.isa import decode
 from modelcheck.protocol.code import Form, Site, Value
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window
+from modelcheck.trace.frames import Frame, Instruction, SiteBytes, Window
 from modelcheck.trace.trace import Executed
 
 NAME = 21
 """Columns of what stands before the bytes."""
+
+MEMORY = "in memory"
 
 BYTES = 8
 """Bytes on one line; half as many where that does not fit, and so on."""
@@ -65,113 +67,152 @@ def _violation(frame: Frame, width: int) -> tuple[str, ...]:
 # Bytes.
 
 
+class _Line(NamedTuple):
+    """A line of the table of a site: who or what, a cell for each byte, and what they read."""
+
+    name: str
+    cells: tuple[str, ...]
+    reads: str = ""
+    is_window: bool = False
+
+
 def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) -> Iterator[str]:
-    """A site in memory, as each CPU may fetch it, and what a CPU has just run of it."""
-    site, now = opened.trace.protocol.sites[at], frame.sites[at]
-    table: list[tuple[str, list[str]]] = [("in memory", _memory(now))]
-    for names, cpu in _alike(frame.cpus, at):
-        if cpu.windows is None:
-            if cpu.executes:
-                table.append((names, []))
-            continue
-        old = next((one.windows for one in previous.cpus if one.name == cpu.name), None)
-        table.append((f"{names} may see", _window(cpu.windows[at], old[at] if old else None)))
+    """A site in memory, as each CPU may fetch it, and what a CPU has just run of it.
+
+    Between old and new, if the step is about it or there is no other.
+    """
+    site, now, isa = opened.trace.protocol.sites[at], frame.sites[at], opened.trace.protocol.isa
     executed = frame.executed if frame.executed and frame.executed.site == now.name else None
+    table = [_Line(MEMORY, _memory(now), _listed(now.listing))]
+    table += _seen(frame, previous, at, executed)
     if executed is not None and executed.data:
         table += _ran(site, executed, frame.actor)
-    widest = max(len(cell) for _, row in table for cell in row) + 1
+    if executed is not None or now.changed or len(frame.sites) == 1:
+        old, new = (
+            _Line(form.name, _plain(form.data), _reads(isa, site, form)) for form in site.forms[:2]
+        )
+        table = [old, *table, new]
+    return _laid_out(now.name, len(site), table, _widest(opened.row, at), width)
+
+
+def _widest(row: tuple[Frame, ...], site: int) -> int:
+    """Columns for a byte of a site that serve all steps, so that nothing moves between them."""
+    windows = [cpu.windows[site] for frame in row for cpu in frame.cpus if cpu.windows]
+    most = max((len(values) for window in windows for values in window), default=1)
+    return max(3 * most + 2, len(" same  "))  # each value and a bar; brackets, a space
+
+
+def _laid_out(site: str, length: int, table: list[_Line], size: int, width: int) -> Iterator[str]:
+    """The table, with columns of `size`; what bytes read stands behind, or below if too long."""
     step = BYTES
-    while step > 1 and step * widest > width - NAME:
+    while step > 1 and step * size > width - NAME:
         step //= 2
-    for start in range(0, len(site), step):
-        stop = min(start + step, len(site))
-        size = max((len(cell) for _, row in table for cell in row[start:stop]), default=2) + 1
+    room = width - NAME - length * size - 1
+    beside = length <= step and all(len(line.reads) <= room for line in table)
+    for start in range(0, length, step):
+        stop = min(start + step, length)
         head = "".join(f" +{byte}".ljust(size) for byte in range(start, stop))
-        yield f"{now.name if start == 0 else '':<{NAME}}{head}".rstrip()
-        for name, row in table:
+        yield f"{site if start == 0 else '':<{NAME}}{head}".rstrip()
+        (memory,) = (line.cells[start:stop] for line in table if line.name == MEMORY)
+        for name, row, reads, is_window in table:
+            # In a long site, what a CPU sees as it is in memory only takes up room.
+            if is_window and length > step and row[start:stop] == memory:
+                continue
             cells = "".join(cell.ljust(size) for cell in row[start:stop])
             if not row:
                 cells = " (serialises before it fetches again)" if start == 0 else ""
             if cells.strip():
                 short = name if len(name) < NAME - 2 else name[: NAME - 5] + "..."
-                yield f"  {short:<{NAME - 2}}{cells}".rstrip()
-    yield from _listing(opened, site, now, executed, width)
+                behind = f" {reads}" if beside else ""
+                yield f"  {short:<{NAME - 2}}{cells.ljust((stop - start) * size)}{behind}".rstrip()
+    if not beside:
+        for name, _, reads, _ in table:
+            known = name == MEMORY and sum(line.reads == reads for line in table) > 1
+            if reads and not known:
+                text = f"  {name:<{NAME - 2}} = {reads}"
+                yield from wrap(text, width, subsequent_indent=" " * (NAME + 3))
 
 
-def _memory(now: SiteBytes) -> list[str]:
-    return [
+def _plain(data: bytes) -> tuple[str, ...]:
+    return tuple(f" {value:02x} " for value in data)
+
+
+def _memory(now: SiteBytes) -> tuple[str, ...]:
+    return tuple(
         f"[{value:02x}]" if at in now.changed else f" {value:02x} "
         for at, value in enumerate(now.data)
-    ]
+    )
 
 
-def _window(window: Window, old: Window | None) -> list[str]:
+def _window(window: Window, old: Window | None) -> tuple[str, ...]:
     """The values that each byte may be fetched as, oldest first; in brackets if these are new."""
-    return [
+    return tuple(
         f"[{_values(values)}]" if old is not None and old[at] != values else f" {_values(values)} "
         for at, values in enumerate(window)
-    ]
+    )
 
 
 def _values(values: tuple[int, ...]) -> str:
     return "|".join(f"{value:02x}" for value in values)
 
 
-def _alike(cpus: tuple[Cpu, ...], site: int) -> Iterator[tuple[str, Cpu]]:
-    """CPUs that may see the same of a site, as one; with their names."""
+def _seen(frame: Frame, previous: Frame, site: int, executed: Executed | None) -> Iterator[_Line]:
+    """What CPUs may see of a site, those for whom it is and was the same as one.
 
-    def seen(cpu: Cpu) -> tuple[bool, str]:
-        return not cpu.executes, str(cpu.windows and cpu.windows[site])
+    Of a CPU that fetches in this step, what it could see when it did.
+    """
+    fetches = executed is not None and bool(executed.origin)
+    was = {cpu.name: cpu for cpu in previous.cpus}
+    groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    for cpu in frame.cpus:
+        if not cpu.executes:
+            continue
+        fetching = fetches and frame.actor in (cpu.name, cpu.program)
+        now, before = (was[cpu.name] if fetching else cpu).windows, was[cpu.name].windows
+        cells = _window(now[site], before[site] if before else None) if now else ()
+        groups.setdefault((fetching, cells), []).append(cpu.name)
+    for (fetching, cells), names in sorted(groups.items(), key=lambda group: group[0][0]):
+        who = "every CPU" if len(names) > 1 and len(groups) == 1 else ", ".join(names)
+        verb = "could see" if fetching else "may see"
+        yield _Line(f"{who} {verb}" if cells else who, cells, is_window=bool(cells))
 
-    for _, group in groupby(sorted(cpus, key=seen), key=seen):
-        same = list(group)
-        everyone = len(same) > 1 and len(same) == sum(cpu.executes for cpu in cpus)
-        yield "every CPU" if everyone else ", ".join(cpu.name for cpu in same), same[0]
 
-
-def _ran(site: Site, executed: Executed, actor: str) -> list[tuple[str, list[str]]]:
+def _ran(site: Site, executed: Executed, actor: str) -> list[_Line]:
     """The bytes that were executed, and where each came from."""
-    before = [""] * executed.offset
-    rows = [(f"{actor} runs", [*before, *(f" {byte:02x} " for byte in executed.data)])]
+    before = ("",) * executed.offset
+    reads = f"{executed.disassembly} ({executed.kind})" if executed.disassembly else executed.kind
+    lines = [_Line(f"{actor} runs", (*before, *_plain(executed.data)), reads)]
     if executed.origin:
-        origins = [
-            f"{step}" if step else _unwritten(site, executed.offset + at)
+        origins = (
+            f" {step} " if step else f" {_unwritten(site, executed.offset + at)} "
             for at, step in enumerate(executed.origin)
-        ]
-        rows.append(("  written in step", [*before, *(f" {origin} " for origin in origins)]))
-    return rows
+        )
+        lines.append(_Line("  written in step", (*before, *origins)))
+    return lines
 
 
 def _unwritten(site: Site, byte: int) -> str:
     return "same" if byte in site.equal_bytes else "old"
 
 
-def _listing(
-    opened: Opened, site: Site, now: SiteBytes, executed: Executed | None, width: int
-) -> Iterator[str]:
-    """Disassembly: of what was run, or of what is in memory, between old and new."""
-    isa, at = opened.trace.protocol.isa, 0
-    ran = executed is not None and bool(executed.data)
-    if executed is not None and ran:
-        at = executed.offset
-        texts = [f"{executed.kind}: {executed.disassembly}"]
-    elif site.is_region:
-        texts = [" ".join(f"+{one.offset} {one.text};" for one in now.listing)]
-    else:
-        texts = [one.text for one in now.listing]
-    if not any(one.text for one in now.listing):
-        return
-    ends = [(form.name, _decoded(isa, site, form, at)) for form in site.forms[:2]]
-    texts += [f"({name}: {text})" for name, text in ends if ran or not site.is_region]
-    title = f"  {'it ran' if ran else 'memory reads':<{NAME - 2}} "
-    yield from wrap("  ".join([title + texts[0], *texts[1:]]), width, subsequent_indent=" " * 22)
+def _reads(isa: str, site: Site, form: Form) -> str:
+    """The instructions that a form of a site is."""
+    found = []
+    for offset, length in form.runs:
+        data = form.data[offset : offset + length]
+        found.append(Instruction(offset, data, decode(isa, data, site.address + offset).text))
+    return _listed(tuple(found))
 
 
-def _decoded(isa: str, site: Site, form: Form, at: int) -> str:
-    """The instruction of a form at a byte, or the one whose middle that byte is."""
-    begin = max((start for start, length in form.runs if start <= at < start + length), default=at)
-    text = decode(isa, form.data[begin:], site.address + begin).text
-    return text if begin == at else f"inside {text}"
+def _listed(found: tuple[Instruction, ...]) -> str:
+    """Instructions in one line, with the offset of each that does not follow the one before it."""
+    if not any(one.text for one in found):
+        return ""
+    texts, end = [], 0
+    for one in found:
+        texts.append(one.text if one.offset == end else f"+{one.offset} {one.text}")
+        end = one.offset + len(one.data)
+    return "; ".join(texts)
 
 
 # Data.

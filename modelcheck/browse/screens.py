@@ -43,6 +43,8 @@ HELP = dedent(
       (+) (changed)     a step that the safe program does not have, or has otherwise
       [e7]              a byte that this step changed, or what a CPU may see of it
       0f|cc             the CPU may still fetch the byte as 0f, or as cc: its window
+                        (of a long site, only where that is not what is in memory)
+      could see         what a CPU might have fetched when it fetched, in this step
       written in step   which step wrote each byte that was run; old: none has yet;
                         same: it cannot be told, since old and new agree in it
 
@@ -145,7 +147,16 @@ class TraceScreen(Screen[None]):
         self.query_one("#lane-names", Static).update(Text("  " + heading(self.opened, width)))
         self._lanes = rows(self.opened, width)
         shown = [("\n".join(lane.lines), lane.step is not None) for lane in self._lanes]
-        self.query_one(Rows).show(shown, self._index(self.step))
+        table = self.query_one(Rows)
+        table.styles.max_height = self._room(sum(text.count("\n") + 1 for text in title))
+        table.show(shown, self._index(self.step))
+
+    def _room(self, title: int) -> int:
+        """The most lines that the lanes may take: what the panel leaves, and some in any case."""
+        width = self.app.size.width - 4
+        longest = max(len(panel(self.opened, frame.number, width)) for frame in self.opened.row)
+        space = self.app.size.height - title - 3  # the names of lanes, a line between, the keys
+        return max(space - longest, space * 2 // 5)
 
     def _index(self, step: int) -> int:
         return next(at for at, lane in enumerate(self._lanes) if lane.step == step)
