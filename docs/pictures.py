@@ -1,6 +1,7 @@
 """Draw the pictures of the browser: python docs/pictures.py, from the root of the repository."""
 
 import asyncio
+import re
 from pathlib import Path
 
 from modelcheck.browse.app import Browser
@@ -18,6 +19,8 @@ async def draw() -> None:
             await pilot.press(key)
             await pilot.pause()
             picture = app.export_screenshot(title=f"python -m modelcheck browse {TRACE}")
+            # The fonts of the machine will do: a picture is to load nothing from elsewhere.
+            picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
             (HERE / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 

@@ -96,6 +96,25 @@ def test_the_missing_step_stands_where_it_belongs() -> None:
     assert against(shown, WIDTH) == "Unlike base (expected safe): sync-1 is missing"
 
 
+def test_lanes_take_the_room_that_they_need() -> None:
+    shown = opened("x86_int3/no-sync-2")
+    lines = [line for lane in rows(shown, WIDTH) for line in lane.lines]
+    assert any("sync-1/wait: all acknowledged" in line for line in lines)
+    names = heading(shown, WIDTH)
+    for actor, text in (("patcher", "publish:"), ("cpu1", "runs e8"), ("cpu2", "takes the IPI")):
+        assert any(line.find(text) == names.index(actor) for line in lines), actor
+
+
+@pytest.mark.parametrize(
+    ("actors", "name"),
+    [((), "who does what"), (("patcher",), "patcher"), (tuple("abcde"), "who does what")],
+)
+def test_no_actor_one_or_many_have_one_lane(actors: tuple[str, ...], name: str) -> None:
+    shown = replace(opened("x86_int3/no-sync-1"), actors=actors)
+    assert heading(shown, WIDTH).endswith(f"│ {name}")
+    assert all(line.count("│") == 1 for lane in rows(shown, WIDTH) for line in lane.lines)
+
+
 @pytest.mark.parametrize(
     ("name", "gap", "before", "after"),
     [
@@ -295,7 +314,7 @@ def test_all_of_it_fits_in_100_by_30() -> None:
         for words in (
             "VIOLATES no-torn-instruction",
             "sync-1 is missing",
-            "!! sync-1: MISSING",
+            "!! base has sync-1: MISSING",
             ">    4",
             "in memory",
             "could see",
@@ -341,6 +360,10 @@ def test_a_fresh_check_fills_the_list() -> None:
         assert [entry.verdict for entry in app.screen.entries] == [
             "safe for 1 CPU",
             "no-torn-instruction",
+        ]
+        assert [entry.note for entry in app.screen.entries] == [
+            "safe under per-chunk",
+            "violated under per-chunk",
         ]
         await pilot.press("enter")
         assert isinstance(app.screen, ListScreen)

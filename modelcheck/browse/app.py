@@ -32,7 +32,12 @@ class Browser(App[None]):
     .heading { padding: 0 1; text-style: underline; height: 1; }
     #keys { dock: bottom; padding: 0 1; height: 1; text-style: reverse; }
     Rows { border: none; padding: 0 1; height: 1fr; background: $background; }
-    Rows:focus { border: none; }
+    Rows:focus { border: none; background-tint: $background 0%; }
+    Rows > .option-list--option-disabled { color: $foreground; }
+    Rows:focus > .option-list--option-highlighted {
+        color: $foreground; background: $foreground 18%; text-style: bold;
+    }
+    Rows, Scrolled { scrollbar-size-vertical: 1; scrollbar-color: $foreground 40%; }
     Rows > .option-list--option-disabled { color: $foreground; }
     Scrolled { border-top: solid $foreground; padding: 0 1; height: auto; }
     TraceScreen Rows { height: auto; }

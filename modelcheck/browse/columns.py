@@ -31,7 +31,8 @@ def entry_about(entry: Entry, width: int) -> tuple[str, ...]:
     lines = [f"{entry.spec}: {entry.protocol}, variant {entry.variant}"]
     trace = entry.trace
     if trace is None:
-        lines.append(f"{entry.verdict}: nothing to step through. {entry.note}".rstrip())
+        lines.append(f"{entry.verdict}: nothing to step through.")
+        lines += wrap(entry.note, width)
     else:
         lines += wrap(f"VIOLATES {trace.violation.property}: {trace.violation.why}", width)
         if entry.note:

@@ -98,11 +98,10 @@ def _verdict(results: list[Result], trace: Trace | None) -> str:
 
 
 def _note(results: list[Result]) -> str:
-    """Under which fetch models it is violated, and whether that is what the spec expects."""
-    bad = [r.job.configuration.fetch for r in results if r.verdict is Verdict.VIOLATED]
-    where = ""
-    if bad:
-        models = "every fetch model" if len(bad) == len(results) else ", ".join(bad)
-        where = f"under {models}"
-    odd = "" if all(result.as_expected for result in results) else "NOT AS EXPECTED"
-    return "; ".join(filter(None, (odd, where)))
+    """The verdict under each fetch model, and whether that is what the spec expects."""
+    by_verdict: dict[Verdict, list[str]] = {}
+    for result in results:
+        by_verdict.setdefault(result.verdict, []).append(result.job.configuration.fetch)
+    found = [f"{verdict} under {', '.join(models)}" for verdict, models in by_verdict.items()]
+    odd = [] if all(result.as_expected for result in results) else ["NOT AS EXPECTED"]
+    return "; ".join([*odd, *found])

@@ -39,7 +39,7 @@ HELP = dedent(
 
     What the marks mean
       >                 the step that the panel below shows the state after
-      !! x: MISSING     the safe program does x there, and this one does not
+      !! ... MISSING    the safe program has that step there, and this one has not
       (+) (changed)     a step that the safe program does not have, or has otherwise
       [e7]              a byte that this step changed, or what a CPU may see of it
       0f|cc             the CPU may still fetch the byte as 0f, or as cc: its window

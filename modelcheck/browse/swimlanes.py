@@ -11,6 +11,9 @@ from modelcheck.trace.frames import Frame
 NUMBERS = 13
 """Columns that no lane has: the step, the line of the spec, and a space at the end."""
 
+BAR = "│ "
+"""What stands at the left of each lane."""
+
 MANY = 4
 """Actors side by side; of more, each step names its actor in one column."""
 
@@ -23,39 +26,44 @@ class Lane:
     lines: tuple[str, ...]
 
 
+Entry = tuple[int | None, str, str, str]
+"""A row before it is laid out: the step if it is one, the line of the spec, the actor, the text."""
+
+
 def heading(opened: Opened, width: int) -> str:
     """The names of the columns."""
-    names = opened.actors if len(opened.actors) <= MANY else ("who does what",)
-    each = _width(len(names), width)
-    return (
-        f"{'step':>4} {'line':>5}".ljust(NUMBERS - 1)
-        + "".join(name.ljust(each) for name in names).rstrip()
-    )
+    widths = _widths(opened, tuple(_entries(opened)), width)
+    names = opened.actors if len(widths) == len(opened.actors) else ("who does what",)
+    cells = (f"{BAR}{name}".ljust(each) for name, each in zip(names, widths, strict=True))
+    return (f"{'step':>4} {'line':>5}".ljust(NUMBERS - 1) + "".join(cells)).rstrip()
 
 
 def rows(opened: Opened, width: int) -> tuple[Lane, ...]:
     """All rows, in `width` columns: each step, and each gap where the safe program has a step."""
-    gaps = _gaps(opened)
-    marks = _marks(opened)
+    entries = tuple(_entries(opened))
+    widths = _widths(opened, entries, width)
+    begin = opened.trace.loop
     found: list[Lane] = []
-    for frame in opened.row:
-        for actor, text in gaps.get(frame.number, ()):
-            found.append(Lane(None, _line(opened, "", "", actor, text, width)))
-        if opened.trace.loop == frame.number - 1:
-            found.append(Lane(None, ("      " + "from here on, for ever".center(width - 12, "-"),)))
-        number = f"{frame.number:3}"
-        line = frame.source.rpartition(":")[2] if frame.source else ""
-        found.append(
-            Lane(
-                frame.number,
-                _line(opened, number, line, frame.actor, _said(frame, marks), width),
-            )
-        )
-    for actor, text in gaps.get(len(opened.row), ()):
-        found.append(Lane(None, _line(opened, "", "", actor, text, width)))
-    if opened.trace.loop is not None:
-        found.append(Lane(None, ("      " + "and again".center(width - 12, "-"),)))
+    for entry in entries:
+        if begin is not None and entry[0] == begin + 1:
+            found.append(_rule("from here on, for ever", width))
+        found.append(Lane(entry[0], tuple(_lines(opened, entry, widths))))
+    if begin is not None:
+        found.append(_rule("and again", width))
     return tuple(found)
+
+
+def _rule(text: str, width: int) -> Lane:
+    return Lane(None, ("      " + text.center(width - 12, "-"),))
+
+
+def _entries(opened: Opened) -> Iterator[Entry]:
+    gaps, marks = _gaps(opened), _marks(opened)
+    for frame in opened.row:
+        yield from ((None, "", actor, text) for actor, text in gaps.get(frame.number, ()))
+        line = frame.source.rpartition(":")[2] if frame.source else ""
+        yield frame.number, line, frame.actor, _said(frame, marks)
+    yield from ((None, "", actor, text) for actor, text in gaps.get(len(opened.row), ()))
 
 
 def _said(frame: Frame, marks: dict[tuple[str, str], str]) -> str:
@@ -65,25 +73,38 @@ def _said(frame: Frame, marks: dict[tuple[str, str], str]) -> str:
     return f"{mark}{label}{frame.does}{told}" + ("  <==" if frame.violation else "")
 
 
-def _line(
-    opened: Opened, number: str, line: str, actor: str, text: str, width: int
-) -> tuple[str, ...]:
-    actors = opened.actors
-    if len(actors) <= MANY:
-        each = _width(len(actors), width)
-        column = actors.index(actor) if actor in actors else 0
-    else:
-        each, column = width - NUMBERS, 0
-        text = f"{actor}: {text}" if actor else text
-    first = f"{number:>4} {line:>5}".ljust(NUMBERS - 1)
-    begin = " " * (each * column)
-    lines = wrap(text, max(each - 1, 8), subsequent_indent="  ") or [""]
-    rest = [" " * (NUMBERS - 1) + begin + more for more in lines[1:]]
-    return (first + begin + lines[0], *rest)
+def _lines(opened: Opened, entry: Entry, widths: tuple[int, ...]) -> Iterator[str]:
+    """The lines of a row, with a bar at the left of each lane."""
+    step, line, actor, text = entry
+    column = opened.actors.index(actor) if actor in opened.actors and len(widths) > 1 else 0
+    if len(widths) == 1 and actor and len(opened.actors) > 1:
+        text = f"{actor}: {text}"
+    first = f"{'' if step is None else step:>4} {line:>5}"
+    room = widths[column] - len(BAR) - 1
+    for part in wrap(text, max(room, 8), subsequent_indent="  ") or [""]:
+        cells = (
+            (BAR + (part if at == column else "")).ljust(each) for at, each in enumerate(widths)
+        )
+        yield (first.ljust(NUMBERS - 1) + "".join(cells)).rstrip()
+        first = ""
 
 
-def _width(lanes: int, width: int) -> int:
-    return (width - NUMBERS) // max(lanes, 1)
+def _widths(opened: Opened, entries: tuple[Entry, ...], width: int) -> tuple[int, ...]:
+    """The columns of each lane: as many as its texts need, or as many as each can have."""
+    room = width - NUMBERS
+    if not 1 < len(opened.actors) <= MANY:
+        return (room,)
+    needs = [
+        max(len(text) for _, _, who, text in entries if who == actor) + len(BAR) + 1
+        for actor in opened.actors
+    ]
+    shares = [0] * len(needs)
+    for after, lane in zip(
+        range(len(needs), 0, -1), sorted(range(len(needs)), key=needs.__getitem__), strict=True
+    ):
+        shares[lane] = min(needs[lane], (room - sum(shares)) // after)
+    spare = (room - sum(shares)) // len(needs)
+    return tuple(share + spare for share in shares)
 
 
 # What the safe program has and this one has not.
@@ -146,7 +167,7 @@ def _place_again(section: Section, done: list[Frame]) -> Iterator[tuple[int, lis
 
 
 def _told(pending: list[Row], section: Section, name: str) -> Iterator[str]:
-    for mark, words in (("missing", "MISSING, present"), ("moved", "MOVED, it is here")):
+    for mark in ("missing", "moved"):
         labels = [row.safe.label for row in pending if row.safe and row.mark == mark]
         for label in grouped(labels, section):
-            yield f"!! {label}: {words} in {name}"
+            yield f"!! {name} has {label}: {mark.upper()}"

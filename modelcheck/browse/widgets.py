@@ -75,7 +75,9 @@ def styled(text: str) -> Text:
     """Text with what brackets and capitals mark in bold; nothing is said by style alone."""
     shown = Text(text, no_wrap=True)
     shown.highlight_regex(r"\[[0-9a-f|]+\]", "bold yellow")
-    shown.highlight_regex(r"VIOLATI?ON|VIOLATES|(?s:!! .*)|MISSING|MOVED|CHANGED|ADDED", "bold red")
+    shown.highlight_regex(
+        r"VIOLATI?ON|VIOLATES|(?s:!! [^│\n]*)|MISSING|MOVED|CHANGED|ADDED", "bold red"
+    )
     return shown
 
 
