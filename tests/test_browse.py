@@ -121,7 +121,7 @@ def test_no_actor_one_or_many_have_one_lane(actors: tuple[str, ...], name: str) 
         ("x86_int3/call-to-call.skip-as-nop", "emulate: MISSING", "find:", "(+) skip"),
         (
             "user_membarrier/no-sync-on-switch",
-            "sync_core_before_usermode: MISSING",
+            "has sync_core_before_usermode:",
             "switch in:",
             "runs",
         ),
