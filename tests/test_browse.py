@@ -139,7 +139,8 @@ def test_what_is_missing_of_any_program_is_shown(
 def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     shown = opened("x86_int3/no-sync-1")
     tail = [" ".join(line.split()) for line in panel(shown, 3, WIDTH)]
-    assert 'x86_int3.py:53 write("tail", site, new[1:], at=1),' in tail
+    source = shown.row[3].source
+    assert f'{source} write("tail", site, new[1:], at=1),' in tail
     assert "old 0f 1f 44 00 00 nop dword [rax+rax]" in tail
     assert "in memory cc [e7] 44 00 00 int3" in tail
     assert "every CPU may see 0f|cc [1f|e7] 44 00 00" in tail
