@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
 
 from modelcheck import Protocol, Suite, Variant
 from modelcheck.explore.reference import explore
@@ -157,3 +160,21 @@ def check_semantics_agree(names: Iterable[str], cpus: int = 1) -> None:
     for name in names:
         for fetch in FETCH:
             assert_agree(variants[name], Configuration(cpus, fetch, properties=EVERY_PROPERTY))
+
+
+HEAVY = (
+    "x86_bpf_tail_call",
+    "x86_deferred_ipi",
+    "x86_ftrace_2012",
+    "x86_jump_label",
+    "x86_static_call",
+    "x86_text_poke_batch",
+    "x86_uprobe_nop5",
+    "x86_uprobe_nop10",
+)
+"""Specs whose proofs take many seconds in two solvers: they are proved with -m slow."""
+
+
+def each(specs: list[Path]) -> list[Any]:
+    """The specs as parameters, the heavy ones marked slow."""
+    return [pytest.param(s, marks=[pytest.mark.slow] * (s.stem in HEAVY)) for s in specs]

@@ -18,6 +18,7 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.load import load_suites
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.prove import prove, safe_for_any_number
+from tests.checks import each
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.py"))
@@ -81,7 +82,7 @@ def test_two_solvers_accept_the_proof_of_the_protocol(fetch: str) -> None:
     assert_two_solvers_accept(certificate(fetch=fetch))
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_two_solvers_accept_a_proof_of_every_spec(spec: Path) -> None:
     job = next(job for job in map(without_liveness, shipped(spec)) if proved(job))
     text = prove(job, spec=spec.as_posix()).certificate
@@ -91,7 +92,7 @@ def test_two_solvers_accept_a_proof_of_every_spec(spec: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_two_solvers_accept_all_proofs_of_shipped_specs(spec: Path) -> None:
     texts = [prove(job, spec=spec.as_posix()).certificate for job in shipped(spec) if proved(job)]
     assert texts

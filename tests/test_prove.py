@@ -26,7 +26,7 @@ from modelcheck.prove import safe_for_any_number
 from modelcheck.system.model import Model
 from modelcheck.system.system import System
 from modelcheck.views.files import OutputError
-from tests.checks import TooBigError
+from tests.checks import TooBigError, each
 from tests.protocols import EVERY_PROPERTY, random_configurations, random_protocols
 
 ROOT = Path(__file__).parent.parent
@@ -330,14 +330,14 @@ def assert_no_contradiction(job: Job, *cpus: int) -> None:
         assert violated is not proved(job), f"{job.name} {job.configuration} on {cpus} CPUs"
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_no_shipped_verdict_contradicts_its_proof(spec: Path) -> None:
     for job in shipped(spec):
         assert_no_contradiction(job, 1, *([2] if spec == INT3 else []))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 @pytest.mark.parametrize("cpus", [2, 3, 4])
 def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus: int) -> None:
     for job in shipped(spec):
@@ -345,7 +345,7 @@ def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus:
             assert_no_contradiction(job, cpus)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_all_pairs_of_shipped_protocols_are_in_the_abstraction(spec: Path) -> None:
     for job in shipped(spec, "base"):
         one, *more = machines(job.variant.protocol, job.configuration, 1, 2)
@@ -503,10 +503,10 @@ def test_the_comparison_says_what_is_proved_for_any_number(
 def test_the_comparison_does_not_claim_what_is_not_proved(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelcheck.cli import check
+    from modelcheck.cli import runs
 
     answers = iter([True, False, True, True, True, *[False] * 5, *[True] * 5])
-    monkeypatch.setattr(check, "safe_for_any_number", lambda *_: next(answers))
+    monkeypatch.setattr(runs, "safe_for_any_number", lambda *_: next(answers))
     _, out, _ = run(capsys, str(INT3), "--variant", "base", "--cpus", "1", "--out", str(tmp_path))
     rows = [line.split() for line in out.splitlines() if line.startswith("base ")]
     assert [row[6] for row in rows] == ["part", "?", "yes"]
