@@ -9,8 +9,7 @@ come with Linux 5.0 and later), NMIs, and the temporary mapping that the bytes a
 
 What the verdicts mean: sync 1 keeps an old first byte from meeting a new tail and is needed
 under every fetch model. Sync 2 keeps a new first byte from meeting an old tail, which only a CPU
-can do that sees stores out of order. Sync 3 never prevents a tear: it drains the handler, so that
-its data can be withdrawn.
+can do that sees stores out of order. Sync 3 prevents no tear: it drains the handler for retire.
 """
 
 from dataclasses import replace

@@ -189,7 +189,9 @@ def test_the_path_prefers_the_property_named_first_and_then_no_interrupt() -> No
 
 def test_threads_do_not_change_the_path() -> None:
     model = machine(3, without="sync-1")
-    assert tiny(model).path == tiny(model, threads=2).path
+    one, two = (tiny(model, threads=threads).path for threads in (1, 2))
+    # Numbers of states depend on who asks first; what is done by whom does not.
+    assert [(s.actor, s.row.number) for s in one] == [(s.actor, s.row.number) for s in two]
 
 
 @pytest.mark.parametrize(
