@@ -110,7 +110,10 @@ def page_text() -> str:
         Suite(waits, cpus=1, fetch=("per-chunk",)),
         Suite(replace(waits, name="loops", properties=("patch-completes",)), cpus=1),
     )
-    others = checked(Path("a_long_folder_name/" * 8 + "odd.py"), [check(job, spec="y") for job in jobs(suites, Overrides())])
+    others = checked(
+        Path("a_long_folder_name/" * 8 + "odd.py"),
+        [check(job, spec="y") for job in jobs(suites, Overrides())],
+    )
     return report.render([spec, others])
 
 

@@ -5,6 +5,15 @@ A state is as many 64-bit words as its fields need: field 0 is the shared part, 
 part of actor f - 1. Bit 63 of each word is set, so that 0 marks an empty slot of a hash table.
 The argument `words` is a tuple with an element for each word: its length is known when a kernel
 is compiled, which makes a kernel of its own for each width.
+
+A step is plain if nobody else notices it: it changes its actor's local part only, tells and asks
+nothing, and violates nothing. Two actors' plain steps lead to the same state in either order, so
+the search takes one order alone: from a state that was found by a plain step of field f, it
+counts the plain steps of the fields before f but need not look at their targets. Such a target is
+found from the state where the two steps come in the other order, on the same level, unless it is
+skipped there too, in favour of a later field still: so one of them does find it. These are
+Godefroid's sleep sets (Partial-Order Methods for the Verification of Concurrent Systems, 1996),
+which leave out transitions and never states.
 """
 
 from typing import Any, NamedTuple
@@ -21,6 +30,9 @@ RECENT = 1 << 15
 
 BATCHES = 2 * BATCH
 """Successors that wait, the older half of them until their slots have come from memory."""
+
+LAST_FINDER = 255
+"""The last field that is remembered as a state's finder, in a byte."""
 
 BUCKET = 8
 """Slots that are tried around one place before the next: with one word, a line of the cache."""
@@ -80,7 +92,8 @@ class Scratch(NamedTuple):
 
     The fields of a state and of a target; targets and where to look for them; for each, the
     field of the actor that took the step, its field in the target, and the row; by kind, whether
-    such a violation was met; by thread, a number of switches; and states seen lately.
+    such a violation was met; by thread, a number of switches; states seen lately; and the finders
+    of targets: the field whose plain step leads there, or 0.
     """
 
     fields: Any
@@ -91,6 +104,7 @@ class Scratch(NamedTuple):
     kinds: Any
     switches: Any
     recent: Any
+    finders: Any
 
 
 def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scratch:
@@ -105,6 +119,7 @@ def scratch(words: tuple[int, ...], fields: int, kinds: int, most: int) -> Scrat
         np.zeros(max(kinds, 1), np.uint8),
         np.zeros(2 * fields, np.int64),
         np.zeros(RECENT * len(words), np.uint64),
+        np.zeros(room, np.uint8),
     )
 
 
@@ -185,11 +200,13 @@ def _ask(report, about, first, second, local):
 
 
 @part
-def _steps(words, states, at, layout, trading, rules, violating, record, scratch, to, report):
+def _steps(
+    words, states, at, finder, layout, trading, rules, violating, record, scratch, to, report
+):
     """All steps from a state; their targets go to the scratch from word `to` on.
 
-    With `violating`, only steps that violate are listed, without targets; otherwise only the
-    others. Of actors that may trade places and have equal locals, only the first one moves. With
+    Plain steps of fields before `finder` are counted and not listed. With `violating`, only steps
+    that violate are listed, without targets; otherwise only the others. Of actors that may trade places and have equal locals, only the first one moves. With
     `record`, `taken` gets each step's field, the field of its actor in the target, and its row.
     Returns how many are listed, or -1 if the model must be asked; adds to the transitions in the
     report, and marks the kinds of violations met.
@@ -234,6 +251,9 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
                 continue
             place = f
             shared_after, local_after = np.uint64(rows[r, TO_SHARED]), np.uint64(rows[r, TO_LOCAL])
+            plain = rows[r, SPECIAL] == 0 and shared_after == shared
+            if plain and f < finder:
+                continue
             if broadcast >= 0:
                 after[0] = shared_after
                 for g in range(1, len(fields)):
@@ -252,6 +272,10 @@ def _steps(words, states, at, layout, trading, rules, violating, record, scratch
                     targets[target + w] = states[at + w]
                 _change(words, targets, target, layout, 0, shared ^ shared_after)
                 place = _move(words, targets, target, fields, layout, trading, f, local_after)
+            if not trading and plain and f <= LAST_FINDER:
+                scratch.finders[to // size + listed] = f
+            else:
+                scratch.finders[to // size + listed] = 0
             if record:
                 taken[listed, 0], taken[listed, 1], taken[listed, 2] = f, place, np.int64(r)
             listed += 1
@@ -322,7 +346,7 @@ def _is_recent(words, recent, place, states, at):
 
 
 @part
-def _enter(words, scratch, count, out, new, table, slots):
+def _enter(words, scratch, count, out, out_finders, new, table, slots):
     """Look up the first targets that wait; the new ones go to `out`. Returns how many it has."""
     size = len(words)
     targets, starts = scratch.targets, scratch.starts
@@ -330,12 +354,16 @@ def _enter(words, scratch, count, out, new, table, slots):
         if _find(words, table, slots, starts[k], targets, k * size, True)[1]:
             for w in range(size):
                 out[new * size + w] = targets[k * size + w]
+            out_finders[new] = scratch.finders[k]
             new += 1
     return new
 
 
 @kernel
-def expand(words, states, low, high, out, table, slots, layout, trading, rules, scratch, report):
+def expand(
+    words, states, finders, low, high, out, out_finders, table, slots, layout, trading, rules,
+    scratch, report,
+):  # fmt: skip
     """Take all steps from the states numbered low to high, and put the new states into `out`.
 
     A target is looked up some states after it was made, when its slot has come from memory.
@@ -351,7 +379,7 @@ def expand(words, states, low, high, out, table, slots, layout, trading, rules, 
             report[STATUS] = FULL
             break
         count = _steps(
-            words, states, at * size, layout, trading, rules, False, False, scratch,
+            words, states, at * size, finders[at], layout, trading, rules, False, False, scratch,
             waiting * size, report,
         )  # fmt: skip
         if count < 0:
@@ -362,19 +390,21 @@ def expand(words, states, low, high, out, table, slots, layout, trading, rules, 
                 for w in range(size):
                     targets[waiting * size + w] = targets[k * size + w]
                 starts[waiting] = start
+                scratch.finders[waiting] = scratch.finders[k]
                 prefetch(table, start * size)
                 waiting += 1
         at += 1
         if waiting >= BATCHES:
             ready = waiting - BATCH
-            new = _enter(words, scratch, ready, out, new, table, slots)
+            new = _enter(words, scratch, ready, out, out_finders, new, table, slots)
             for k in range(BATCH):
                 starts[k] = starts[ready + k]
+                scratch.finders[k] = scratch.finders[ready + k]
                 for w in range(size):
                     targets[k * size + w] = targets[(ready + k) * size + w]
             waiting = BATCH
     report[AT] = at
-    report[NEW] = _enter(words, scratch, waiting, out, new, table, slots)
+    report[NEW] = _enter(words, scratch, waiting, out, out_finders, new, table, slots)
 
 
 @kernel
@@ -428,7 +458,7 @@ def costs(
     report[STATUS] = DONE
     for at in range(low, high):
         count = _steps(
-            words, states, at * size, layout, trading, rules, ends, True, scratch, 0, report
+            words, states, at * size, 0, layout, trading, rules, ends, True, scratch, 0, report
         )
         if count < 0:
             break

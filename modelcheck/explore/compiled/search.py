@@ -191,9 +191,11 @@ class Search:
                 kernels.expand(
                     packing.words,
                     self.store.words(part.chunk),
+                    self.store.finders(part.chunk),
                     part.low,
                     part.high,
                     self.store.part(window.chunk, window.low, window.low + window.room),
+                    self.store.finders(window.chunk)[window.low : window.low + window.room],
                     self.store.table,
                     self.store.slots,
                     packing.layout,

@@ -69,6 +69,7 @@ class Store:
         self._crew = crew
         self._folder = folder
         self._chunks: list[Words] = []
+        self._finders: list[npt.NDArray[np.uint8]] = []
         self._used: list[int] = []
         self._open: dict[int, int] = {}
         self._reserved = 0
@@ -79,6 +80,10 @@ class Store:
     def words(self, chunk: int) -> Words:
         """The words of a chunk's states."""
         return self._chunks[chunk]
+
+    def finders(self, chunk: int) -> npt.NDArray[np.uint8]:
+        """For each of a chunk's states, the finder that the kernel which found it noted; else 0."""
+        return self._finders[chunk]
 
     def window(self, thread: int, least: int) -> Window | None:
         """Room for `least` states or more; None if the table must grow first."""
@@ -91,6 +96,7 @@ class Store:
                 chunk = self._open[thread] = len(self._chunks)
                 size = max(self._sizes.chunk, least)
                 self._chunks.append(self._words(size * len(self.packing.words)))
+                self._finders.append(np.zeros(size, np.uint8))
                 self._used.append(0)
             low = self._used[chunk]
             size = len(self._chunks[chunk]) // len(self.packing.words)
