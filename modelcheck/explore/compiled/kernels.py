@@ -205,11 +205,12 @@ def _steps(
 ):
     """All steps from a state; their targets go to the scratch from word `to` on.
 
-    Plain steps of fields before `finder` are counted and not listed. With `violating`, only steps
-    that violate are listed, without targets; otherwise only the others. Of actors that may trade places and have equal locals, only the first one moves. With
-    `record`, `taken` gets each step's field, the field of its actor in the target, and its row.
-    Returns how many are listed, or -1 if the model must be asked; adds to the transitions in the
-    report, and marks the kinds of violations met.
+    Plain steps of fields before `finder` are counted and not listed. With `violating`, only
+    steps that violate are listed, without targets; otherwise only the others. Of actors that
+    may trade places and have equal locals, only the first one moves. With `record`, `taken`
+    gets each step's field, the field of its actor in the target, and its row. Returns how many
+    are listed, or -1 if the model must be asked; adds to the transitions in the report, and
+    marks the kinds of violations met.
     """
     size = len(words)
     fields, after, targets, taken = scratch.fields, scratch.after, scratch.targets, scratch.taken
