@@ -38,7 +38,8 @@ from modelcheck import (
     write,
 )
 from modelcheck.axiomatic.axioms import Axioms
-from modelcheck.axiomatic.events import NotCoveredError, events
+from modelcheck.axiomatic.cases import cases
+from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import DECIDED, possible, violated
 from modelcheck.explore.reference import explore
 from modelcheck.load import load_suites
@@ -77,7 +78,8 @@ FEW = ("base", "no-sync-1", "no-sync-2", "single-store", "tail-any-order")
 
 def why_not_covered(protocol: Protocol) -> str:
     try:
-        events(protocol)
+        for site in protocol.sites:
+            list(cases(protocol, site))
     except NotCoveredError as error:
         return str(error)
     return ""

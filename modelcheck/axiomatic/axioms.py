@@ -1,12 +1,13 @@
 """What holds of every order of events in which one CPU fetches a site once, as named constraints.
 
-Knows events and the rules of fetch models; knows nothing of states.
+Knows cases, cells and the rules of fetch models; knows nothing of states.
 
-One CPU suffices. What it fetches depends on when the patcher's stores reached memory and on when
-it serialised itself; no CPU's fetch changes what another one sees, and CPUs hold the patcher up
-only by acknowledging late, which each may do for any reason. One fetch suffices, too: earlier
-fetches and traps can only bring a CPU further in the order of stores. And the patcher's own CPU
-sees nothing that another could not, which acknowledges just when the patcher sends.
+One CPU suffices. What it fetches depends on when the patchers' stores reached memory and on when
+it serialised itself; no CPU's fetch changes what another one sees, and CPUs hold a patcher up
+only by acknowledging late, which each may do for any reason. One fetch suffices, too, besides
+those by which the CPU came into the middle of a region: earlier fetches and traps can only bring a
+CPU further in the order of stores. And the patcher's own CPU sees nothing that another could not,
+which acknowledges just when the patcher sends, unless the others do not run the sites at any time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,9 @@ from typing import Literal, NamedTuple
 
 import z3
 
-from modelcheck.axiomatic.events import Event, NotCoveredError, events
+from modelcheck.axiomatic.cases import Case, Pass, only_case, values
+from modelcheck.axiomatic.cells import Cells
+from modelcheck.axiomatic.events import Event, NotCoveredError
 from modelcheck.isa import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE
@@ -28,11 +31,15 @@ from modelcheck.protocol.steps import (
     CleanDcache,
     Fence,
     InvalidateIcache,
+    IrqOff,
+    IrqOn,
     ReleaseCpus,
     SendIpi,
+    Serialise,
     StartGrace,
     Step,
     StopCpus,
+    Unlock,
     WaitAcks,
     WaitGrace,
     WaitStopped,
@@ -55,6 +62,13 @@ Kind = Literal[
     "one by one",  # an instruction is fetched after the one before it
     "grace",  # while a CPU is between instructions, no grace period ends that began then
     "no foresight",  # nothing is fetched from the future
+    "data",  # what `first` finds in a cell is what was put there last
+    "handled",  # a trap handler goes on after what it finds, and takes no interrupt
+    "returns",  # to return from a trap handler discards what was fetched
+    "deferred",  # a CPU in user mode does not take the IPI of `first`
+    "flushes",  # ... but discards what was fetched when it is in the kernel again
+    "stands still",  # the patcher's own CPU fetches in an interrupt, while its program does not run
+    "serialises",  # ... and `first` discards what it had fetched
 ]
 
 
@@ -67,12 +81,14 @@ class Axiom(NamedTuple):
 
 
 class ByteStore(NamedTuple):
-    """One byte on its way to memory: which step writes it where, when it gets there, what it is."""
+    """One byte on its way to memory: which step writes it where, when it gets there, what it is;
+    and whether it goes to this site, or through a mapping to another."""
 
     event: Event
     byte: int
     time: z3.ArithRef
     value: z3.BitVecRef
+    here: z3.BoolRef
 
 
 class Moment(NamedTuple):
@@ -89,15 +105,13 @@ class Moment(NamedTuple):
 
 class Fetch(NamedTuple):
     """A fetch of one instruction: the time that each of its bytes was read from, by the byte's
-    place in the site; the bytes of each chunk; and when the CPU executed it."""
+    place in the site; the bytes of each chunk; when the CPU executed it; and when it went on, which
+    is later if that was a trap."""
 
     read: dict[int, z3.ArithRef]
     chunks: list[range]
     end: z3.ArithRef
-
-
-Walk = tuple[tuple[int, bytes], ...]
-"""Instructions that a CPU executed one after the other, by their offsets in the site."""
+    gone: z3.ArithRef
 
 
 class Happening(NamedTuple):
@@ -125,12 +139,12 @@ def constants(data: bytes) -> tuple[z3.BitVecRef, ...]:
 
 
 class Axioms:
-    """All orders of the patcher's events with one fetch of `site`, by one CPU.
+    """All orders of the patchers' events with one fetch of `site`, by one CPU.
 
-    In a region the fetch is at `offset`, and comes after the instructions of `walk`. `named` has
-    the constraints. `has` tells of each unit whether the protocol has it: without it, what it
-    orders is not ordered, and its stores never happen. `read` is the time from which each byte was
-    fetched, and `end` when the CPU executed them. `bytes_` stand for the protocol's own bytes.
+    `case` says what they are, if there are several cases. `named` has the constraints. `has`
+    tells of each unit whether the protocol has it: without it, what it orders is not ordered, and
+    its stores never happen. `read` is the time from which each byte was fetched, and `end` when
+    the CPU executed them. `bytes_` stand for the protocol's own bytes.
     Raises NotCoveredError.
     """
 
@@ -140,53 +154,67 @@ class Axioms:
         configuration: Configuration,
         site: Site,
         bytes_: Bytes | None = None,
-        offset: int = 0,
-        walk: Walk = (),
+        case: Case | None = None,
     ) -> None:
+        case = case or only_case(protocol, site)
         self.protocol = protocol
         self.site = site
         self.model = MODELS[configuration.fetch]
         self.trap = protocol.handler.trap if protocol.handler else b""
         self.events = tuple(
             event
-            for event in events(protocol)
-            if not isinstance(event.step, Write) or event.step.site == site.name
+            for event in case.events
+            if not isinstance(event.step, Write)
+            or event.step.site == site.name
+            or event.step.through
         )
         self.has = {event.unit: z3.Bool(f"has {event.unit.name}") for event in self.events}
         self.bytes = bytes_ or Bytes(
             constants(site.old),
             constants(site.new),
             {
-                event.step.label: constants(event.step.data)
+                event.name: constants(event.step.data)
                 for event in self.events
                 if isinstance(event.step, Write)
             },
         )
         chunks = _chunks(protocol, configuration, site)
         self._line = {byte: number for number, chunk in enumerate(chunks) for byte in chunk}
-        self.walk = walk
-        self.offset = offset
+        self.walk = case.walk
+        self.offset = case.offset
+        self.fetcher = case.fetcher
         self._region = Region(0, site)
         self.fetches = [
-            _fetch(number, at, self._region.extent(at), chunks)
-            for number, at in enumerate([*(at for at, _ in walk), offset])
+            _fetch(number, at, self._region.extent(at), chunks, trapped=trapped)
+            for number, (at, trapped) in enumerate(
+                [*((done.offset, done.handled) for done in case.walk), (case.offset, False)]
+            )
         ]
-        self.read, self.chunks, self.end = self.fetches[-1]
+        self.read, self.chunks, self.end, _ = self.fetches[-1]
         self.named: dict[Axiom, z3.BoolRef] = {}
         self.moments: list[Moment] = []
-        self._when = {event.step.label: z3.Int(event.step.label) for event in self.events}
+        self._when = {event.name: z3.Int(event.name) for event in self.events}
         self._taken = {
-            event.step.label: z3.Int(f"{event.step.label} taken")
+            event.name: z3.Int(f"{event.name} taken")
             for event in self.events
             if isinstance(event.step, SendIpi | StopCpus | ReleaseCpus)
         }
         self._weak = protocol.stores == "weak"
+        initial = {cell.name: cell.initial for cell in protocol.cells}
+        self._cells = Cells(initial, self.events, self._when)
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
         self._state_order()
-        self._state_ipis()
-        self._state_stops()
+        for event, rule in self._cells.constraints(self.end):
+            self._state("data", event.name, "", rule)
+        if self.fetcher.own:
+            self._state_own()
+        else:
+            self._state_user()
+            self._state_ipis()
+            self._state_stops()
         self._state_fetch()
         self._state_walk()
+        self._state_handlers()
 
     def _state(self, kind: Kind, first: str, second: str, *constraints: z3.BoolRef) -> None:
         name = Axiom(kind, first, second)
@@ -200,9 +228,20 @@ class Axioms:
 
     def _stores_of(self, event: Event) -> Iterator[ByteStore]:
         if isinstance(event.step, Write):
-            for i, value in enumerate(self.bytes.data[event.step.label]):
-                time = z3.Int(f"{event.step.label} {i}")
-                yield ByteStore(event, event.step.at + i, time, value)
+            for i, value in enumerate(self.bytes.data[event.name]):
+                time = z3.Int(f"{event.name} {i}")
+                here = self._goes_here(event.step, time)
+                yield ByteStore(event, event.step.at + i, time, value, here)
+
+    def _goes_here(self, step: Write, time: z3.ArithRef) -> z3.BoolRef:
+        """Whether a write goes to this site at a time."""
+        if step.through is None:
+            return z3.BoolVal(True)
+        known = values(self.protocol, step.through)
+        names = {site.name for site in self.protocol.sites}
+        target = {value: value if value in names else step.site for value in known}
+        here = [value for value in known if target[value] == self.site.name]
+        return self._cells.holds(step.through, here, time)
 
     def _reached(self, event: Event) -> list[z3.ArithRef]:
         """When the bytes of a write reach memory."""
@@ -211,35 +250,45 @@ class Axioms:
     def _done(self, event: Event) -> list[z3.ArithRef]:
         """When a step is done, as far as its program can tell."""
         buffered = self._weak and isinstance(event.step, Write)
-        return ([] if buffered else self._reached(event)) or [self._when[event.step.label]]
+        return ([] if buffered else self._reached(event)) or [self._when[event.name]]
 
     def _state_order(self) -> None:
         for event, later in combinations(self.events, 2):
-            order = [a < b for a in self._done(event) for b in self._done(later)]
-            self._state("before", event.step.label, later.step.label, *order)
+            if event.program == later.program:
+                order = [a < b for a in self._done(event) for b in self._done(later)]
+                self._state("before", event.name, later.name, *order)
+            else:
+                # Of stores to one byte, one is the later one.
+                order = [
+                    one.time != other.time
+                    for one in self.stores
+                    for other in self.stores
+                    if one.event is event and other.event is later and one.byte == other.byte
+                ]
+                if order:
+                    self._state("before", event.name, later.name, *order)
         for event, step in self._steps(Write):
             assert isinstance(step, Write)
             bytes_ = self._reached(event)
             if step.order == "single":
-                self._state("one store", step.label, "", *(a == b for a, b in pairwise(bytes_)))
+                self._state("one store", event.name, "", *(a == b for a, b in pairwise(bytes_)))
             elif step.order == "ascending" and not self._weak:
                 self._state(
-                    "ascending write", step.label, "", *(a < b for a, b in pairwise(bytes_))
+                    "ascending write", event.name, "", *(a < b for a, b in pairwise(bytes_))
                 )
         if self._weak:
             self._state_buffer()
 
     def _state_buffer(self) -> None:
         """Stores leave the buffer late, but before a fence, and in order at one address."""
-        writes = list(self._steps(Write))
-        for event, step in writes:
-            issued = self._when[step.label]
-            self._state("before", step.label, "", *(issued < m for m in self._reached(event)))
+        for event, _ in self._steps(Write):
+            issued = self._when[event.name]
+            self._state("before", event.name, "", *(issued < m for m in self._reached(event)))
         for event, later in combinations(self.events, 2):
-            if isinstance(event.step, Write) and isinstance(later.step, Fence):
-                reached = [m < self._when[later.step.label] for m in self._reached(event)]
+            if isinstance(event.step, Write) and isinstance(later.step, Fence | Unlock):
+                reached = [m < self._when[later.name] for m in self._reached(event)]
                 fenced = z3.Implies(self.has[later.unit], z3.And(*reached))
-                self._state("reaches memory", event.step.label, later.step.label, fenced)
+                self._state("reaches memory", event.name, later.name, fenced)
             if isinstance(event.step, Write) and isinstance(later.step, Write):
                 order = [
                     one.time < other.time
@@ -248,7 +297,7 @@ class Axioms:
                     if one.event is event and other.event is later and _overlap(one, other)
                 ]
                 if order:
-                    self._state("same place", event.step.label, later.step.label, *order)
+                    self._state("same place", event.name, later.name, *order)
 
     # What the CPU does when it is told to. Nothing that the patcher waits for binds the CPU after
     # it has executed, so that these constraints can always be met.
@@ -256,54 +305,141 @@ class Axioms:
     def _state_ipis(self) -> None:
         for event, send in self._steps(SendIpi):
             assert isinstance(send, SendIpi)
-            taken = self._taken[send.label]
+            sent, taken = self._when[event.name], self._taken[event.name]
             has = self.has[event.unit]
-            self._state("taken", send.label, "", self._when[send.label] < taken)
-            for later, wait in self._steps(WaitAcks):
-                if self.events.index(event) < self.events.index(later):
-                    waits = z3.And(has, self.has[later.unit], self._when[wait.label] <= self.end)
-                    acknowledged = taken < self._when[wait.label]
+            deferred = self._deferred(event, send)
+            self._state("taken", event.name, "", sent < taken)
+            for later, _ in self._steps(WaitAcks):
+                if self._follows(later, event):
+                    waits = z3.And(has, self.has[later.unit], self._when[later.name] <= self.end)
+                    acknowledged = z3.Or(deferred, taken < self._when[later.name])
                     self._state(
-                        "waited for", send.label, wait.label, z3.Implies(waits, acknowledged)
+                        "waited for", event.name, later.name, z3.Implies(waits, acknowledged)
                     )
             if send.synchronises:
-                self._state_serialised("discards", send.label, has, taken)
+                # A deferred one is made up for later, or never.
+                made_up = z3.Not(deferred)
+                if self.fetcher.flushes:
+                    made_up = z3.Or(made_up, sent < self._user[0])
+                self._state_serialised("discards", event.name, z3.And(has, made_up), taken)
+            for other, _ in self._steps(SendIpi):
+                if other.program > event.program:
+                    # To take one IPI is to take all that are pending.
+                    self._state("taken", event.name, other.name, self._together(event, other))
+
+    def _together(self, one: Event, other: Event) -> z3.BoolRef:
+        (sent, taken), (other_sent, other_taken) = (
+            (self._when[event.name], self._taken[event.name]) for event in (one, other)
+        )
+        return z3.Or(taken == other_taken, taken < other_sent, other_taken < sent)
+
+    def _follows(self, event: Event, other: Event) -> bool:
+        """Whether an event comes after another one of the same program."""
+        same = event.program == other.program
+        return same and self.events.index(event) > self.events.index(other)
+
+    # A CPU that is in user mode now and then, from `_user[0]` to `_user[1]` for the last time.
+
+    def _state_user(self) -> None:
+        if not self.fetcher.user:
+            return
+        left, entered, flush = self._user = tuple(z3.Ints("left entered flush"))
+        order = [left < entered, entered < flush, flush < self.fetches[0].end]
+        if self.model.staleness is Staleness.NEWEST:
+            order += [flush <= read for read in self.fetches[0].read.values()]
+        self._state("deferred", "", "", *order)
+        for event, send in self._steps(SendIpi):
+            assert isinstance(send, SendIpi)
+            if send.deferred:
+                sent, deferred = self._when[event.name], self._deferred(event, send)
+                last = z3.And(left < sent, sent < entered)
+                rules = [
+                    z3.Or(sent < left, last, entered < sent),
+                    z3.Implies(last, deferred),
+                    z3.Implies(deferred, sent < entered),
+                    # What was deferred earlier is made up for before this time in user mode.
+                    z3.Implies(z3.And(deferred, sent < left), self._taken[event.name] < left),
+                ]
+                self._state("deferred", event.name, "", *rules)
+                if self.fetcher.flushed and send.synchronises:
+                    has = z3.And(self.has[event.unit], last)
+                    self._state_serialised("flushes", event.name, has, flush)
+
+    def _deferred(self, event: Event, send: SendIpi) -> z3.BoolRef:
+        """Whether an IPI finds the CPU in user mode, and leaves it alone."""
+        if not (send.deferred and self.fetcher.user):
+            return z3.BoolVal(False)
+        return z3.Bool(f"{event.name} deferred")
 
     def _state_stops(self) -> None:
-        for event, stop in self._steps(StopCpus):
+        for event, _ in self._steps(StopCpus):
             later = self.events[self.events.index(event) :]
-            stopped = self._taken[stop.label]
+            stopped = self._taken[event.name]
             has = self.has[event.unit]
-            self._state("taken", stop.label, "", self._when[stop.label] < stopped)
+            self._state("taken", event.name, "", self._when[event.name] < stopped)
             for waiting in later:
                 if isinstance(waiting.step, WaitStopped):
-                    begun = self._when[waiting.step.label]
+                    begun = self._when[waiting.name]
                     waits = z3.And(has, begun <= self.end)
                     self._state(
-                        "waited for",
-                        stop.label,
-                        waiting.step.label,
-                        z3.Implies(waits, stopped < begun),
+                        "waited for", event.name, waiting.name, z3.Implies(waits, stopped < begun)
                     )
                     break
-            release = next((e.step for e in later if isinstance(e.step, ReleaseCpus)), None)
+            release = next((e for e in later if isinstance(e.step, ReleaseCpus)), None)
             leaves = self.end
             if release is not None:
-                leaves = self._taken[release.label]
-                self._state("taken", release.label, "", self._when[release.label] < leaves)
-                if release.synchronises or self.model.staleness is Staleness.NEWEST:
-                    self._state_serialised("restarts", release.label, has, leaves)
-            idle = [z3.Or(fetch.end < stopped, leaves < fetch.end) for fetch in self.fetches]
-            for _, send in self._steps(SendIpi):
-                taken = self._taken[send.label]
+                assert isinstance(release.step, ReleaseCpus)
+                leaves = self._taken[release.name]
+                self._state("taken", release.name, "", self._when[release.name] < leaves)
+                if release.step.synchronises or self.model.staleness is Staleness.NEWEST:
+                    self._state_serialised("restarts", release.name, has, leaves)
+            idle = [z3.Or(fetch.gone < stopped, leaves < fetch.end) for fetch in self.fetches]
+            for other, _ in self._steps(SendIpi):
+                taken = self._taken[other.name]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
-            self._state("halted", stop.label, "", z3.Implies(has, z3.And(*idle)))
+            self._state("halted", event.name, "", z3.Implies(has, z3.And(*idle)))
+
+    # The patcher's own CPU.
+
+    def _state_own(self) -> None:
+        """It fetches between two steps of its program, with interrupts on."""
+        first, last = self.fetches[0], self.fetches[-1]
+        for event in self.events:
+            rules = []
+            for time in self._done(event):
+                rules.append(z3.Or(time < first.end, last.end < time))
+                if self.model.staleness is Staleness.NEWEST:
+                    rules += [
+                        z3.Implies(time < last.end, time <= read) for read in last.read.values()
+                    ]
+            self._state("stands still", event.name, "", *rules)
+            match event.step:
+                case SendIpi(synchronises=True) | ReleaseCpus(synchronises=True) | Serialise():
+                    taken = self._when[event.name]
+                    self._state_serialised("serialises", event.name, self.has[event.unit], taken)
+                case IrqOff() | WaitStopped():
+                    off, kinds = self._when[event.name], IrqOn | ReleaseCpus
+                    on = next(
+                        (
+                            self._when[later.name]
+                            for later in self.events
+                            if isinstance(later.step, kinds) and self._follows(later, event)
+                        ),
+                        self.end,
+                    )
+                    masked = z3.Or(last.end < off, on < first.end)
+                    self._state("stands still", event.name, "", masked)
 
     def _state_serialised(
-        self, kind: Kind, label: str, has: z3.BoolRef, taken: z3.ArithRef
+        self,
+        kind: Kind,
+        label: str,
+        has: z3.BoolRef,
+        taken: z3.ArithRef,
+        fetches: Sequence[Fetch] = (),
     ) -> None:
         """Once it has serialised, a CPU fetches nothing older than memory was then."""
-        for fetch in self.fetches:
+        for fetch in fetches or self.fetches:
             before = z3.And(has, taken < fetch.end)
             moments = [Moment(Axiom(kind, label), before, taken)]
             if not self.protocol.coherent_icache and self.model.staleness is not Staleness.NEWEST:
@@ -325,8 +461,8 @@ class Axioms:
                 cleaned = event
             elif isinstance(event.step, InvalidateIcache) and cleaned is not None:
                 has = z3.And(self.has[cleaned.unit], self.has[event.unit])
-                done = self._when[event.step.label] <= taken
-                yield event.step.label, z3.And(has, done), self._when[cleaned.step.label]
+                done = self._when[event.name] <= taken
+                yield event.name, z3.And(has, done), self._when[cleaned.step.label]
 
     # The fetch.
 
@@ -349,12 +485,12 @@ class Axioms:
 
     def _state_walk(self) -> None:
         """One instruction after the other; no grace period ends that began in between."""
-        order = [one.end < other.end for one, other in pairwise(self.fetches)]
-        for (one, other), (at, data) in zip(pairwise(self.fetches), self.walk, strict=False):
-            last = at + len(data) - 1
+        order = [one.gone < other.end for one, other in pairwise(self.fetches)]
+        for (one, other), done in zip(pairwise(self.fetches), self.walk, strict=False):
+            at, last = done.offset, done.offset + len(done.data) - 1
             match self.model.staleness:
                 case Staleness.NEWEST:
-                    order += [one.end <= read for read in other.read.values()]
+                    order += [one.gone <= read for read in other.read.values()]
                 case Staleness.MONOTONE if self.model.ordered:
                     order.append(one.read[last] <= other.read[other.chunks[0][0]])
                 case Staleness.MONOTONE:
@@ -364,17 +500,50 @@ class Axioms:
                         for again in other.read
                         if self._line[byte] == self._line[again]
                     ]
-            order.append(self._executes(one, at, data))
+            order.append(self._executes(one, done))
         if order:
             self._state("one by one", "", "", *order)
         for event, step in self._steps(StartGrace) if self.walk else ():
             assert isinstance(step, StartGrace)
-            later = self.events[self.events.index(event) :]
-            wait = next((e.step.label for e in later if isinstance(e.step, WaitGrace)), None)
-            if step.regions and wait is not None:
-                over = z3.And(self.has[event.unit], self._when[wait] <= self.end)
-                outside = self._when[step.label] < self.fetches[0].end
-                self._state("grace", step.label, wait, z3.Implies(over, outside))
+            wait = next(
+                (
+                    e.name
+                    for e in self.events
+                    if isinstance(e.step, WaitGrace) and self._follows(e, event)
+                ),
+                None,
+            )
+            if wait is None:
+                continue
+            begun, over = self._when[event.name], self._when[wait]
+            outside = [
+                z3.Or(begun < fetch.end, fetch.gone < over)
+                for fetch, done in zip(self.fetches, self.walk, strict=False)
+                if done.handled
+            ]
+            if step.regions:
+                outside.append(begun < self.fetches[0].end)
+            waits = z3.And(self.has[event.unit], over <= self.end)
+            self._state("grace", event.name, wait, z3.Implies(waits, z3.And(*outside)))
+
+    def _state_handlers(self) -> None:
+        """A trap handler acts on what it finds, with interrupts off, and then returns."""
+        handler = self.protocol.handler
+        for number, (fetch, done) in enumerate(zip(self.fetches, self.walk, strict=False)):
+            if handler is None or not done.handled:
+                continue
+            asks = [z3.Int(f"answer {number} {i}") for i in range(len(done.answers))]
+            rules = [a < b for a, b in pairwise([fetch.end, *asks, fetch.gone])]
+            for answer, time in zip(done.answers, asks, strict=True):
+                rules.append(self._cells.holds(answer.cell, answer.among, time))
+            if not (handler.interrupts or self.fetcher.own):
+                for taken in self._taken.values():
+                    rules.append(z3.Or(taken < fetch.end, fetch.gone < taken))
+            self._state("handled", str(number), "", *rules)
+            if done.serialises:
+                self._state_serialised(
+                    "returns", str(number), z3.BoolVal(True), fetch.gone, self.fetches[number + 1 :]
+                )
 
     # What can be asked.
 
@@ -385,11 +554,11 @@ class Axioms:
             if isinstance(step, Write):
                 size = len(step.data) if step.order == "single" else 1
                 for i, time in list(enumerate(self._reached(event)))[::size]:
-                    yield Happening(step.label, step.at + i, step.data[i : i + size]), time
+                    yield Happening(event.name, step.at + i, step.data[i : i + size]), time
             else:
-                yield Happening(step.label), self._when[step.label]
-            if step.label in self._taken:
-                yield Happening(step.label, taken=True), self._taken[step.label]
+                yield Happening(event.name), self._when[event.name]
+            if event.name in self._taken:
+                yield Happening(event.name, taken=True), self._taken[event.name]
 
     def written(self, byte: int) -> list[ByteStore]:
         """The stores to a byte, in the order in which they reach memory."""
@@ -405,15 +574,27 @@ class Axioms:
     def _at(
         self, byte: int, visible: Callable[[ByteStore], z3.BoolRef]
     ) -> list[tuple[z3.BoolRef, z3.BitVecRef]]:
-        there = [
-            (z3.And(self.has[store.event.unit], visible(store)), store.value)
-            for store in self.written(byte)
+        stores = [
+            (store, z3.And(self._there(store), visible(store))) for store in self.written(byte)
         ]
-        values = [(z3.BoolVal(True), self.bytes.old[byte]), *there]
-        return [
-            (z3.And(seen, *(z3.Not(later) for later, _ in values[number + 1 :])), value)
-            for number, (seen, value) in enumerate(values)
-        ]
+        found = [(z3.Not(z3.Or(*(seen for _, seen in stores))), self.bytes.old[byte])]
+        for store, seen in stores:
+            newer = [
+                z3.And(o, self._later(other, store)) for other, o in stores if other is not store
+            ]
+            found.append((z3.And(seen, *map(z3.Not, newer)), store.value))
+        return found
+
+    def _there(self, store: ByteStore) -> z3.BoolRef:
+        """Whether a store is made, and goes to this site."""
+        return z3.And(self.has[store.event.unit], store.here)
+
+    def _later(self, store: ByteStore, other: ByteStore) -> z3.BoolRef:
+        """Whether one of two stores to a byte reaches memory after the other."""
+        if store.event.program == other.event.program:
+            events = self.events
+            return z3.BoolVal(events.index(store.event) > events.index(other.event))
+        return other.time < store.time
 
     def begins_with(self, data: Sequence[z3.BitVecRef]) -> z3.BoolRef:
         """Whether the bytes fetched begin with these."""
@@ -432,19 +613,24 @@ class Axioms:
         between = [constants(form.data) for form in self.site.between]
         return [self.bytes.old, self.bytes.new, *between]
 
-    def _executes(self, fetch: Fetch, at: int, data: bytes) -> z3.BoolRef:
-        """Whether a fetch is of this known instruction: the first one that the bytes begin with."""
+    def _executes(self, fetch: Fetch, done: Pass) -> z3.BoolRef:
+        """Whether a fetch is of the trap, or else of this known instruction: the first one that
+        the bytes begin with."""
+        at = done.offset
+        known = self._region.known(at)
+        every = [self.trap, *known] if self.trap else [*known]
         begins = {
-            known: z3.And(
+            data: z3.And(
                 *(
                     self.is_fetched(at + i, z3.BitVecVal(value, 8), fetch)
-                    for i, value in enumerate(known)
+                    for i, value in enumerate(data)
+                    if at + i in fetch.read
                 )
             )
-            for known in self._region.known(at)
+            for data in every
         }
-        earlier = list(begins)[: list(begins).index(data)]
-        return z3.And(begins[data], *(z3.Not(begins[known]) for known in earlier))
+        earlier = list(begins)[: list(begins).index(done.data)]
+        return z3.And(begins[done.data], *(z3.Not(begins[data]) for data in earlier))
 
     def is_trap(self) -> z3.BoolRef:
         """Whether the CPU traps."""
@@ -462,9 +648,12 @@ class Axioms:
         return z3.Or(
             *(
                 z3.And(
-                    z3.Or(z3.BoolVal(store.byte < len(self.trap)), z3.Not(self.is_trap())),
+                    z3.Or(
+                        z3.BoolVal(store.byte < self.offset + len(self.trap)),
+                        z3.Not(self.is_trap()),
+                    ),
                     *(
-                        z3.Not(self._executes(self.fetches[-1], self.offset, data))
+                        z3.Not(self._executes(self.fetches[-1], Pass(self.offset, data)))
                         for data in self._region.known(self.offset)
                         if self.offset + len(data) <= store.byte
                     ),
@@ -488,14 +677,14 @@ class Axioms:
 
     def _changes(self, store: ByteStore) -> z3.BoolRef:
         before, _ = self._around(store, store.byte)
-        return z3.And(self.has[store.event.unit], z3.Not(_holds(before, store.value)))
+        return z3.And(self._there(store), z3.Not(_holds(before, store.value)))
 
     def _by_trap(self, store: ByteStore) -> z3.BoolRef:
         """Whether a store sets a trap or removes it, in one read of all of the trap."""
-        size = len(self.trap)
-        if not size or store.byte >= size or len(self.chunks[0]) < size:
+        size, offset = len(self.trap), self.offset
+        if not size or store.byte >= offset + size or len(self.chunks[0]) < size:
             return z3.BoolVal(False)
-        around = [self._around(store, byte) for byte in range(size)]
+        around = [self._around(store, byte) for byte in range(offset, offset + size)]
         return z3.Or(
             *(
                 z3.And(
@@ -541,13 +730,15 @@ def _overlap(one: ByteStore, other: ByteStore) -> bool:
     return bool(set(spans[0]) & set(spans[1]))
 
 
-def _fetch(number: int, begin: int, end: int, chunks: list[range]) -> Fetch:
+def _fetch(number: int, begin: int, end: int, chunks: list[range], *, trapped: bool) -> Fetch:
     """A fetch of bytes `begin` to `end`."""
+    executed = z3.Int(f"end {number}")
     cut = [range(max(chunk.start, begin), min(chunk.stop, end)) for chunk in chunks]
     return Fetch(
         {byte: z3.Int(f"read {number} {byte}") for byte in range(begin, end)},
         [chunk for chunk in cut if chunk],
-        z3.Int(f"end {number}"),
+        executed,
+        z3.Int(f"gone {number}") if trapped else executed,
     )
 
 

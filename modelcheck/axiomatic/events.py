@@ -1,22 +1,30 @@
-"""The patcher's program as events in program order: all of it that a fetch can tell.
+"""What patchers do, as events in program order: all of it that a fetch can tell.
 
 Knows protocols.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, product
 from typing import NamedTuple
 
-from modelcheck.protocol.code import Site, Value
+from modelcheck.protocol.code import Value
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import (
     Add,
     CleanDcache,
+    Element,
     Fence,
     IncrementUnlessZero,
     InvalidateIcache,
+    IrqOff,
+    IrqOn,
+    Line,
     Lock,
+    Lookup,
     ReleaseCpus,
     SendIpi,
+    Serialise,
     StartGrace,
     Step,
     StopCpus,
@@ -49,10 +57,21 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Event:
-    """A step of the patcher that a fetch can tell, and the unit that it belongs to."""
+    """A step of a patcher that a fetch can tell, and the unit that it belongs to.
+
+    `program` is the number of the patcher; `name` is the step's label, with the name of the patcher
+    unless it is the first. Of a test, `holds` tells how it turns out.
+    """
 
     unit: Unit
     step: Step
+    program: int = 0
+    name: str = ""
+    holds: bool = True
+
+
+Events = tuple[Event, ...]
+"""Events of one way through the programs of all patchers, of each in program order."""
 
 
 ORDERING = (
@@ -70,70 +89,160 @@ ORDERING = (
 """Steps that order what a CPU fetches, besides the writes."""
 
 
-def events(protocol: Protocol) -> tuple[Event, ...]:
-    """The events of the patcher, up to where its program ends or waits for ever.
+CELL_STEPS = (Store, Add, Lock, Unlock, Test, WaitUntil, IncrementUnlessZero)
+"""Steps that change a cell of data or ask for it."""
+
+ALONE = (Serialise, IrqOff, IrqOn)
+"""Steps that only a fetch on the patcher's own CPU can tell."""
+
+
+def programs(protocol: Protocol) -> tuple[tuple[Element, ...], ...]:
+    """The programs of all patchers."""
+    return (protocol.program, *(patcher.program for patcher in protocol.patchers))
+
+
+def executions(protocol: Protocol) -> Iterator[Events]:
+    """All ways through the patchers' programs, each up to where it ends or waits for ever.
 
     A CPU that runs the sites at any time and is in no handler holds nobody up, and nothing that
-    it does changes what another CPU fetches. So the program is run here as if alone. Raises
-    NotCoveredError where that is not the whole story.
+    it does changes what another CPU fetches. So the programs are run here as if there were no
+    CPUs. What a patcher finds in a cell that others change is left open: each test of it may turn
+    out either way here. Raises NotCoveredError where that is not the whole story.
     """
     _check_covered(protocol)
-    lines = flow(protocol.program)
-    units = _units(protocol)
-    cells: dict[str, Value] = {cell.name: cell.initial for cell in protocol.cells}
-    told = _told_by_cpus(protocol)
-    found: list[Event] = []
-    asked = False
-    at = 0
-    while at < len(lines):
-        step, then, otherwise = lines[at]
+    reader = _Reader(protocol)
+    ways = [
+        [tuple(way) for way in reader.ways(number, flow(program))]
+        for number, program in enumerate(programs(protocol))
+    ]
+    return (tuple(chain(*chosen)) for chosen in product(*ways))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A program that has come to line `at`, what it knows of cells, and the events so far."""
+
+    at: int
+    cells: dict[str, Value]
+    events: tuple[Event, ...] = ()
+    stopped: bool = False
+    """Whether CPUs have been asked to stop."""
+
+
+class _Reader:
+    """Follows the programs of a protocol's patchers."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._units = _units(protocol)
+        self._told = _told_by_cpus(protocol)
+        used = [
+            {step.cell for step in flatten(program) if isinstance(step, CELL_STEPS)}
+            for program in programs(protocol)
+        ]
+        self._contended = {cell for cells in used for cell in cells if _count(cell, used) > 1}
+        regions = any(site.is_region for site in protocol.sites)
+        self._recorded = (
+            self._contended | mapped(protocol) | (asked(protocol) if regions else set())
+        )
+        kinds = [Write, *ORDERING, *(ALONE if protocol.cpu_program else ())]
+        if not regions:
+            kinds = [kind for kind in kinds if kind not in (StartGrace, WaitGrace)]
+        self._visible = tuple(kinds)
+
+    def ways(self, program: int, lines: tuple[Line, ...]) -> Iterator[tuple[Event, ...]]:
+        """All ways through a program, as events."""
+        todo = [_Way(0, {cell.name: cell.initial for cell in self._protocol.cells})]
+        while todo:
+            way = todo.pop()
+            if way.at == len(lines):
+                yield way.events
+                continue
+            onward = list(self._onward(program, lines[way.at], way))
+            if not onward:
+                yield way.events
+            todo += reversed(onward)
+
+    def _onward(self, program: int, line: Line, way: _Way) -> Iterator[_Way]:
+        """Where a program goes on; nowhere if it waits for ever."""
+        step = line.step
+        if isinstance(step, WaitStopped) and not way.stopped:
+            return
+        stopped = isinstance(step, StopCpus) or (way.stopped and not isinstance(step, ReleaseCpus))
+        for holds, cells in self._outcomes(step, way.cells):
+            found = way.events
+            if (
+                isinstance(step, self._visible)
+                or (isinstance(step, CELL_STEPS) and step.cell in self._recorded)
+                or (isinstance(step, Unlock) and self._protocol.stores == "weak")
+            ):
+                found = (*found, self._event(program, step, holds=holds))
+            yield _Way(line.then if holds else line.otherwise, cells, found, stopped)
+
+    def _event(self, program: int, step: Step, *, holds: bool) -> Event:
+        name = step.label
+        if program:
+            name = f"{self._protocol.patchers[program - 1].name}: {name}"
+        return Event(self._units[program, step.label], step, program, name, holds)
+
+    def _outcomes(
+        self, step: Step, cells: dict[str, Value]
+    ) -> Iterator[tuple[bool, dict[str, Value]]]:
+        """How a step may turn out, and what the program then knows of the cells."""
+        if not isinstance(step, CELL_STEPS):
+            yield True, cells
+            return
+        cell, value = step.cell, cells[step.cell]
+        open_ = cell in self._contended
         match step:
-            case Write() | SendIpi() | WaitAcks() | Fence() | CleanDcache() | InvalidateIcache():
-                found.append(Event(units[step.label], step))
-            case StartGrace() | WaitGrace():
-                if any(site.is_region for site in protocol.sites):
-                    found.append(Event(units[step.label], step))
-            case StopCpus() | ReleaseCpus():
-                asked = isinstance(step, StopCpus)
-                found.append(Event(units[step.label], step))
-            case WaitStopped():
-                if not asked:
-                    break
-                found.append(Event(units[step.label], step))
-            case Test() | IncrementUnlessZero() if step.cell in told:
+            case Store():
+                yield True, {**cells, cell: step.value}
+            case Add():
+                yield True, {**cells, cell: _plus(value, step.amount)}
+            case Unlock():
+                yield True, {**cells, cell: 0}
+            case Test() | IncrementUnlessZero() if cell in self._told:
                 raise NotCoveredError(
-                    f"step {step.label!r} asks for {step.cell!r}, which trap handlers change"
+                    f"step {step.label!r} asks for {cell!r}, which trap handlers change"
                 )
             case Test():
-                then = then if cells[step.cell] == step.value else otherwise
+                if open_ or value == step.value:
+                    yield True, {**cells, cell: step.value}
+                if open_ or value != step.value:
+                    yield False, cells
             case IncrementUnlessZero():
-                then = then if cells[step.cell] else otherwise
-                cells[step.cell] = _plus(cells[step.cell], bool(cells[step.cell]))
-            case Store():
-                cells[step.cell] = step.value
-            case Add():
-                cells[step.cell] = _plus(cells[step.cell], step.amount)
+                if open_ or value:
+                    yield True, {**cells, cell: _plus(value, 1)}
+                if open_ or not value:
+                    yield False, cells
             case WaitUntil() | Lock():
                 wanted = step.value if isinstance(step, WaitUntil) else 0
-                if cells[step.cell] != wanted:
-                    if step.cell in told:
-                        raise NotCoveredError(
-                            f"step {step.label!r} waits for {step.cell!r}, which trap handlers "
-                            "change"
-                        )
-                    break
-                cells[step.cell] = 1 if isinstance(step, Lock) else wanted
-            case Unlock():
-                cells[step.cell] = 0
-                found.append(Event(units[step.label], Fence(step.label, source=step.source)))
-        at = then
-    return tuple(found)
+                if value != wanted and cell in self._told:
+                    raise NotCoveredError(
+                        f"step {step.label!r} waits for {cell!r}, which trap handlers change"
+                    )
+                if open_ or value == wanted:
+                    yield True, {**cells, cell: 1 if isinstance(step, Lock) else wanted}
 
 
-def require_one_instruction(site: Site) -> None:
-    """Raise NotCoveredError for a region of several instructions."""
-    if site.is_region:
-        raise NotCoveredError(f"{site.name} is a region of several instructions")
+def _count(cell: str, used: list[set[str]]) -> int:
+    return sum(cell in cells for cells in used)
+
+
+def asked(protocol: Protocol) -> set[str]:
+    """The cells that the trap handler asks for."""
+    handler = protocol.handler.program if protocol.handler else ()
+    return {step.cell for step in flatten(handler) if isinstance(step, Test | Lookup)}
+
+
+def mapped(protocol: Protocol) -> set[str]:
+    """The cells that tell where a write goes."""
+    return {
+        step.through
+        for program in programs(protocol)
+        for step in flatten(program)
+        if isinstance(step, Write) and step.through is not None
+    }
 
 
 def _plus(value: Value, amount: int) -> int:
@@ -142,16 +251,23 @@ def _plus(value: Value, amount: int) -> int:
 
 
 def _check_covered(protocol: Protocol) -> None:
+    several = bool(protocol.patchers)
+    steps = [step for program in programs(protocol) for step in flatten(program)]
+    stops = any(isinstance(step, StopCpus) for step in steps)
+    weak = protocol.stores == "weak"
     for missing, present in (
-        ("several patchers", bool(protocol.patchers)),
-        ("a program that CPUs run", bool(protocol.cpu_program)),
+        ("several patchers, whose stores are weak", several and weak),
         (
-            "a trap in a region of several instructions",
-            protocol.handler is not None and any(site.is_region for site in protocol.sites),
+            "several patchers, of caches that are not coherent",
+            several and not protocol.coherent_icache,
         ),
+        ("several patchers, one of which stops the CPUs", several and stops),
+        ("several patchers, and a program that CPUs run", several and bool(protocol.cpu_program)),
+        ("a program that CPUs run, and weak stores", bool(protocol.cpu_program) and weak),
+        ("a write through a shared mapping, and weak stores", bool(mapped(protocol)) and weak),
         (
-            "a write through a shared mapping",
-            any(isinstance(s, Write) and s.through for s in flatten(protocol.program)),
+            "a trap in a region of several instructions, whose handler's data come by weak stores",
+            weak and any(site.is_region for site in protocol.sites) and bool(asked(protocol)),
         ),
     ):
         if present:
@@ -169,16 +285,20 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
 
 
 def unit_names(protocol: Protocol) -> dict[str, str]:
-    """What a reader takes each step of the patcher for, by its label."""
-    return {label: unit.name for label, unit in _units(protocol).items()}
+    """What a reader takes each step of the first patcher for, by its label."""
+    return {label: unit.name for (program, label), unit in _units(protocol).items() if not program}
 
 
-def _units(protocol: Protocol) -> dict[str, Unit]:
+def _units(protocol: Protocol) -> dict[tuple[int, str], Unit]:
     """The unit of each step: a write by itself, and all else together with its block."""
-    blocks: dict[str, list[str]] = {}
-    names: dict[str, str] = {}
-    for step in flatten(protocol.program):
-        block = step.label.rpartition("/")[0] if isinstance(step, ORDERING) else ""
-        names[step.label] = block or step.label
-        blocks.setdefault(names[step.label], []).append(step.label)
-    return {label: Unit(name, tuple(blocks[name])) for label, name in names.items()}
+    blocks: dict[tuple[int, str], list[str]] = {}
+    names: dict[tuple[int, str], str] = {}
+    for number, program in enumerate(programs(protocol)):
+        for step in flatten(program):
+            block = step.label.rpartition("/")[0] if isinstance(step, ORDERING) else ""
+            names[number, step.label] = block or step.label
+            blocks.setdefault((number, block or step.label), []).append(step.label)
+    return {
+        (number, label): Unit(name, tuple(blocks[number, name]))
+        for (number, label), name in names.items()
+    }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import z3
 
 from modelcheck.axiomatic.axioms import Axiom, Axioms, Happening
-from modelcheck.axiomatic.events import Unit, require_one_instruction
+from modelcheck.axiomatic.events import Unit
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
@@ -82,7 +82,6 @@ def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ..
     """
     found: list[Mixed] = []
     for site in protocol.sites:
-        require_one_instruction(site)
         question = _Question(Axioms(protocol, configuration, site))
         answers = [answer for mix in question.mixes() for answer in question.answers(mix)]
         found += question.needed(answers)

@@ -11,7 +11,7 @@ from typing import Literal
 import z3
 
 from modelcheck.axiomatic.axioms import Axioms, Bytes
-from modelcheck.axiomatic.events import NotCoveredError, require_one_instruction
+from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
@@ -88,7 +88,6 @@ class AnyBytes:
     """
 
     def __init__(self, protocol: Protocol, configuration: Configuration, site: Site) -> None:
-        require_one_instruction(site)
         if site.between:
             raise NotCoveredError(f"site {site.name!r} is given bytes between old and new")
         old, new = (

@@ -3,15 +3,11 @@
 Knows the axioms.
 """
 
-from collections.abc import Iterator
-
 import z3
 
-from modelcheck.axiomatic.axioms import Axioms, Walk
-from modelcheck.machine.region import Region
+from modelcheck.axiomatic.axioms import Axioms
+from modelcheck.axiomatic.cases import cases
 from modelcheck.machine.setup import Configuration
-from modelcheck.machine.state import Place
-from modelcheck.protocol.code import Site
 from modelcheck.protocol.properties import TORN, UNPERMITTED
 from modelcheck.protocol.protocol import Protocol
 
@@ -27,22 +23,9 @@ def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]
     return frozenset(
         name
         for site in protocol.sites
-        for offset, walk in walks(site)
-        for name in _violated(Axioms(protocol, configuration, site, offset=offset, walk=walk))
+        for case in cases(protocol, site)
+        for name in _violated(Axioms(protocol, configuration, site, case=case))
     )
-
-
-def walks(site: Site) -> Iterator[tuple[int, Walk]]:
-    """Where CPUs fetch an instruction, and which they may have executed in the site before."""
-    region = Region(0, site)
-    todo: list[tuple[Place, Walk]] = [(place, ()) for place in region.entries()]
-    while todo:
-        place, walk = todo.pop()
-        yield place.offset, walk
-        for data in region.known(place.offset):
-            after = region.onward(place, region.agreeing(place.offset, data))
-            if after is not None:
-                todo.append((after, (*walk, (place.offset, data))))
 
 
 def _violated(axioms: Axioms) -> list[str]:
