@@ -83,10 +83,9 @@ class Spin(Contestant):
         (directory / "model.pml").write_text(model)
         succeed(["spin", "-a", "-o2", "model.pml"], directory)
         succeed(["cc", *CFLAGS, "-o", "pan", "pan.c"], directory)
-        self.options = [f"-m{10**6}", "-w24"]
-        while "max search depth too small" in self._search():
+        self.options = [f"-m{10**7}", "-w26"]
+        while "max search depth too small" in (report := self._search()):
             self.options[0] = f"-m{10 * int(self.options[0][2:])}"
-        report = self._search()
         # As many slots as states, rounded up to a power of two; a stack for the depth reached.
         slots = _number(r"(\d+) states, stored", report).bit_length()
         depth = _number(r"depth reached (\d+)", report)
@@ -106,8 +105,8 @@ class Spin(Contestant):
         assert elapsed, report
         return Run(
             _number(r"(\d+) states, stored", report),
-            # SPIN counts the initial state as a transition.
-            _number(r"(\d+) transitions", report) - 1,
+            # SPIN counts the initial state as a transition, and prints eight digits.
+            _number(r"([\d.e+]+) transitions", report) - 1,
             child.seconds,
             max(float(elapsed[1]), CLOCK),
             child.memory,
@@ -119,4 +118,4 @@ def _number(pattern: str, report: str) -> int:
     found = re.search(pattern, report)
     if not found:
         raise CommandError(f"no {pattern} in what spin reports: {report}")
-    return int(found[1])
+    return int(float(found[1]))

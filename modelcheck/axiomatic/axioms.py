@@ -393,11 +393,19 @@ class Axioms:
                 self._state("taken", release.name, "", self._when[release.name] < leaves)
                 if release.step.synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.name, has, leaves)
+                again = next((e for e in self.events if self._stops_again(e, release)), None)
+                if again is not None:
+                    asked = self._when[again.name]
+                    left = z3.Implies(z3.And(has, asked <= self.end), leaves < asked)
+                    self._state("waited for", release.name, again.name, left)
             idle = [z3.Or(fetch.gone < stopped, leaves < fetch.end) for fetch in self.fetches]
             for other, _ in self._steps(SendIpi):
                 taken = self._taken[other.name]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
             self._state("halted", event.name, "", z3.Implies(has, z3.And(*idle)))
+
+    def _stops_again(self, event: Event, release: Event) -> bool:
+        return isinstance(event.step, StopCpus) and self._follows(event, release)
 
     # The patcher's own CPU.
 

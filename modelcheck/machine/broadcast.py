@@ -14,6 +14,7 @@ from modelcheck.machine.state import (
     Guard,
     Ipi,
     Local,
+    NoneLeaving,
     ReleaseAll,
     SetOwn,
     Stop,
@@ -46,6 +47,8 @@ def holds(guard: Guard, local: Local) -> bool:
     match guard:
         case Acknowledged(sender):
             return not local.pending >> sender & 1
+        case NoneLeaving():
+            return local.stop not in (Stop.SERIALISING, Stop.LEAVING)
         case AllStopped():
             return local.stop is Stop.STOPPED
         case GraceOver(sender):

@@ -19,6 +19,7 @@ from modelcheck.machine.state import (
     Guard,
     Ipi,
     Local,
+    NoneLeaving,
     ReleaseAll,
     SetOwn,
     Shared,
@@ -297,7 +298,8 @@ def _(step: WaitAcks, setup: Setup, shared: Shared, local: Local, actor: Actor) 
 
 @effects.register
 def _(step: StopCpus, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local, broadcast=StopAll())
+    # stop_machine() is over when all CPUs have left it (Linux kernel/stop_machine.c, stop_cpus()).
+    yield Effect(shared, local, broadcast=StopAll(), guard=NoneLeaving())
 
 
 @effects.register

@@ -158,6 +158,11 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
+class NoneLeaving:
+    """A guard: no other CPU has still to leave an earlier stop."""
+
+
+@dataclass(frozen=True)
 class AllStopped:
     """A guard: all other CPUs have stopped."""
 
@@ -178,7 +183,7 @@ class EachOwns:
 
 
 Broadcast = Ipi | StopAll | ReleaseAll | GraceBegins | SetOwn
-Guard = Acknowledged | AllStopped | GraceOver | EachOwns
+Guard = Acknowledged | NoneLeaving | AllStopped | GraceOver | EachOwns
 
 
 Kind = Literal["old", "new", "both", "between", "trap", "torn"]
