@@ -63,11 +63,14 @@ Kind = Literal[
     "grace",  # while a CPU is between instructions, no grace period ends that began then
     "no foresight",  # nothing is fetched from the future
     "data",  # what `first` finds in a cell is what was put there last
-    "handled",  # a trap handler goes on after what it finds, and takes no interrupt
+    "answers",  # what a trap handler finds in the cell `first`
+    "handled",  # a trap handler goes on after what it finds
+    "uninterrupted",  # ... and takes no interrupt until it returns
     "returns",  # to return from a trap handler discards what was fetched
     "deferred",  # a CPU in user mode does not take the IPI of `first`
     "flushes",  # ... but discards what was fetched when it is in the kernel again
     "stands still",  # the patcher's own CPU fetches in an interrupt, while its program does not run
+    "masked",  # ... and not while interrupts are off, from `first` on
     "serialises",  # ... and `first` discards what it had fetched
 ]
 
@@ -201,7 +204,7 @@ class Axioms:
         }
         self._weak = protocol.stores == "weak"
         initial = {cell.name: cell.initial for cell in protocol.cells}
-        self._cells = Cells(initial, self.events, self._when)
+        self._cells = Cells(initial, self.events, self._when, self.has)
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
         self._state_order()
         for event, rule in self._cells.constraints(self.end):
@@ -426,17 +429,15 @@ class Axioms:
                     taken = self._when[event.name]
                     self._state_serialised("serialises", event.name, self.has[event.unit], taken)
                 case IrqOff() | WaitStopped():
-                    off, kinds = self._when[event.name], IrqOn | ReleaseCpus
-                    on = next(
-                        (
-                            self._when[later.name]
-                            for later in self.events
-                            if isinstance(later.step, kinds) and self._follows(later, event)
-                        ),
-                        self.end,
-                    )
-                    masked = z3.Or(last.end < off, on < first.end)
-                    self._state("stands still", event.name, "", masked)
+                    on = [
+                        z3.And(self.has[later.unit], self._when[later.name] < first.end)
+                        for later in self.events
+                        if isinstance(later.step, IrqOn | ReleaseCpus)
+                        and self._follows(later, event)
+                    ]
+                    masked = z3.Or(last.end < self._when[event.name], *on)
+                    has = self.has[event.unit]
+                    self._state("masked", event.name, "", z3.Implies(has, masked))
 
     def _state_serialised(
         self,
@@ -542,15 +543,18 @@ class Axioms:
                 continue
             asks = [z3.Int(f"answer {number} {i}") for i in range(len(done.answers))]
             rules = [a < b for a, b in pairwise([fetch.end, *asks, fetch.gone])]
+            self._state("handled", "", "", *rules)
             for answer, time in zip(done.answers, asks, strict=True):
-                rules.append(self._cells.holds(answer.cell, answer.among, time))
+                found = self._cells.holds(answer.cell, answer.among, time)
+                self._state("answers", answer.cell, "", found)
             if not (handler.interrupts or self.fetcher.own):
-                for taken in self._taken.values():
-                    rules.append(z3.Or(taken < fetch.end, fetch.gone < taken))
-            self._state("handled", str(number), "", *rules)
+                untaken = [
+                    z3.Or(taken < fetch.end, fetch.gone < taken) for taken in self._taken.values()
+                ]
+                self._state("uninterrupted", "", "", *untaken)
             if done.serialises:
                 self._state_serialised(
-                    "returns", str(number), z3.BoolVal(True), fetch.gone, self.fetches[number + 1 :]
+                    "returns", "", z3.BoolVal(True), fetch.gone, self.fetches[number + 1 :]
                 )
 
     # What can be asked.

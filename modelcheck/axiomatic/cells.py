@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import z3
 
-from modelcheck.axiomatic.events import CELL_STEPS, Event
+from modelcheck.axiomatic.events import CELL_STEPS, Event, Unit
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.steps import (
     Add,
@@ -28,16 +28,21 @@ class _Change(NamedTuple):
 
 
 class Cells:
-    """The cells that the events tell of; `when` has the time of each event by its name."""
+    """The cells that the events tell of.
+
+    `when` has the time of each event by its name, and `has` whether its unit is there.
+    """
 
     def __init__(
         self,
         initial: Mapping[str, Value],
         events: Iterable[Event],
         when: Mapping[str, z3.ArithRef],
+        has: Mapping[Unit, z3.BoolRef],
     ) -> None:
         self._initial = initial
         self._when = when
+        self._has = has
         self._numbers: dict[Value, int] = {}
         self._events = [event for event in events if isinstance(event.step, CELL_STEPS)]
         self._changes: dict[str, list[_Change]] = {}
@@ -56,15 +61,16 @@ class Cells:
         """What must hold of each event: of its answers, only if it comes before `end`."""
         for event in self._events:
             cell, time, step = _cell(event), self._when[event.name], event.step
+            asked = z3.And(self._has[event.unit], time <= end)
             match step:
                 case Test() | WaitUntil():
                     found = self._is(cell, self._number(step.value), time)
-                    yield event, z3.Implies(time <= end, found == event.holds)
+                    yield event, z3.Implies(asked, found == event.holds)
                 case Lock():
-                    yield event, z3.Implies(time <= end, self._is(cell, self._number(0), time))
+                    yield event, z3.Implies(asked, self._is(cell, self._number(0), time))
                 case IncrementUnlessZero():
                     zero = self._is(cell, self._number(0), time)
-                    yield event, z3.Implies(time <= end, z3.Not(zero) == event.holds)
+                    yield event, z3.Implies(asked, z3.Not(zero) == event.holds)
             if isinstance(step, Add | IncrementUnlessZero) and event.holds:
                 amount = step.amount if isinstance(step, Add) else 1
                 total = next(c.value for c in self._changes[cell] if c.event is event)
@@ -89,16 +95,19 @@ class Cells:
 
     def _at(self, cell: str, time: z3.ArithRef) -> Iterator[tuple[z3.BoolRef, z3.ArithRef]]:
         """The values that a cell may have just before a time, and when; just one is true."""
-        changes = self._changes.get(cell, [])
-        first = z3.And(*(change.time >= time for change in changes))
+        changes = [
+            (change, z3.And(self._has[change.event.unit], change.time < time))
+            for change in self._changes.get(cell, [])
+        ]
+        first = z3.Not(z3.Or(*(done for _, done in changes)))
         yield first, z3.IntVal(self._number(self._initial[cell]))
-        for change in changes:
+        for change, done in changes:
             later = [
-                z3.Or(other.time >= time, other.time < change.time)
-                for other in changes
+                z3.And(other_done, change.time <= other.time)
+                for other, other_done in changes
                 if other is not change
             ]
-            yield z3.And(change.time < time, *later), change.value
+            yield z3.And(done, *map(z3.Not, later)), change.value
 
     def _is(self, cell: str, number: int, time: z3.ArithRef) -> z3.BoolRef:
         return z3.Or(*(z3.And(there, value == number) for there, value in self._at(cell, time)))

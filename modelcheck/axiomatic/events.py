@@ -59,8 +59,8 @@ class Unit(NamedTuple):
 class Event:
     """A step of a patcher that a fetch can tell, and the unit that it belongs to.
 
-    `program` is the number of the patcher; `name` is the step's label, with the name of the patcher
-    unless it is the first. Of a test, `holds` tells how it turns out.
+    `program` is the number of the patcher; `name` is what edits call the step. Of a test, `holds`
+    tells how it turns out.
     """
 
     unit: Unit
@@ -99,6 +99,20 @@ ALONE = (Serialise, IrqOff, IrqOn)
 def programs(protocol: Protocol) -> tuple[tuple[Element, ...], ...]:
     """The programs of all patchers."""
     return (protocol.program, *(patcher.program for patcher in protocol.patchers))
+
+
+def prefixes(protocol: Protocol) -> tuple[str, ...]:
+    """What the names of the steps of each patcher begin with."""
+    return ("", *(f"{patcher.name}/" for patcher in protocol.patchers))
+
+
+def steps_by_name(protocol: Protocol) -> dict[str, Step]:
+    """The steps of all patchers."""
+    return {
+        prefix + step.label: step
+        for prefix, program in zip(prefixes(protocol), programs(protocol), strict=True)
+        for step in flatten(program)
+    }
 
 
 def executions(protocol: Protocol) -> Iterator[Events]:
@@ -180,10 +194,8 @@ class _Reader:
             yield _Way(line.then if holds else line.otherwise, cells, found, stopped)
 
     def _event(self, program: int, step: Step, *, holds: bool) -> Event:
-        name = step.label
-        if program:
-            name = f"{self._protocol.patchers[program - 1].name}: {name}"
-        return Event(self._units[program, step.label], step, program, name, holds)
+        name = prefixes(self._protocol)[program] + step.label
+        return Event(self._units[name], step, program, name, holds)
 
     def _outcomes(
         self, step: Step, cells: dict[str, Value]
@@ -285,20 +297,16 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
 
 
 def unit_names(protocol: Protocol) -> dict[str, str]:
-    """What a reader takes each step of the first patcher for, by its label."""
-    return {label: unit.name for (program, label), unit in _units(protocol).items() if not program}
+    """What a reader takes each step of the patchers for, by its name."""
+    return {name: unit.name for name, unit in _units(protocol).items()}
 
 
-def _units(protocol: Protocol) -> dict[tuple[int, str], Unit]:
+def _units(protocol: Protocol) -> dict[str, Unit]:
     """The unit of each step: a write by itself, and all else together with its block."""
-    blocks: dict[tuple[int, str], list[str]] = {}
-    names: dict[tuple[int, str], str] = {}
-    for number, program in enumerate(programs(protocol)):
-        for step in flatten(program):
-            block = step.label.rpartition("/")[0] if isinstance(step, ORDERING) else ""
-            names[number, step.label] = block or step.label
-            blocks.setdefault((number, block or step.label), []).append(step.label)
-    return {
-        (number, label): Unit(name, tuple(blocks[number, name]))
-        for (number, label), name in names.items()
-    }
+    blocks: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for name, step in steps_by_name(protocol).items():
+        in_block = isinstance(step, ORDERING) and "/" in step.label
+        names[name] = name.rpartition("/")[0] if in_block else name
+        blocks.setdefault(names[name], []).append(name)
+    return {name: Unit(unit, tuple(blocks[unit])) for name, unit in names.items()}

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import z3
 
-from modelcheck.axiomatic.axioms import Axiom, Axioms, Happening
+from modelcheck.axiomatic.axioms import Axiom, Axioms, ByteStore, Happening
+from modelcheck.axiomatic.cases import Case, Pass, cases
 from modelcheck.axiomatic.events import Unit
 from modelcheck.axiomatic.verdict import possible
+from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.protocol import Protocol
@@ -51,9 +53,13 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Excluded:
-    """A mix that no CPU can execute. Where there are several reasons, each of them would do."""
+    """A mix that no CPU can execute as the instruction at `offset` of a site.
+
+    Where there are several reasons, each of them would do.
+    """
 
     site: str
+    offset: int
     mix: Mix
     reasons: tuple[Reason, ...]
 
@@ -62,10 +68,13 @@ class Excluded:
 class Possible:
     """A mix that a CPU can execute: its bytes, and the fewest happenings after which it does.
 
-    Each byte was fetched as it was after the first `fetched` of the happenings.
+    It comes to `offset` of the site by the instructions of `walk`. Each byte was fetched as it was
+    after the first `fetched` of the happenings.
     """
 
     site: str
+    offset: int
+    walk: tuple[Pass, ...]
     mix: Mix
     data: bytes
     happenings: tuple[Happening, ...]
@@ -82,53 +91,76 @@ def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ..
     """
     found: list[Mixed] = []
     for site in protocol.sites:
-        question = _Question(Axioms(protocol, configuration, site))
-        answers = [answer for mix in question.mixes() for answer in question.answers(mix)]
-        found += question.needed(answers)
+        by_offset: dict[int, list[Case]] = {}
+        for case in cases(protocol, site):
+            by_offset.setdefault(case.offset, []).append(case)
+        for _, some in sorted(by_offset.items()):
+            question = _Question(protocol, configuration, site, some)
+            answers = [answer for mix in question.mixes() for answer in question.answers(mix)]
+            found += question.needed(answers)
     return tuple(found)
 
 
 def can_mix(
-    protocol: Protocol, configuration: Configuration, site: Site, pairs: Iterable[Pair]
+    protocol: Protocol,
+    configuration: Configuration,
+    site: Site,
+    pairs: Iterable[Pair],
+    offset: int = 0,
 ) -> bool:
-    """Whether a CPU can execute torn bytes with one of these pairs among them."""
-    question = _Question(Axioms(protocol, configuration, site))
+    """Whether a CPU can execute torn bytes at `offset`, with one of these pairs among them."""
+    some = [case for case in cases(protocol, site) if case.offset == offset]
+    question = _Question(protocol, configuration, site, some)
     return question.possible(Mix("", "", tuple(pairs)))
 
 
 class _Question:
-    """The mixes of one site, and what Z3 says of them."""
+    """The mixes at one place of a site, and what Z3 says of them.
 
-    def __init__(self, axioms: Axioms) -> None:
-        self._axioms = axioms
-        self._site = axioms.site
-        self._solver = z3.Solver()
-        self._solver.add(*axioms.named.values(), axioms.is_torn())
-        self._present = list(axioms.has.values())
-        self._values = [self._values_of(byte) for byte in range(len(self._site))]
+    `cases` are all ways to fetch there. Whatever holds of one of them holds of the question.
+    """
+
+    def __init__(
+        self, protocol: Protocol, configuration: Configuration, site: Site, cases: list[Case]
+    ) -> None:
+        self._site = site
+        self._ways = [Axioms(protocol, configuration, site, case=case) for case in cases]
+        self._any = self._ways[0]
+        self._begin, self._known = cases[0].offset, Region(0, site).known(cases[0].offset)
+        self._end = Region(0, site).extent(self._begin)
+        self._has = {unit: has for way in self._ways for unit, has in way.has.items()}
+        self._present = list(self._has.values())
+        bytes_ = range(self._begin, self._end)
+        self._values = {byte: self._values_of(byte) for byte in bytes_}
         self._exposing = [
             (one, other)
-            for i, j in combinations(range(len(self._site)), 2)
+            for i, j in combinations(bytes_, 2)
             for one in self._values[i]
             for other in self._values[j]
             if self._exposes(one, other)
         ]
+        self._solver = z3.Solver()
+        self._chosen = [z3.Bool(f"way {number}") for number in range(len(self._ways))]
+        for chosen, way in zip(self._chosen, self._ways, strict=True):
+            self._solver.add(z3.Implies(chosen, z3.And(*way.named.values(), way.is_torn())))
 
     def _values_of(self, byte: int) -> list[Item]:
-        stores = self._axioms.written(byte)
+        stores = self._written(byte)
         values = [self._site.old[byte], *(store.value.as_long() for store in stores)]
         return [Item(byte, value) for value in dict.fromkeys(values)]
 
-    def _known(self) -> list[bytes]:
-        return [form.data for form in self._site.forms]
+    def _written(self, byte: int) -> list[ByteStore]:
+        """The stores to a byte, in all ways through the programs."""
+        return [store for way in self._ways for store in way.written(byte)]
 
     def _exposes(self, *items: Item) -> bool:
         """Whether no instruction has these bytes together; nor a trap, if some are where it is."""
-        trap = self._axioms.trap
-        in_trap = any(item.byte < len(trap) for item in items)
-        forms = [*self._known(), *([trap] if in_trap else [])]
+        trap = self._any.trap
+        in_trap = any(item.byte < self._begin + len(trap) for item in items)
+        forms = [*self._known, *([trap] if in_trap else [])]
+        places = [(item.byte - self._begin, item.value) for item in items]
         return not any(
-            all(i.byte >= len(form) or form[i.byte] == i.value for i in items) for form in forms
+            all(at >= len(form) or form[at] == value for at, value in places) for form in forms
         )
 
     def _is(self, item: Item) -> str:
@@ -137,23 +169,21 @@ class _Question:
         old, new = self._site.old[byte] == value, self._site.new[byte] == value
         if old or new:
             return EITHER if old and new else OLD if old else NEW
-        if self._axioms.trap[byte : byte + 1] == bytes([value]):
+        in_trap = byte - self._begin
+        if self._any.trap[in_trap : in_trap + 1] == bytes([value]):
             return TRAP
         return next(
-            store.event.step.label
-            for store in self._axioms.written(byte)
-            if store.value.as_long() == value
+            store.event.name for store in self._written(byte) if store.value.as_long() == value
         )
 
     def _written_by(self, byte: int) -> tuple[str, ...]:
-        stores = self._axioms.written(byte)
-        return tuple(store.event.step.label for store in stores)
+        return tuple(dict.fromkeys(store.event.name for store in self._written(byte)))
 
     # The mixes.
 
     def mixes(self) -> Iterator[Mix]:
         """All pairs that expose a tear, those alike together, and then whatever else is torn."""
-        chunk_of = {byte: chunk.start for chunk in self._axioms.chunks for byte in chunk}
+        chunk_of = {byte: chunk.start for chunk in self._any.chunks for byte in chunk}
         alike: dict[tuple[object, ...], list[Pair]] = {}
         for pair in self._exposing:
             kind = [(self._is(item), self._written_by(item.byte)) for item in pair]
@@ -168,14 +198,14 @@ class _Question:
     def _accounts_for_all(self, pairs: Iterable[Pair]) -> bool:
         """Whether each choice of a value for each byte has one of the pairs or is not torn."""
         solver = z3.Solver()
-        fetched = [z3.BitVec(f"byte {byte}", 8) for byte in range(len(self._site))]
-        for items, value in zip(self._values, fetched, strict=True):
-            solver.add(z3.Or(*(value == item.value for item in items)))
+        fetched = {byte: z3.BitVec(f"byte {byte}", 8) for byte in self._values}
+        for byte, items in self._values.items():
+            solver.add(z3.Or(*(fetched[byte] == item.value for item in items)))
         for one, other in pairs:
             solver.add(z3.Or(fetched[one.byte] != one.value, fetched[other.byte] != other.value))
-        trap = [self._axioms.trap] if self._axioms.trap else []
-        for form in [*self._known(), *trap]:
-            same = zip(fetched, form, strict=False)
+        trap = [self._any.trap] if self._any.trap else []
+        for form in [*self._known, *trap]:
+            same = zip(fetched.values(), form, strict=False)
             solver.add(z3.Or(*(value != byte for value, byte in same)))
         return not possible(solver)
 
@@ -196,12 +226,19 @@ class _Question:
     # What is said of a mix.
 
     def _asked(self, mix: Mix) -> z3.BoolRef:
-        if not mix.pairs:
-            return z3.Not(z3.Or(*map(self._fetched, self._exposing)))
-        return z3.Or(*map(self._fetched, mix.pairs))
+        """Whether it is fetched in one of the ways."""
+        asked = (self._asked_of(way, mix) for way in self._ways)
+        return z3.Or(*map(z3.And, self._chosen, asked))
 
-    def _fetched(self, pair: Pair) -> z3.BoolRef:
-        return z3.And(*(self._axioms.is_fetched(i.byte, z3.BitVecVal(i.value, 8)) for i in pair))
+    def _asked_of(self, way: Axioms, mix: Mix) -> z3.BoolRef:
+        pairs = mix.pairs or self._exposing
+        any_of = z3.Or(
+            *(
+                z3.And(*(way.is_fetched(i.byte, z3.BitVecVal(i.value, 8)) for i in pair))
+                for pair in pairs
+            )
+        )
+        return any_of if mix.pairs else z3.Not(any_of)
 
     def possible(self, mix: Mix) -> bool:
         """Whether a CPU can execute it."""
@@ -221,42 +258,46 @@ class _Question:
     def _excluded(self, mix: Mix) -> Excluded:
         solver = z3.Solver()
         solver.add(*self._solver.assertions(), self._asked(mix))
-        unit_of = {literal.decl().name(): unit for unit, literal in self._axioms.has.items()}
+        unit_of = {literal.decl().name(): unit for unit, literal in self._has.items()}
         reasons = [
             tuple(unit_of[literal.decl().name()] for literal in core)
             for core in _minimal_cores(solver, self._present)
         ]
-        order = list(self._axioms.has)
+        order = list(self._has)
         reasons = [tuple(sorted(steps, key=order.index)) for steps in reasons]
         reasons.sort(key=lambda steps: (len(steps), [order.index(unit) for unit in steps]))
         return Excluded(
             self._site.name,
+            self._begin,
             mix,
             tuple(Reason(steps, self._by_which(mix, steps)) for steps in reasons),
         )
 
     def _by_which(self, mix: Mix, steps: tuple[Unit, ...]) -> tuple[Axiom, ...]:
-        """The axioms by which these steps exclude the mix, whether the others are there or not.
+        """The axioms by which these steps exclude the mix, whether the others are there or not."""
+        cores = [set(self._by_which_of(way, mix, steps)) for way in self._ways]
+        names = dict.fromkeys(name for way in self._ways for name in way.named)
+        return tuple(name for name in names if any(name in core for core in cores))
+
+    def _by_which_of(self, way: Axioms, mix: Mix, steps: tuple[Unit, ...]) -> Iterator[Axiom]:
+        """The axioms by which they exclude one of the ways.
 
         As far as possible, they are about these steps and those that write the mix.
         """
         there = set(steps) | self._writers(mix)
-        absent = {event.step.label for event in self._axioms.events if event.unit not in there}
+        absent = {event.name for event in way.events if event.unit not in there}
         solver = z3.Solver()
-        solver.add(self._axioms.is_torn(), self._asked(mix))
-        solver.add(*(self._axioms.has[unit] for unit in steps))
+        solver.add(way.is_torn(), self._asked_of(way, mix))
+        solver.add(*(self._has[unit] for unit in steps))
         named = {
             z3.Bool(str(number)): axiom
             for number, axiom in enumerate(
-                sorted(
-                    self._axioms.named, key=lambda a: -((a.first in absent) + (a.second in absent))
-                )
+                sorted(way.named, key=lambda a: -((a.first in absent) + (a.second in absent)))
             )
         }
         for literal, axiom in named.items():
-            solver.add(z3.Implies(literal, self._axioms.named[axiom]))
-        core = {named[literal] for literal in _shrunk(solver, list(named))}
-        return tuple(axiom for axiom in self._axioms.named if axiom in core)
+            solver.add(z3.Implies(literal, way.named[axiom]))
+        return (named[literal] for literal in _shrunk(solver, list(named)))
 
     def _writers(self, mix: Mix) -> set[Unit]:
         pairs = mix.pairs or self._exposing
@@ -264,35 +305,44 @@ class _Question:
         return {
             store.event.unit
             for item in items
-            for store in self._axioms.written(item.byte)
+            for store in self._written(item.byte)
             if store.value.as_long() == item.value != self._site.old[item.byte]
         }
 
     def _happens(self, mix: Mix) -> Possible:
         """The mix in an order of events with as few as possible before it is executed."""
-        axioms, solver = self._axioms, z3.Solver()
-        solver.add(*self._solver.assertions(), *self._present, self._asked(mix))
-        moments = list(axioms.happenings())
+        for way, chosen in zip(self._ways, self._chosen, strict=True):
+            asked = self._asked_of(way, mix)
+            if possible(self._solver, chosen, asked, *self._present):
+                return self._happens_by(way, mix, chosen, asked)
+        raise AssertionError(mix)
+
+    def _happens_by(self, way: Axioms, mix: Mix, *asked: z3.BoolRef) -> Possible:
+        solver = z3.Solver()
+        solver.add(*self._solver.assertions(), *self._present, *asked)
+        moments = list(way.happenings())
         for _, time in reversed(moments):
-            _prefer(solver, time > axioms.end)
-        for read in axioms.read.values():
-            _prefer(solver, read == axioms.end)
+            _prefer(solver, time > way.end)
+        for read in way.read.values():
+            _prefer(solver, read == way.end)
         assert possible(solver)
         model = solver.model()
 
         def when(time: z3.ArithRef) -> int:
             return int(model.eval(time, model_completion=True).as_long())
 
-        end = when(axioms.end)
+        end = when(way.end)
         past = sorted((w, n) for n, (_, time) in enumerate(moments) if (w := when(time)) <= end)
         happenings = [moments[number][0] for _, number in past]
-        reads = [when(read) for read in axioms.read.values()]
+        reads = [when(read) for read in way.read.values()]
         fetched = tuple(sum(time <= read for time, _ in past) for read in reads)
         data = [
-            next(value.as_long() for seen, value in axioms.fetched(byte) if model.eval(seen))
-            for byte in range(len(self._site))
+            next(value.as_long() for seen, value in way.fetched(byte) if model.eval(seen))
+            for byte in way.read
         ]
-        return Possible(self._site.name, mix, bytes(data), tuple(happenings), fetched)
+        return Possible(
+            self._site.name, self._begin, way.walk, mix, bytes(data), tuple(happenings), fetched
+        )
 
 
 def _rank(answer: Mixed) -> tuple[int, ...]:

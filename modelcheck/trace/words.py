@@ -90,7 +90,7 @@ def describe(
 def _drained(machine: Machine, store: Buffered) -> str:
     if store.cell >= 0:
         name = machine.setup.protocol.cells[store.cell].name
-        return f"{name} := {_value(store.value)} reaches memory"
+        return f"{name} := {value_text(store.value)} reaches memory"
     site = machine.setup.protocol.sites[store.site].name
     return f"{site}+{store.at} := {store.data.hex(' ')} reaches memory"
 
@@ -104,18 +104,18 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
             data = step.data if step.order == "single" else step.data[at : at + 1]
             return f"{step.site}+{step.at + at} := {data.hex(' ')}"
         case Store():
-            return f"{step.cell} := {_value(step.value)}"
+            return f"{step.cell} := {value_text(step.value)}"
         case Add():
             return f"{step.cell} {'+' if step.amount > 0 else '-'}= {abs(step.amount)}"
         case Test():
-            value = _value(read(setup, move.shared, was, setup.cells[step.cell]))
+            value = value_text(read(setup, move.shared, was, setup.cells[step.cell]))
             return f"{step.cell} is {value}"
         case IncrementUnlessZero():
             before = read(setup, move.shared, was, setup.cells[step.cell])
             after = read(setup, move.shared, move.local, setup.cells[step.cell])
             return f"{step.cell} is 0" if before == after == 0 else f"{step.cell} += 1"
         case WaitUntil():
-            return f"{step.cell} is {_value(step.value)}"
+            return f"{step.cell} is {value_text(step.value)}"
         case Lock():
             return f"takes {step.cell}"
         case Unlock():
@@ -166,11 +166,12 @@ def _looked_up(machine: Machine, was: Local, move: Move, step: Lookup) -> str:
     if step.search and not found:
         assert was.trap is not None
         site = machine.setup.protocol.sites[was.trap.site].name
-        return f"{site} is not found among {_value(value)}"
-    return f"{step.cell} is {_value(value)}"
+        return f"{site} is not found among {value_text(value)}"
+    return f"{step.cell} is {value_text(value)}"
 
 
-def _value(value: Value) -> str:
+def value_text(value: Value) -> str:
+    """What a cell holds."""
     match value:
         case None | ():
             return "empty"

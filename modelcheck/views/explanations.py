@@ -6,20 +6,23 @@ from itertools import groupby
 from rich.text import Text
 
 from modelcheck.axiomatic.axioms import Axiom, Happening
-from modelcheck.axiomatic.events import unit_names
+from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
 from modelcheck.check import Job
 from modelcheck.isa import decode
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import (
+    Lock,
     ReleaseCpus,
     SendIpi,
     StopCpus,
+    Store,
     WaitAcks,
     WaitStopped,
+    WaitUntil,
     Write,
-    flatten,
 )
+from modelcheck.trace.words import value_text
 from modelcheck.views.trace_text import plural
 
 Answers = tuple[Mixed, ...] | str
@@ -37,8 +40,8 @@ def render(spec: str, job: Job, by_model: Iterable[tuple[str, Answers]]) -> Text
         if isinstance(answers, str):
             text.append(f"  Not covered by the axioms: {answers}.\n", "yellow")
             continue
-        for answer in answers:
-            text.append_text(_answer(job.variant.protocol, answer))
+        for alike in _alike(answers):
+            text.append_text(_answer(job.variant.protocol, alike))
         if not answers:
             text.append("  No bytes that could be mixed differ.\n")
         elif not any(isinstance(answer, Possible) for answer in answers):
@@ -56,8 +59,25 @@ def _heading(spec: str, job: Job) -> Text:
     return text
 
 
-def _answer(protocol: Protocol, answer: Mixed) -> Text:
-    what = mix_in_words(answer.mix) + (f" of {answer.site}" if len(protocol.sites) > 1 else "")
+def _alike(answers: Iterable[Mixed]) -> Iterator[list[Mixed]]:
+    """Answers in their order, those together that have the same reasons."""
+    for _, some in groupby(
+        enumerate(answers),
+        key=lambda pair: (
+            pair[0]
+            if isinstance(pair[1], Possible)
+            else (pair[1].site, pair[1].offset, pair[1].reasons)
+        ),
+    ):
+        yield [answer for _, answer in some]
+
+
+def _answer(protocol: Protocol, alike: list[Mixed]) -> Text:
+    answer = alike[0]
+    what = ", nor ".join(mix_in_words(one.mix) for one in alike)
+    what += f" of {answer.site}" if len(protocol.sites) > 1 else ""
+    if any(site.is_region for site in protocol.sites):
+        what += f", in the instruction at byte {answer.offset}"
     if isinstance(answer, Possible):
         text = Text(f"  A CPU can mix {what}:\n", "bold red")
         text.append("".join(f"    {line}\n" for line in _story(protocol, answer)), "not bold")
@@ -78,6 +98,8 @@ def mix_in_words(mix: Mix) -> str:
     """What is mixed: old byte 0 with new bytes 1 to 3."""
     if not mix.pairs:
         return "bytes in any other way"
+    if mix.left == mix.right:
+        return _bytes_in_words(mix.left, {item.byte for pair in mix.pairs for item in pair})
     left = _bytes_in_words(mix.left, {pair[0].byte for pair in mix.pairs})
     right = _bytes_in_words(mix.right, {pair[1].byte for pair in mix.pairs})
     return f"{left} with {right}"
@@ -115,14 +137,23 @@ def _enumerated(words: list[str]) -> str:
 def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[str]:
     """What the axioms say, each in a sentence without its full stop; those of one step together."""
     names = unit_names(protocol)
-    stops = {step.label for step in flatten(protocol.program) if isinstance(step, WaitStopped)}
+    steps = steps_by_name(protocol)
+    stops = {name for name, step in steps.items() if isinstance(step, WaitStopped)}
     releases = {axiom.first for axiom in axioms if axiom.kind == "restarts"}
     asks = {axiom.first for axiom in axioms if axiom.kind in ("taken", "discards", "halted")}
     waits = {axiom.second for axiom in axioms if axiom.kind == "waited for"}
-    for axiom in axioms:
+    told: set[tuple[str, str]] = set()
+
+    def says_more(axiom: Axiom) -> bool:
+        return axiom.second in releases | asks or axiom.first in stops | waits
+
+    # Of two orders of the same steps, the one that says more stands for both.
+    for axiom in sorted(axioms, key=lambda a: a.kind == "before" and not says_more(a)):
         first, second = names.get(axiom.first, ""), names.get(axiom.second, "")
-        if axiom.kind == "before" and second in ("", first):
-            continue
+        if axiom.kind == "before":
+            if second in ("", first) or (first, second) in told:
+                continue
+            told.add((first, second))
         caches = f", after {second} emptied the caches" if second else ""
         match axiom.kind:
             case "before" if axiom.second in releases:
@@ -153,6 +184,26 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield f"bytes {axiom.first} to {axiom.second} are fetched in one atomic read"
             case "ascending fetch":
                 yield "no byte is fetched as it was before the byte to its left was fetched"
+            case "grace":
+                yield f"{first} waits for each CPU that is inside the site or the trap handler"
+            case "data" if isinstance(step := steps[axiom.first], Lock):
+                yield f"{first} waits until {step.cell} is free"
+            case "data" if isinstance(step := steps[axiom.first], WaitUntil):
+                yield f"{first} waits until {step.cell} is {step.value}"
+            case "answers":
+                yield f"the trap handler goes by {axiom.first}"
+            case "uninterrupted":
+                yield "the trap handler takes no interrupt"
+            case "returns":
+                yield "to return from the trap handler discards what the CPU had fetched"
+            case "flushes":
+                yield f"a CPU in user mode for {first} discards what it had fetched when it is back"
+            case "stands still" if axiom is next(a for a in axioms if a.kind == "stands still"):
+                yield "the patcher's own CPU fetches in interrupts, between two of its steps"
+            case "masked":
+                yield f"from {first} on it takes no interrupt"
+            case "serialises":
+                yield f"{first} discards what the patcher's own CPU had fetched"
 
 
 # Tears.
@@ -164,18 +215,25 @@ def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
     site = next(site for site in protocol.sites if site.name == answer.site)
     parts = []
     for after in sorted(set(answer.fetched)):
-        numbers = [byte for byte, fetched in enumerate(answer.fetched) if fetched == after]
+        numbers = [
+            byte
+            for byte, fetched in enumerate(answer.fetched, start=answer.offset)
+            if fetched == after
+        ]
         when = f"after step {after}" if after else "at the beginning"
         which = f"{'byte' if len(numbers) == 1 else 'bytes'} {_ranges(numbers)}"
         parts.append(f"{which} as {'it was' if len(numbers) == 1 else 'they were'} {when}")
-    runs = decode(protocol.isa, answer.data, site.address).text
+    for done in answer.walk:
+        how = "the handler of the trap" if done.handled else "the instruction"
+        yield f"It has come by {how} at byte {done.offset}: {done.data.hex(' ')}"
+    runs = decode(protocol.isa, answer.data, site.address + answer.offset).text
     yield f"It executes {answer.data.hex(' ')}: {runs}"
     yield f"with {_enumerated(parts)}."
 
 
 def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> str:
     label = happening.label
-    step = next(step for step in flatten(protocol.program) if step.label == label)
+    step = steps_by_name(protocol)[label]
     match step:
         case Write():
             return f"{label}: {site}+{happening.byte} := {happening.data.hex(' ')}"
@@ -189,4 +247,6 @@ def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> 
             return f"the CPU stops for {label}"
         case ReleaseCpus() if happening.taken:
             return f"the CPU goes on after {label}"
+        case Store():
+            return f"{label}: {step.cell} := {value_text(step.value)}"
     return label
