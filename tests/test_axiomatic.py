@@ -1,7 +1,6 @@
 """The axiomatic check, held against the explorers."""
 
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from modelcheck import (
     Patcher,
     Protocol,
     Site,
+    SpecError,
     add,
     caches_clean_inval_pou,
     dc_cvau,
@@ -56,7 +56,6 @@ from modelcheck.explore.reference import explore
 from modelcheck.load import load_suites
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
-from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import TORN
 from modelcheck.protocol.protocol import Stores
@@ -254,19 +253,17 @@ def random_regions(draw: st.DrawFn) -> Protocol:
     lengths = st.sampled_from(((1, 1, 1), (1, 2), (2, 1), (3,)))
     old_runs, new_runs = draw(lengths), draw(lengths)
     new = draw(st.sampled_from((b"\x20\x21\x22", b"\x20\x11\x22", b"\x10\x21\x22")))
-    site = Site(
-        "foo",
-        b"\x10\x11\x12",
-        new,
-        old_runs=runs(*old_runs),
-        new_runs=runs(*new_runs),
-        entries=draw(st.sampled_from(((0,), (0,), (0, 1)))),
-    )
-    region = Region(0, site)
-    for offset in range(3):
-        # No instruction is the beginning of another one.
-        known = region.known(offset)
-        assume(not any(a != b and a.startswith(b) for a, b in product(known, known)))
+    try:
+        site = Site(
+            "foo",
+            b"\x10\x11\x12",
+            new,
+            old_runs=runs(*old_runs),
+            new_runs=runs(*new_runs),
+            entries=draw(st.sampled_from(((0,), (0,), (0, 1)))),
+        )
+    except SpecError:
+        reject()  # One instruction is the beginning of another.
     program: list[Element] = []
     for number in range(draw(st.integers(1, 5))):
         label = str(number)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import random
 import subprocess
 import sys
@@ -193,3 +195,28 @@ def test_the_table_says_when_states_are_counted_up_to_permutation(
 ) -> None:
     assert main([*MINIMAL, "--explorer", "symmetric", "--out", str(tmp_path)]) == 0
     assert "up to a permutation of CPUs: base" in capfd.readouterr().out
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_ends_the_search_and_loses_nothing_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = machine(3)
+    explore(model, Saving(tmp_path, SUBJECT), limits=Limits(states=1000))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        found = explore(model, Saving(tmp_path, SUBJECT, resume=True))
+    assert found.reason == f"cannot save to {tmp_path}: No space left on device"
+    assert answer(explore(model, Saving(tmp_path, SUBJECT, resume=True))) == answer(explore(model))
+
+
+def test_a_full_disk_is_no_place_to_spill_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    options = ["--explorer", "compiled", "--spill", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*MINIMAL, *options]) == 3
+    assert f"cannot spill to {tmp_path}: No space" in " ".join(capsys.readouterr().out.split())

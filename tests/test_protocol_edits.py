@@ -21,6 +21,7 @@ from modelcheck import (
     iret,
     lookup,
     on_each_cpu,
+    runs,
     send_ipi,
     skip,
     store,
@@ -226,6 +227,10 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
         ),
         (lambda: Suite(replace(BASE, name="a/b")), "protocol name 'a/b' cannot name a file"),
         (lambda: Site("foo", b"a", b"b", 2**64), "not within 64 bits"),
+        (
+            lambda: Site("foo", b"ab", b"ac", new_runs=runs(1, 1)),
+            "at offset 0 one form has 61 and another 61 62, which begins with it",
+        ),
         (lambda: Configuration(cpus=1_000_000), "too many to explore; take at most 1024"),
     ],
 )

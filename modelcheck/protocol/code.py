@@ -1,7 +1,7 @@
 """What a protocol changes: sites (code bytes) and cells (data). Knows nothing but bytes."""
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from modelcheck.protocol.errors import SpecError
 
@@ -71,9 +71,24 @@ class Site:
                         f"site {self.name!r}: an instruction of {length} bytes at offset {offset} "
                         f"is not within its {len(self)} bytes"
                     )
+        self._check_beginnings()
         for entry in self.entries:
             if not 0 <= entry < len(self):
                 raise SpecError(f"site {self.name!r}: no byte {entry} to enter at")
+
+    def _check_beginnings(self) -> None:
+        """No ISA has an instruction that is the beginning of another."""
+        at: dict[int, set[bytes]] = {}
+        for form in self.forms:
+            for offset, length in form.runs:
+                at.setdefault(offset, set()).add(form.data[offset : offset + length])
+        for offset, known in at.items():
+            for one, other in permutations(known, 2):
+                if other.startswith(one):
+                    raise SpecError(
+                        f"site {self.name!r}: at offset {offset} one form has {one.hex(' ')} and "
+                        f"another {other.hex(' ')}, which begins with it: no CPU tells them apart"
+                    )
 
     def __len__(self) -> int:
         return len(self.old)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.isa import decode
-from modelcheck.protocol.code import Site
+from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.protocol import Protocol
 from modelcheck.trace.trace import Executed, Trace, TraceStep
@@ -123,11 +123,11 @@ def _bytes(trace: Trace, executed: Executed) -> Table:
     end = at + len(executed.data) if site.is_region else len(site)
     for _ in range(end - at + 2):
         table.add_column(no_wrap=True)
-    table.add_row("old", *_hex(site.old[at:end]), _decoded(trace, site, site.old, at))
+    table.add_row("old", *_hex(site.old[at:end]), _decoded(trace, site, site.forms[0], at))
     table.add_row(
         Text("ran", "bold red"), *_hex(executed.data, end - at), Text(executed.disassembly)
     )
-    table.add_row("new", *_hex(site.new[at:end]), _decoded(trace, site, site.new, at))
+    table.add_row("new", *_hex(site.new[at:end]), _decoded(trace, site, site.forms[1], at))
     table.add_row("from", *(_origin(site, at + i, by) for i, by in enumerate(executed.origin)))
     return table
 
@@ -136,8 +136,14 @@ def _hex(data: bytes, width: int = 0) -> list[str]:
     return [f"{byte:02x}" for byte in data] + [""] * (width - len(data))
 
 
-def _decoded(trace: Trace, site: Site, data: bytes, at: int) -> Text:
-    return Text(decode(trace.protocol.isa, data[at:], site.address + at).text)
+def _decoded(trace: Trace, site: Site, form: Form, at: int) -> Text:
+    """The instruction that a form of a site has at an offset, or around it."""
+    for begin, length in form.runs:
+        if begin <= at < begin + length:
+            data = form.data[begin : begin + length]
+            text = decode(trace.protocol.isa, data, site.address + begin).text
+            return Text(text if begin == at else f"inside {text}")
+    return Text()
 
 
 def _origin(site: Site, byte: int, step: int) -> str:

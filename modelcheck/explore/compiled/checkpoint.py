@@ -10,6 +10,7 @@ from modelcheck.explore.compiled.layout import Packing
 from modelcheck.explore.compiled.saving import CheckpointError, Files, Log, Saving
 from modelcheck.explore.compiled.store import Segment, Words
 from modelcheck.explore.compiled.tables import Question
+from modelcheck.explore.pulse import LimitError
 
 if TYPE_CHECKING:
     from modelcheck.explore.compiled.search import Search
@@ -44,7 +45,14 @@ class Checkpoint:
             self.save()
 
     def save(self) -> None:
-        """Save the search as it stands."""
+        """Save the search as it stands. Raises LimitError if there is no room."""
+        try:
+            self._save()
+        except OSError as error:
+            folder = self._files.folder
+            raise LimitError(f"cannot save to {folder}: {error.strerror}") from None
+
+    def _save(self) -> None:
         search = self._search
         if self._log is None or search.store.packing != self._packing:
             self._log, self._states = self._files.new_log(), 0

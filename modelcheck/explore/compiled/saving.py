@@ -56,7 +56,10 @@ class Log:
         self._path = folder / name
 
     def append(self, parts: Iterable[npt.NDArray[np.uint64]]) -> None:
-        """Write arrays behind what counts so far, and bring them to the disk."""
+        """Write arrays behind what counts so far, and bring them to the disk.
+
+        Raises OSError.
+        """
         with open(self._path, "r+b" if self.size else "wb") as file:
             file.truncate(self.size)
             file.seek(self.size)
@@ -102,7 +105,10 @@ class Files:
         return Log(self.folder, f"states-{number}")
 
     def write(self, log: Log, data: dict[str, Any]) -> None:
-        """Replace `search.json`, and then remove the logs that it no longer names."""
+        """Replace `search.json`, and then remove the logs that it no longer names.
+
+        Raises OSError.
+        """
         document = {
             "format": FORMAT,
             "subject": self._subject,

@@ -39,7 +39,10 @@ def search(
     """What `explore` of this package answers."""
     reason = None
     with closing(Crew(threads)) as crew:
-        run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=spill)
+        try:
+            run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=spill)
+        except LimitError as limit:
+            return Exploration(Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=str(limit))
         # The clock starts when the machine code is there.
         pulse = Pulse(limits, watcher)
         try:

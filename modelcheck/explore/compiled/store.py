@@ -4,6 +4,7 @@ Knows packings and kernels; knows nothing of systems.
 """
 
 import mmap
+import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from modelcheck.explore.compiled import kernels
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.layout import Packing
+from modelcheck.explore.pulse import LimitError
 
 Words = npt.NDArray[np.uint64]
 
@@ -192,8 +194,13 @@ class Store:
                 memory.madvise(mmap.MADV_HUGEPAGE)
         else:
             with tempfile.TemporaryFile(dir=self._folder) as file:
-                # The file has no name any more, and goes when the array does.
-                file.truncate(count * 8)
+                # The file has no name any more, and goes when the array does. It takes its room
+                # now: a mapped file that finds the disk full later kills the process.
+                try:
+                    os.posix_fallocate(file.fileno(), 0, count * 8)
+                except OSError as error:
+                    text = f"cannot spill to {self._folder}: {error.strerror}"
+                    raise LimitError(text) from None
                 memory = mmap.mmap(file.fileno(), count * 8)
         return np.frombuffer(memory, np.uint64)
 
