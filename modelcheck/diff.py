@@ -5,7 +5,7 @@ violates. Knows protocols, machine, system, explorers and traces; knows nothing 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import ndiff
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.machine.machine import Machine
 from modelcheck.machine.state import Move
 from modelcheck.protocol.protocol import Protocol
-from modelcheck.protocol.steps import Step, flatten
+from modelcheck.protocol.step_text import phrase
+from modelcheck.protocol.steps import flatten
 from modelcheck.system.system import State, System, Transition
 from modelcheck.trace.run import Run
 from modelcheck.trace.trace import TraceStep, Violation
@@ -179,27 +180,16 @@ def _listing(protocol: Protocol) -> Iterator[str]:
     for name, program in programs.items():
         if program:
             yield f"{name}:"
-            yield from (f"    {_told(step)}" for step in flatten(program))
+            yield from (f"    {step.label}: {phrase(step)}" for step in flatten(program))
     if protocol.handler:
         interrupts = "on" if protocol.handler.interrupts else "off"
         yield f"handler of {protocol.handler.trap.hex(' ')}, interrupts {interrupts}:"
-        yield from (f"    {_told(step)}" for step in flatten(protocol.handler.program))
+        yield from (
+            f"    {step.label}: {phrase(step)}" for step in flatten(protocol.handler.program)
+        )
     if not protocol.patcher_executes:
         yield "the patcher's own CPU does not run the sites"
     yield f"stores {protocol.stores}"
     if not protocol.coherent_icache:
         yield "instruction caches are not coherent"
     yield "watches: " + ", ".join(protocol.properties)
-
-
-def _told(step: Step) -> str:
-    """A step's label, kind and contents."""
-    contents = [
-        f"{field.name} {value.hex(' ') if isinstance(value, bytes) else value}"
-        for field in fields(step)
-        if field.name not in ("label", "source")
-        for value in [getattr(step, field.name)]
-    ]
-    return f"{step.label}: {type(step).__name__}" + (
-        f" ({', '.join(contents)})" if contents else ""
-    )

@@ -10,17 +10,26 @@ CPU further in the order of stores. And the patcher's own CPU sees nothing that 
 which acknowledges just when the patcher sends, unless the others do not run the sites at any time.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
-from typing import Literal, NamedTuple
 
 import z3
 
 from modelcheck.axiomatic.cases import Case, Pass, only_case, values
 from modelcheck.axiomatic.cells import Cells
-from modelcheck.axiomatic.events import Event, NotCoveredError
-from modelcheck.isa import modifiable
+from modelcheck.axiomatic.events import Event
+from modelcheck.axiomatic.terms import (
+    Axiom,
+    Bytes,
+    ByteStore,
+    Choice,
+    Fetch,
+    Happening,
+    Kind,
+    Moment,
+    constants,
+    holds,
+)
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.region import Region
@@ -45,100 +54,6 @@ from modelcheck.protocol.steps import (
     WaitStopped,
     Write,
 )
-
-Kind = Literal[
-    "before",  # the patcher does `first` before `second`
-    "reaches memory",  # weak stores: `first` is in memory before the fence `second` is passed
-    "same place",  # ... and stores to one address stay in order
-    "ascending write",  # the bytes of `first` reach memory from the lowest address up
-    "one store",  # the bytes of `first` reach memory at once
-    "taken",  # a CPU takes an IPI, stops, or goes on after `first`, which asks for it
-    "waited for",  # ... and before the patcher gets past `second`, which waits for it
-    "discards",  # to take the IPI of `first` discards what was fetched
-    "halted",  # a CPU that `first` has stopped does nothing until it is let go
-    "restarts",  # a CPU that `first` lets go discards what was fetched
-    "one read",  # bytes `first` to `second` are one chunk, read at once
-    "ascending fetch",  # no chunk comes from before the chunk to its left
-    "one by one",  # an instruction is fetched after the one before it
-    "grace",  # while a CPU is between instructions, no grace period ends that began then
-    "no foresight",  # nothing is fetched from the future
-    "data",  # what `first` finds in a cell is what was put there last
-    "answers",  # what a trap handler finds in the cell `first`
-    "handled",  # a trap handler goes on after what it finds
-    "uninterrupted",  # ... and takes no interrupt until it returns
-    "returns",  # to return from a trap handler discards what was fetched
-    "deferred",  # a CPU in user mode does not take the IPI of `first`
-    "flushes",  # ... but discards what was fetched when it is in the kernel again
-    "stands still",  # the patcher's own CPU fetches in an interrupt, while its program does not run
-    "masked",  # ... and not while interrupts are off, from `first` on
-    "serialises",  # ... and `first` discards what it had fetched
-]
-
-
-class Axiom(NamedTuple):
-    """The name of a constraint: its kind, and the labels of the steps (or bytes) it is about."""
-
-    kind: Kind
-    first: str = ""
-    second: str = ""
-
-
-class ByteStore(NamedTuple):
-    """One byte on its way to memory: which step writes it where, when it gets there, what it is;
-    and whether it goes to this site, or through a mapping to another."""
-
-    event: Event
-    byte: int
-    time: z3.ArithRef
-    value: z3.BitVecRef
-    here: z3.BoolRef
-
-
-class Moment(NamedTuple):
-    """A moment at which the CPU may serialise, and the time from which it then sees memory.
-
-    That is the moment itself, or where caches are not coherent, when they were last cleaned before
-    they had to drop what is older.
-    """
-
-    name: Axiom
-    happens: z3.BoolRef
-    sees: z3.ArithRef
-
-
-class Fetch(NamedTuple):
-    """A fetch of one instruction: the time that each of its bytes was read from, by the byte's
-    place in the site; the bytes of each chunk; when the CPU executed it; and when it went on, which
-    is later if that was a trap."""
-
-    read: dict[int, z3.ArithRef]
-    chunks: list[range]
-    end: z3.ArithRef
-    gone: z3.ArithRef
-
-
-class Happening(NamedTuple):
-    """A step of the patcher; of a write, the bytes that reach memory at once, from `byte` on. Or a
-    CPU has `taken` what the step asks of it: an IPI, to stop, to go on."""
-
-    label: str
-    byte: int = -1
-    data: bytes = b""
-    taken: bool = False
-
-
-@dataclass(frozen=True)
-class Bytes:
-    """The bytes of a site before and after, and the data of each write, as Z3 sees them."""
-
-    old: tuple[z3.BitVecRef, ...]
-    new: tuple[z3.BitVecRef, ...]
-    data: Mapping[str, tuple[z3.BitVecRef, ...]]
-
-
-def constants(data: bytes) -> tuple[z3.BitVecRef, ...]:
-    """Bytes that are known."""
-    return tuple(z3.BitVecVal(byte, 8) for byte in data)
 
 
 class Axioms:
@@ -186,9 +101,9 @@ class Axioms:
         self.walk = case.walk
         self.offset = case.offset
         self.fetcher = case.fetcher
-        self._region = Region(0, site)
+        self.region = Region(0, site)
         self.fetches = [
-            _fetch(number, at, self._region.extent(at), chunks, trapped=trapped)
+            _fetch(number, at, self.region.extent(at), chunks, trapped=trapped)
             for number, (at, trapped) in enumerate(
                 [*((done.offset, done.handled) for done in case.walk), (case.offset, False)]
             )
@@ -202,7 +117,7 @@ class Axioms:
             for event in self.events
             if isinstance(event.step, SendIpi | StopCpus | ReleaseCpus)
         }
-        self._weak = protocol.stores == "weak"
+        self.weak = protocol.stores == "weak"
         initial = {cell.name: cell.initial for cell in protocol.cells}
         self._cells = Cells(initial, self.events, self._when, self.has)
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
@@ -224,7 +139,8 @@ class Axioms:
         others = [self.named[name]] if name in self.named else []
         self.named[name] = z3.And(*others, *constraints)
 
-    def _steps(self, *kinds: type[Step]) -> Iterator[tuple[Event, Step]]:
+    def steps(self, *kinds: type[Step]) -> Iterator[tuple[Event, Step]]:
+        """The events that are such steps."""
         return ((event, event.step) for event in self.events if isinstance(event.step, kinds))
 
     # What the patcher does.
@@ -252,7 +168,7 @@ class Axioms:
 
     def _done(self, event: Event) -> list[z3.ArithRef]:
         """When a step is done, as far as its program can tell."""
-        buffered = self._weak and isinstance(event.step, Write)
+        buffered = self.weak and isinstance(event.step, Write)
         return ([] if buffered else self._reached(event)) or [self._when[event.name]]
 
     def _state_order(self) -> None:
@@ -270,21 +186,21 @@ class Axioms:
                 ]
                 if order:
                     self._state("before", event.name, later.name, *order)
-        for event, step in self._steps(Write):
+        for event, step in self.steps(Write):
             assert isinstance(step, Write)
             bytes_ = self._reached(event)
             if step.order == "single":
                 self._state("one store", event.name, "", *(a == b for a, b in pairwise(bytes_)))
-            elif step.order == "ascending" and not self._weak:
+            elif step.order == "ascending" and not self.weak:
                 self._state(
                     "ascending write", event.name, "", *(a < b for a, b in pairwise(bytes_))
                 )
-        if self._weak:
+        if self.weak:
             self._state_buffer()
 
     def _state_buffer(self) -> None:
         """Stores leave the buffer late, but before a fence, and in order at one address."""
-        for event, _ in self._steps(Write):
+        for event, _ in self.steps(Write):
             issued = self._when[event.name]
             self._state("before", event.name, "", *(issued < m for m in self._reached(event)))
         for event, later in combinations(self.events, 2):
@@ -306,13 +222,13 @@ class Axioms:
     # it has executed, so that these constraints can always be met.
 
     def _state_ipis(self) -> None:
-        for event, send in self._steps(SendIpi):
+        for event, send in self.steps(SendIpi):
             assert isinstance(send, SendIpi)
             sent, taken = self._when[event.name], self._taken[event.name]
             has = self.has[event.unit]
             deferred = self._deferred(event, send)
             self._state("taken", event.name, "", sent < taken)
-            for later, _ in self._steps(WaitAcks):
+            for later, _ in self.steps(WaitAcks):
                 if self._follows(later, event):
                     waits = z3.And(has, self.has[later.unit], self._when[later.name] <= self.end)
                     acknowledged = z3.Or(deferred, taken < self._when[later.name])
@@ -325,7 +241,7 @@ class Axioms:
                 if self.fetcher.flushes:
                     made_up = z3.Or(made_up, sent < self._user[0])
                 self._state_serialised("discards", event.name, z3.And(has, made_up), taken)
-            for other, _ in self._steps(SendIpi):
+            for other, _ in self.steps(SendIpi):
                 if other.program > event.program:
                     # To take one IPI is to take all that are pending.
                     self._state("taken", event.name, other.name, self._together(event, other))
@@ -351,7 +267,7 @@ class Axioms:
         if self.model.staleness is Staleness.NEWEST:
             order += [flush <= read for read in self.fetches[0].read.values()]
         self._state("deferred", "", "", *order)
-        for event, send in self._steps(SendIpi):
+        for event, send in self.steps(SendIpi):
             assert isinstance(send, SendIpi)
             if send.deferred:
                 sent, deferred = self._when[event.name], self._deferred(event, send)
@@ -375,7 +291,7 @@ class Axioms:
         return z3.Bool(f"{event.name} deferred")
 
     def _state_stops(self) -> None:
-        for event, _ in self._steps(StopCpus):
+        for event, _ in self.steps(StopCpus):
             later = self.events[self.events.index(event) :]
             stopped = self._taken[event.name]
             has = self.has[event.unit]
@@ -402,7 +318,7 @@ class Axioms:
                     left = z3.Implies(z3.And(has, asked <= self.end), leaves < asked)
                     self._state("waited for", release.name, again.name, left)
             idle = [z3.Or(fetch.gone < stopped, leaves < fetch.end) for fetch in self.fetches]
-            for other, _ in self._steps(SendIpi):
+            for other, _ in self.steps(SendIpi):
                 taken = self._taken[other.name]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
             self._state("halted", event.name, "", z3.Implies(has, z3.And(*idle)))
@@ -509,10 +425,10 @@ class Axioms:
                         for again in other.read
                         if self._line[byte] == self._line[again]
                     ]
-            order.append(self._executes(one, done))
+            order.append(self.executes(one, done))
         if order:
             self._state("one by one", "", "", *order)
-        for event, step in self._steps(StartGrace) if self.walk else ():
+        for event, step in self.steps(StartGrace) if self.walk else ():
             assert isinstance(step, StartGrace)
             wait = next(
                 (
@@ -576,18 +492,15 @@ class Axioms:
         """The stores to a byte, in the order in which they reach memory."""
         return [store for store in self.stores if store.byte == byte]
 
-    def fetched(
-        self, byte: int, fetch: Fetch | None = None
-    ) -> list[tuple[z3.BoolRef, z3.BitVecRef]]:
+    def fetched(self, byte: int, fetch: Fetch | None = None) -> Choice:
         """The values that a byte may have been fetched with, and when it was; just one is true."""
         read = (fetch or self.fetches[-1]).read[byte]
-        return self._at(byte, lambda store: store.time <= read)
+        return self.contents(byte, lambda store: store.time <= read)
 
-    def _at(
-        self, byte: int, visible: Callable[[ByteStore], z3.BoolRef]
-    ) -> list[tuple[z3.BoolRef, z3.BitVecRef]]:
+    def contents(self, byte: int, visible: Callable[[ByteStore], z3.BoolRef]) -> Choice:
+        """The values that a byte may have by the stores that are visible."""
         stores = [
-            (store, z3.And(self._there(store), visible(store))) for store in self.written(byte)
+            (store, z3.And(self.is_made(store), visible(store))) for store in self.written(byte)
         ]
         found = [(z3.Not(z3.Or(*(seen for _, seen in stores))), self.bytes.old[byte])]
         for store, seen in stores:
@@ -597,7 +510,7 @@ class Axioms:
             found.append((z3.And(seen, *map(z3.Not, newer)), store.value))
         return found
 
-    def _there(self, store: ByteStore) -> z3.BoolRef:
+    def is_made(self, store: ByteStore) -> z3.BoolRef:
         """Whether a store is made, and goes to this site."""
         return z3.And(self.has[store.event.unit], store.here)
 
@@ -616,20 +529,20 @@ class Axioms:
 
     def is_fetched(self, byte: int, value: z3.BitVecRef, fetch: Fetch | None = None) -> z3.BoolRef:
         """Whether a byte was fetched with this value."""
-        return _holds(self.fetched(byte, fetch), value)
+        return holds(self.fetched(byte, fetch), value)
 
     def known(self) -> list[Sequence[z3.BitVecRef]]:
         """What a CPU may execute: old, new, and what the site may be in between."""
         if self.site.is_region:
-            return [constants(data) for data in self._region.known(self.offset)]
+            return [constants(data) for data in self.region.known(self.offset)]
         between = [constants(form.data) for form in self.site.between]
         return [self.bytes.old, self.bytes.new, *between]
 
-    def _executes(self, fetch: Fetch, done: Pass) -> z3.BoolRef:
+    def executes(self, fetch: Fetch, done: Pass) -> z3.BoolRef:
         """Whether a fetch is of the trap, or else of this known instruction: the first one that
         the bytes begin with."""
         at = done.offset
-        known = self._region.known(at)
+        known = self.region.known(at)
         every = [self.trap, *known] if self.trap else [*known]
         begins = {
             data: z3.And(
@@ -651,84 +564,6 @@ class Axioms:
     def is_torn(self) -> z3.BoolRef:
         """Whether the bytes fetched are neither an instruction that is known, nor a trap."""
         return z3.Not(z3.Or(self.is_trap(), *(self.begins_with(data) for data in self.known())))
-
-    def is_unpermitted(self) -> z3.BoolRef:
-        """Whether a byte that is executed changed since the CPU last synchronised, not by a trap.
-
-        That is asked of fetch model strict.
-        """
-        return z3.Or(
-            *(
-                z3.And(
-                    z3.Or(
-                        z3.BoolVal(store.byte < self.offset + len(self.trap)),
-                        z3.Not(self.is_trap()),
-                    ),
-                    *(
-                        z3.Not(self._executes(self.fetches[-1], Pass(self.offset, data)))
-                        for data in self._region.known(self.offset)
-                        if self.offset + len(data) <= store.byte
-                    ),
-                    self._changes(store),
-                    store.time <= self.end,
-                    *(z3.Implies(m.happens, m.sees < store.time) for m in self.moments),
-                    z3.Not(self._by_trap(store)),
-                )
-                for store in self.stores
-                if store.byte in self.read and not self._permitted(store)
-            )
-        )
-
-    def _around(
-        self, store: ByteStore, byte: int
-    ) -> tuple[list[tuple[z3.BoolRef, z3.BitVecRef]], ...]:
-        """What a byte was before a store, and after it."""
-        before = self._at(byte, lambda other: other.time < store.time)
-        after = self._at(byte, lambda other: other.time <= store.time)
-        return before, after
-
-    def _changes(self, store: ByteStore) -> z3.BoolRef:
-        before, _ = self._around(store, store.byte)
-        return z3.And(self._there(store), z3.Not(_holds(before, store.value)))
-
-    def _by_trap(self, store: ByteStore) -> z3.BoolRef:
-        """Whether a store sets a trap or removes it, in one read of all of the trap."""
-        size, offset = len(self.trap), self.offset
-        if not size or store.byte >= offset + size or len(self.chunks[0]) < size:
-            return z3.BoolVal(False)
-        around = [self._around(store, byte) for byte in range(offset, offset + size)]
-        return z3.Or(
-            *(
-                z3.And(
-                    *(_holds(around[i][side], z3.BitVecVal(self.trap[i], 8)) for i in range(size))
-                )
-                for side in (0, 1)
-            )
-        )
-
-    def _permitted(self, store: ByteStore) -> bool:
-        """Whether the architecture lets an instruction be replaced as this store does it."""
-        if self.protocol.isa != "arm64":
-            return False
-        chunk = next(chunk for chunk in self.chunks if store.byte in chunk)
-        contents = bytearray(self.site.old)
-        for event, step in self._steps(Write):
-            assert isinstance(step, Write)
-            touched = [byte for byte in chunk if step.at <= byte < step.at + len(step.data)]
-            at_once = step.order == "single" or len(step.data) == 1
-            if touched and not (at_once and (not self._weak or touched == [*chunk])):
-                raise NotCoveredError(f"step {step.label!r} changes an instruction in pieces")
-            before = bytes(contents[chunk[0] : chunk[-1] + 1])
-            contents[step.at : step.at + len(step.data)] = step.data
-            if event is store.event:
-                after = bytes(contents[chunk[0] : chunk[-1] + 1])
-                return all(modifiable(self.protocol.isa, data) for data in (before, after))
-        raise AssertionError(store)
-
-
-def _holds(values: list[tuple[z3.BoolRef, z3.BitVecRef]], wanted: z3.BitVecRef) -> z3.BoolRef:
-    """Whether the value that is true is the one wanted."""
-    return z3.Or(*(z3.And(seen, value == wanted) for seen, value in values))
 
 
 def _overlap(one: ByteStore, other: ByteStore) -> bool:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import z3
 
-from modelcheck.axiomatic.axioms import Axiom, Axioms, ByteStore, Happening
+from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Case, Pass, cases
 from modelcheck.axiomatic.events import Unit
+from modelcheck.axiomatic.terms import Axiom, ByteStore, Happening
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration

@@ -10,8 +10,9 @@ from typing import Literal
 
 import z3
 
-from modelcheck.axiomatic.axioms import Axioms, Bytes
+from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.events import NotCoveredError
+from modelcheck.axiomatic.terms import Bytes
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site

@@ -7,6 +7,7 @@ import z3
 
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import cases
+from modelcheck.axiomatic.strict import unpermitted
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import TORN, UNPERMITTED
 from modelcheck.protocol.protocol import Protocol
@@ -33,7 +34,7 @@ def _violated(axioms: Axioms) -> list[str]:
     solver.add(*axioms.named.values(), *axioms.has.values())
     questions = {TORN: axioms.is_torn()}
     if axioms.model.strict:
-        questions[UNPERMITTED] = axioms.is_unpermitted()
+        questions[UNPERMITTED] = unpermitted(axioms)
     return [name for name, question in questions.items() if possible(solver, question)]
 
 

@@ -5,9 +5,9 @@ from itertools import groupby
 
 from rich.text import Text
 
-from modelcheck.axiomatic.axioms import Axiom, Happening
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
+from modelcheck.axiomatic.terms import Axiom, Happening
 from modelcheck.check import Job
 from modelcheck.isa import decode
 from modelcheck.protocol.protocol import Protocol

@@ -6,10 +6,10 @@ from itertools import pairwise
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import Element, units
 from modelcheck.repair import Repair, Repairs
 from modelcheck.views.comparison import heading
-from modelcheck.views.step_text import phrase
 from modelcheck.views.trace_text import plural
 
 STYLES = {"+": "green", "-": "red"}

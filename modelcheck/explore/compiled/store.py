@@ -98,7 +98,7 @@ class Store:
                 chunk = self._open[thread] = len(self._chunks)
                 size = max(self._sizes.chunk, least)
                 self._chunks.append(self._words(size * len(self.packing.words)))
-                self._finders.append(np.zeros(size, np.uint8))
+                self._finders.append(self._words(-(-size // 8)).view(np.uint8))
                 self._used.append(0)
             low = self._used[chunk]
             size = len(self._chunks[chunk]) // len(self.packing.words)

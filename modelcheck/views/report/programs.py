@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import Block, Element
-from modelcheck.views.step_text import phrase
 
 Mark = Literal["same", "missing", "new", "changed"]
 
