@@ -1,3 +1,4 @@
+import signal
 from itertools import pairwise
 from math import comb
 from typing import Any
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from modelcheck.explore import choose, compiled, reference
 from modelcheck.explore.choose import Answer, Choice, DisagreementError
 from modelcheck.explore.compiled import layout, search
+from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.store import Sizes
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Progress, Verdict
 from modelcheck.load import load_suites
@@ -296,3 +298,21 @@ def test_a_disagreement_names_all_that_differs() -> None:
     violated = reference.explore(System(machine(1, without="sync-1")))
     with pytest.raises(DisagreementError, match=r"verdict safe .* depth .* switches"):
         choose.compare(Answer("reference", safe), Answer("symmetric", violated))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_waits_until_the_work_has_returned(threads: int) -> None:
+    done: list[int] = []
+    crew = Crew(threads)
+
+    def work(number: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        done.append(number)
+
+    for _ in range(2):  # what is run for the first time is compiled, in the caller's own thread
+        with pytest.raises(KeyboardInterrupt):
+            crew.run(work)
+    crew.close()
+    assert sorted(done) == sorted([*range(threads)] * 2)
+    assert crew.stop
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

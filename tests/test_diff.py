@@ -163,7 +163,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_a_missing_sync_allows_more(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, INT3, "#no-sync-1", "--cpus", "1")
     assert code == 1
-    assert "\n-     sync-1/send: SendIpi" in out
+    assert "\n-     sync-1/send: send ipi" in out
     assert "base can do nothing that no-sync-1 cannot." in out
     assert "Only no-sync-1: cpu1 runs 0f " in out
     assert "It violates no-torn-instruction." in out

@@ -1,5 +1,7 @@
 """Some threads that do the same work together. Knows nothing of states."""
 
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -10,7 +12,11 @@ T = TypeVar("T")
 
 
 class Crew:
-    """A number of threads; with one, everything happens in the caller's own."""
+    """A number of threads; with one, everything happens in the caller's own.
+
+    Until it is closed, Ctrl-C is noted, and raised when the work under way has returned: Numba
+    loses it, or fails, where it comes during a compilation.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -18,13 +24,33 @@ class Crew:
         """Tells the work under way to return soon."""
         self._pool = ThreadPoolExecutor(size) if size > 1 else None
         self._known: set[CodeType] = set()
+        self._interrupted = False
+        self._notes = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self._notes:
+            signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *_: object) -> None:
+        self._interrupted = self.stop = True
+
+    def _raise_if_interrupted(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def run(self, work: Callable[[int], None], *, together: bool = True) -> None:
         """Call work(number) in each thread, or in the caller's own alone, and wait for all.
 
         Ctrl-C sets `stop`, and is raised when all have returned.
         """
+        self._raise_if_interrupted()
         self.stop = False
+        self._run(work, together=together)
+        self._raise_if_interrupted()
+
+    def _run(self, work: Callable[[int], None], *, together: bool) -> None:
         if self._pool is None or not together:
             work(0)
             return
@@ -37,17 +63,9 @@ class Crew:
                 work(number)
             return
         running = [self._pool.submit(work, number) for number in range(self.size)]
-        interrupted: KeyboardInterrupt | None = None
-        while True:
-            try:
-                wait(running)
-                break
-            except KeyboardInterrupt as error:
-                self.stop, interrupted = True, error
+        wait(running)
         for future in running:
             future.result()
-        if interrupted:
-            raise interrupted
 
     def each(self, items: Iterable[T], work: Callable[[T], None], *, together: bool = True) -> None:
         """Call work(item) for each item, by whichever thread is free."""
@@ -64,6 +82,9 @@ class Crew:
         self.run(take, together=together)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads. Raises KeyboardInterrupt if there was one since the last work."""
         if self._pool is not None:
             self._pool.shutdown()
+        if self._notes:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._raise_if_interrupted()
