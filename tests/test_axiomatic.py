@@ -81,6 +81,9 @@ SHIPPED = {
     for suite in load_suites(path)
     for variant in suite
 }
+LARGE = ("x86_uprobe_nop10/optimise/no-sync-1",)
+"""Whose states behind a violation are too many for a quick look."""
+
 THREE = three_byte_variants()
 FEW = ("base", "no-sync-1", "no-sync-2", "single-store", "tail-any-order")
 
@@ -107,10 +110,12 @@ def test_every_shipped_variant_is_covered() -> None:
     assert {name: why for name, v in SHIPPED.items() if (why := why_not_covered(v.protocol))} == {}
 
 
-@pytest.mark.parametrize("fetch", ["per-chunk", "strict"])
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_variants(name: str, fetch: str) -> None:
-    assert_agrees(on_other_cpus(SHIPPED[name].protocol), Configuration(1, fetch))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in SHIPPED],
+)
+def test_shipped_variants(name: str) -> None:
+    assert_agrees(on_other_cpus(SHIPPED[name].protocol), Configuration(1, "per-chunk"))
 
 
 @pytest.mark.slow
@@ -232,7 +237,7 @@ def random_weak_protocols(draw: st.DrawFn) -> Protocol:
     )
 
 
-@settings(random_runs, max_examples=150)
+@settings(random_runs, max_examples=80)
 @given(random_weak_protocols(), random_configurations())
 def test_random_protocols_of_weaker_machines(
     protocol: Protocol, configuration: Configuration
@@ -282,7 +287,7 @@ def random_regions(draw: st.DrawFn) -> Protocol:
     )
 
 
-@settings(random_runs, max_examples=150)
+@settings(random_runs, max_examples=80)
 @given(random_regions(), random_configurations())
 def test_random_regions(protocol: Protocol, configuration: Configuration) -> None:
     assert_agrees_on_small(protocol, configuration)
@@ -321,7 +326,7 @@ def random_traps_in_regions(draw: st.DrawFn) -> Protocol:
 BOOL = st.booleans()
 
 
-@settings(random_runs, max_examples=150)
+@settings(random_runs, max_examples=80)
 @given(random_traps_in_regions(), random_configurations())
 def test_random_traps_in_regions(protocol: Protocol, configuration: Configuration) -> None:
     assert_agrees_on_small(protocol, configuration)
@@ -378,7 +383,7 @@ def random_patchers(draw: st.DrawFn) -> Protocol:
     )
 
 
-@settings(random_runs, max_examples=150)
+@settings(random_runs, max_examples=80)
 @given(random_patchers(), random_configurations())
 def test_random_patchers(protocol: Protocol, configuration: Configuration) -> None:
     assert_agrees_on_small(protocol, configuration)
@@ -430,7 +435,7 @@ def random_programs_of_cpus(draw: st.DrawFn) -> Protocol:
     )
 
 
-@settings(random_runs, max_examples=150)
+@settings(random_runs, max_examples=80)
 @given(random_programs_of_cpus(), random_configurations())
 def test_random_programs_of_cpus(protocol: Protocol, configuration: Configuration) -> None:
     try:
@@ -530,15 +535,15 @@ def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], t
 
 
 def test_the_axioms_can_always_be_met() -> None:
-    for name in SHIPPED:
+    for name in (name for name in SHIPPED if name.endswith("/base")):
         protocol = SHIPPED[name].protocol
         for site in protocol.sites:
+            # Not all ways through several programs, and to an instruction, are possible.
             met = False
             for case in cases(protocol, site):
                 system = Axioms(protocol, Configuration(1, "per-chunk"), site, case=case)
                 solver = z3.Solver()
                 solver.add(*system.named.values(), *system.has.values())
-                # Not all ways through several programs, and to an instruction, are possible.
                 met = met or any(
                     possible(solver, system.begins_with(data)) for data in system.known()
                 )

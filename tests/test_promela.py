@@ -129,7 +129,13 @@ def test_spin_counts_the_known_states_of_the_minimal_protocol(cpus: int, tmp_pat
 
 
 @with_spin
-@pytest.mark.parametrize("fetch", MODELS)
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("coherent", "incoherent")))
+        for name in MODELS
+    ],
+)
 @pytest.mark.parametrize(
     ("sync", "cpus"), [("", 1), ("", 2), ("sync-1", 2), ("sync-2", 1), ("sync-3", 1)]
 )
@@ -147,7 +153,9 @@ def test_spin_agrees_bytewise(sync: str, fetch: str, tmp_path: Path) -> None:
 
 
 @with_spin
-@pytest.mark.parametrize("fetch", ["store-order", "incoherent"])
+@pytest.mark.parametrize(
+    "fetch", ["store-order", pytest.param("incoherent", marks=pytest.mark.slow)]
+)
 def test_spin_agrees_on_chunks_orders_and_names(fetch: str, tmp_path: Path) -> None:
     configuration = Configuration(1, fetch, chunk=2, offset=7, semantics="bytewise")
     assert_spin_agrees(with_hostile_names(), configuration, tmp_path)

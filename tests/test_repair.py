@@ -71,14 +71,14 @@ def test_no_sync_1_is_repaired_by_exactly_that_sync() -> None:
         ("base", []),
         ("no-sync-2", [(("sync-2",), ())]),
         ("no-sync-3", [(("sync-3",), ())]),
-        ("no-syncs", []),
+        pytest.param("no-syncs", [], marks=pytest.mark.slow),
         ("retire-early", [((), ("retire",)), (("new-sync",), ())]),
         (
             "head-first",
             [((), ("head", "tail")), (("new-sync",), ("tail",)), (("new-sync",), ("head",))],
         ),
-        ("no-breakpoint", []),
-        ("irqs-on-in-handler", []),
+        pytest.param("no-breakpoint", [], marks=pytest.mark.slow),
+        pytest.param("irqs-on-in-handler", [], marks=pytest.mark.slow),
     ],
 )
 def test_all_smallest_repairs_the_cheapest_first(

@@ -32,11 +32,10 @@ random_runs = settings(
 
 
 def places(fetch: str, cpus: int) -> tuple[Configuration, ...]:
-    """One byte at a time, and two at a time from an odd address."""
-    return (
-        Configuration(cpus, fetch, chunk=1, properties=EVERY_PROPERTY),
-        Configuration(cpus, fetch, chunk=2, offset=1, properties=EVERY_PROPERTY),
-    )
+    """One byte at a time; under two models also two bytes at a time from an odd address."""
+    bytes_ = Configuration(cpus, fetch, chunk=1, properties=EVERY_PROPERTY)
+    pairs = replace(bytes_, chunk=2, offset=1)
+    return (bytes_, pairs) if fetch in ("coherent", "per-chunk") else (bytes_,)
 
 
 @pytest.mark.parametrize("name", FIVE)
@@ -53,6 +52,7 @@ def test_one_cpu_on_the_real_bytes_each_property_alone(name: str) -> None:
         assert_verdicts_agree(on_other_cpus(FIVE[name]), Configuration(1, fetch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", THREE)
 def test_one_cpu_on_three_bytes_each_property_alone(name: str) -> None:
     for fetch in FETCH:
@@ -131,7 +131,10 @@ def remember_views(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "semantics"),
     [
         *((name, "windowed") for name in THREE),
-        *((name, "bytewise") for name in ("base", "no-syncs", "irqs-on-in-handler")),
+        *(
+            pytest.param(name, "bytewise", marks=pytest.mark.slow)
+            for name in ("base", "no-syncs", "irqs-on-in-handler")
+        ),
     ],
 )
 def test_forgetting_the_view_in_a_handler_changes_nothing_but_the_number_of_states(

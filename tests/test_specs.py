@@ -79,8 +79,18 @@ def test_every_verdict_is_as_expected_byte_wise_too(spec: Path) -> None:
     assert surprises(results(spec, Overrides(cpus=1, semantics="bytewise"))) == []
 
 
+FEW = ((2, 1), (8, 0), (8, 62))
+"""Chunks and offsets for a quick look."""
+
+
 @pytest.mark.parametrize("name", ["x86_int3", "x86_int3_as_mailed", "x86_ftrace_2012"])
-@pytest.mark.parametrize(("chunk", "offset"), [*product((2, 4, 8, 64), (0, 1, 3, 62))])
+@pytest.mark.parametrize(
+    ("chunk", "offset"),
+    [
+        pytest.param(*place, marks=[pytest.mark.slow] * (place not in FEW))
+        for place in product((2, 4, 8, 64), (0, 1, 3, 62))
+    ],
+)
 def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, offset: int) -> None:
     overrides = Overrides(cpus=1, chunk=chunk, offset=offset)
     assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
