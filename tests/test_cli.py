@@ -361,13 +361,13 @@ def test_ctrl_c_reports_what_was_reached(explorer: str, tmp_path: Path) -> None:
     spec = ROOT / "specs" / "x86_int3_minimal.py"
     command = [sys.executable, "-m", "modelcheck", str(spec)]
     command += ["--variant", "base", "--fetch", "coherent", "--cpus", "20", "--max-seconds", "60"]
-    command += ["--explorer", explorer]
+    command += ["--explorer", explorer, *([] if explorer == "reference" else ["--threads", "1"])]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        process.wait(timeout=4)
+        process.wait(timeout=2.5)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
