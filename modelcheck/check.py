@@ -93,6 +93,11 @@ class Result:
             return self.violated in self.expected
         return self.verdict is Verdict.SAFE and not self.expected
 
+    @property
+    def surprising(self) -> bool:
+        """Whether there is a verdict, and it is not the one the spec states."""
+        return not self.as_expected and self.verdict is not Verdict.INCONCLUSIVE
+
 
 def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
     """All that there is to check, in the order of the spec.
@@ -144,7 +149,7 @@ def check(
     spec: str,
     limits: Limits = NO_LIMITS,
     watcher: Watcher | None = None,
-    choice: Choice = Choice(),  # noqa: B008
+    choice: Choice = Choice(),
 ) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 

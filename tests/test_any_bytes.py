@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from modelcheck import Protocol, Site, Suite, write
+from modelcheck import Protocol, Site, Suite, pause, write
 from modelcheck.any_bytes import ForAllBytes, for_all_bytes, real_instructions
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, origins, with_instructions
@@ -26,6 +26,12 @@ THREE = three_byte_variants()
 def decided(protocol: Protocol, fetch: str = "per-chunk") -> ForAllBytes:
     (job,) = jobs((Suite(protocol, cpus=1),), Overrides(fetch=(fetch,)))
     return for_all_bytes(job, spec="spec.py")
+
+
+def test_a_site_that_no_cpu_runs_is_not_covered() -> None:
+    protocol = replace(minimal(), cpu_program=(pause("elsewhere"),))
+    with pytest.raises(NotCoveredError, match="a program that CPUs run"):
+        decided(protocol)
 
 
 def test_the_protocol_holds_for_all_bytes_and_needs_its_syncs() -> None:

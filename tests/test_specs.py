@@ -18,7 +18,7 @@ SPECS = sorted((ROOT / "specs").glob("*.py"))
 
 
 @cache
-def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:  # noqa: B008
+def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:
     name = spec.relative_to(ROOT).as_posix()
     return [check(job, spec=name) for job in jobs(load_suites(spec), overrides)]
 

@@ -86,6 +86,7 @@ class Axioms:
             or event.step.site == site.name
             or event.step.through
         )
+        self._position = {event.name: number for number, event in enumerate(self.events)}
         self.has = {event.unit: z3.Bool(f"has {event.unit.name}") for event in self.events}
         self.bytes = bytes_ or Bytes(
             constants(site.old),
@@ -255,7 +256,12 @@ class Axioms:
     def _follows(self, event: Event, other: Event) -> bool:
         """Whether an event comes after another one of the same program."""
         same = event.program == other.program
-        return same and self.events.index(event) > self.events.index(other)
+        return same and self._position[event.name] > self._position[other.name]
+
+    def _next(self, kind: type[Step], other: Event) -> Event | None:
+        """The first step of a kind after another event of the same program."""
+        later = (event for event, _ in self.steps(kind) if self._follows(event, other))
+        return next(later, None)
 
     # A CPU that is in user mode now and then, from `_user[0]` to `_user[1]` for the last time.
 
@@ -292,19 +298,17 @@ class Axioms:
 
     def _state_stops(self) -> None:
         for event, _ in self.steps(StopCpus):
-            later = self.events[self.events.index(event) :]
             stopped = self._taken[event.name]
             has = self.has[event.unit]
             self._state("taken", event.name, "", self._when[event.name] < stopped)
-            for waiting in later:
-                if isinstance(waiting.step, WaitStopped):
-                    begun = self._when[waiting.name]
-                    waits = z3.And(has, begun <= self.end)
-                    self._state(
-                        "waited for", event.name, waiting.name, z3.Implies(waits, stopped < begun)
-                    )
-                    break
-            release = next((e for e in later if isinstance(e.step, ReleaseCpus)), None)
+            waiting = self._next(WaitStopped, event)
+            if waiting is not None:
+                begun = self._when[waiting.name]
+                waits = z3.And(has, begun <= self.end)
+                self._state(
+                    "waited for", event.name, waiting.name, z3.Implies(waits, stopped < begun)
+                )
+            release = self._next(ReleaseCpus, event)
             leaves = self.end
             if release is not None:
                 assert isinstance(release.step, ReleaseCpus)
@@ -312,7 +316,7 @@ class Axioms:
                 self._state("taken", release.name, "", self._when[release.name] < leaves)
                 if release.step.synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.name, has, leaves)
-                again = next((e for e in self.events if self._stops_again(e, release)), None)
+                again = self._next(StopCpus, release)
                 if again is not None:
                     asked = self._when[again.name]
                     left = z3.Implies(z3.And(has, asked <= self.end), leaves < asked)
@@ -322,9 +326,6 @@ class Axioms:
                 taken = self._taken[other.name]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
             self._state("halted", event.name, "", z3.Implies(has, z3.And(*idle)))
-
-    def _stops_again(self, event: Event, release: Event) -> bool:
-        return isinstance(event.step, StopCpus) and self._follows(event, release)
 
     # The patcher's own CPU.
 
@@ -430,17 +431,10 @@ class Axioms:
             self._state("one by one", "", "", *order)
         for event, step in self.steps(StartGrace) if self.walk else ():
             assert isinstance(step, StartGrace)
-            wait = next(
-                (
-                    e.name
-                    for e in self.events
-                    if isinstance(e.step, WaitGrace) and self._follows(e, event)
-                ),
-                None,
-            )
+            wait = self._next(WaitGrace, event)
             if wait is None:
                 continue
-            begun, over = self._when[event.name], self._when[wait]
+            begun, over = self._when[event.name], self._when[wait.name]
             outside = [
                 z3.Or(begun < fetch.end, fetch.gone < over)
                 for fetch, done in zip(self.fetches, self.walk, strict=False)
@@ -449,7 +443,7 @@ class Axioms:
             if step.regions:
                 outside.append(begun < self.fetches[0].end)
             waits = z3.And(self.has[event.unit], over <= self.end)
-            self._state("grace", event.name, wait, z3.Implies(waits, z3.And(*outside)))
+            self._state("grace", event.name, wait.name, z3.Implies(waits, z3.And(*outside)))
 
     def _state_handlers(self) -> None:
         """A trap handler acts on what it finds, with interrupts off, and then returns."""
@@ -517,8 +511,7 @@ class Axioms:
     def _later(self, store: ByteStore, other: ByteStore) -> z3.BoolRef:
         """Whether one of two stores to a byte reaches memory after the other."""
         if store.event.program == other.event.program:
-            events = self.events
-            return z3.BoolVal(events.index(store.event) > events.index(other.event))
+            return z3.BoolVal(self._follows(store.event, other.event))
         return other.time < store.time
 
     def begins_with(self, data: Sequence[z3.BitVecRef]) -> z3.BoolRef:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from modelcheck.axiomatic.events import Events, NotCoveredError, executions, programs
-from modelcheck.isa import decode
-from modelcheck.machine.region import NEW, OLD, Region
+from modelcheck.axiomatic.events import Events, NotCoveredError, executions
+from modelcheck.machine.region import Region
 from modelcheck.machine.state import Place
 from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.protocol import Protocol
@@ -93,12 +92,12 @@ def cases(protocol: Protocol, site: Site) -> Iterator[Case]:
 
 def only_case(protocol: Protocol, site: Site) -> Case:
     """The case of a site that has but one. Raises NotCoveredError if there are more."""
-    case, *others = cases(protocol, site)
     if site.is_region:
         raise NotCoveredError(f"{site.name} is a region of several instructions")
-    if others or case.fetcher is not ANY_CPU or protocol.patchers:
+    some = list(cases(protocol, site))
+    if protocol.patchers or [case.fetcher for case in some] != [ANY_CPU]:
         raise NotCoveredError(f"{protocol.name} has several patchers, or a program that CPUs run")
-    return case
+    return some[0]
 
 
 # Who fetches.
@@ -163,7 +162,7 @@ def walks(protocol: Protocol, site: Site) -> Iterator[tuple[int, tuple[Pass, ...
 def _may_be(protocol: Protocol, site: Site, place: Place, data: bytes) -> bool:
     """Whether each of these bytes is there at first, or some write puts it there."""
     values = [{byte} for byte in site.old]
-    for program in programs(protocol):
+    for program in protocol.patcher_programs.values():
         for step in flatten(program):
             if isinstance(step, Write) and (step.site == site.name or step.through):
                 for byte, value in enumerate(step.data, start=step.at):
@@ -190,8 +189,11 @@ def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple
                 if isinstance(step, Test) or then != otherwise:
                     todo.append((otherwise, (*answers, wrong), after, acted))
             case Emulate() | Skip() if not acted:
-                onward = region.onward(place, _acted_as(protocol, region, place, step))
-                todo.append((then, answers, onward, True))
+                if isinstance(step, Skip):
+                    forms = region.skipped(place.offset, protocol.isa)
+                else:
+                    _, forms = region.emulated(place.offset, step.instruction)
+                todo.append((then, answers, region.onward(place, forms), True))
             case Return():
                 if acted and after is not None:
                     done = Pass(
@@ -209,18 +211,6 @@ def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple
                 )
 
 
-def _acted_as(protocol: Protocol, region: Region, place: Place, step: Emulate | Skip) -> int:
-    """The forms of a region as whose instruction a handler acts."""
-    if isinstance(step, Skip):
-        return sum(
-            region.agreeing(place.offset, data)
-            for data in region.known(place.offset)
-            if decode(protocol.isa, data).is_nop
-        )
-    data = region.instruction(NEW if step.instruction == "new" else OLD, place.offset)
-    return region.agreeing(place.offset, data) if data else 0
-
-
 def _answers(protocol: Protocol, step: Test | Lookup) -> tuple[Answer, Answer]:
     """What a cell holds where a test holds, and where it does not."""
     if isinstance(step, Lookup) and step.search:
@@ -236,7 +226,7 @@ def _answers(protocol: Protocol, step: Test | Lookup) -> tuple[Answer, Answer]:
 def values(protocol: Protocol, cell: str) -> tuple[Value, ...]:
     """All values that a cell may have. Raises NotCoveredError for one that is counted up."""
     found = [one.initial for one in protocol.cells if one.name == cell]
-    for program in programs(protocol):
+    for program in protocol.patcher_programs.values():
         for step in flatten(program):
             if isinstance(step, Store) and step.cell == cell:
                 found.append(step.value)

@@ -13,7 +13,6 @@ from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import (
     Add,
     CleanDcache,
-    Element,
     Fence,
     IncrementUnlessZero,
     InvalidateIcache,
@@ -96,21 +95,11 @@ ALONE = (Serialise, IrqOff, IrqOn)
 """Steps that only a fetch on the patcher's own CPU can tell."""
 
 
-def programs(protocol: Protocol) -> tuple[tuple[Element, ...], ...]:
-    """The programs of all patchers."""
-    return (protocol.program, *(patcher.program for patcher in protocol.patchers))
-
-
-def prefixes(protocol: Protocol) -> tuple[str, ...]:
-    """What the names of the steps of each patcher begin with."""
-    return ("", *(f"{patcher.name}/" for patcher in protocol.patchers))
-
-
 def steps_by_name(protocol: Protocol) -> dict[str, Step]:
     """The steps of all patchers."""
     return {
         prefix + step.label: step
-        for prefix, program in zip(prefixes(protocol), programs(protocol), strict=True)
+        for prefix, program in protocol.patcher_programs.items()
         for step in flatten(program)
     }
 
@@ -126,8 +115,8 @@ def executions(protocol: Protocol) -> Iterator[Events]:
     _check_covered(protocol)
     reader = _Reader(protocol)
     ways = [
-        [tuple(way) for way in reader.ways(number, flow(program))]
-        for number, program in enumerate(programs(protocol))
+        list(reader.ways(number, prefix, flow(program)))
+        for number, (prefix, program) in enumerate(protocol.patcher_programs.items())
     ]
     return (tuple(chain(*chosen)) for chosen in product(*ways))
 
@@ -152,7 +141,7 @@ class _Reader:
         self._told = _told_by_cpus(protocol)
         used = [
             {step.cell for step in flatten(program) if isinstance(step, CELL_STEPS)}
-            for program in programs(protocol)
+            for program in protocol.patcher_programs.values()
         ]
         self._contended = {cell for cells in used for cell in cells if _count(cell, used) > 1}
         regions = any(site.is_region for site in protocol.sites)
@@ -160,24 +149,26 @@ class _Reader:
             self._contended | mapped(protocol) | (asked(protocol) if regions else set())
         )
         kinds = [Write, *ORDERING, *(ALONE if protocol.cpu_program else ())]
+        if protocol.stores == "weak":
+            kinds.append(Unlock)
         if not regions:
             kinds = [kind for kind in kinds if kind not in (StartGrace, WaitGrace)]
         self._visible = tuple(kinds)
 
-    def ways(self, program: int, lines: tuple[Line, ...]) -> Iterator[tuple[Event, ...]]:
-        """All ways through a program, as events."""
+    def ways(self, program: int, prefix: str, lines: tuple[Line, ...]) -> Iterator[Events]:
+        """All ways through a program, as events; `prefix` begins their names."""
         todo = [_Way(0, {cell.name: cell.initial for cell in self._protocol.cells})]
         while todo:
             way = todo.pop()
             if way.at == len(lines):
                 yield way.events
                 continue
-            onward = list(self._onward(program, lines[way.at], way))
+            onward = list(self._onward(program, prefix, lines[way.at], way))
             if not onward:
                 yield way.events
             todo += reversed(onward)
 
-    def _onward(self, program: int, line: Line, way: _Way) -> Iterator[_Way]:
+    def _onward(self, program: int, prefix: str, line: Line, way: _Way) -> Iterator[_Way]:
         """Where a program goes on; nowhere if it waits for ever."""
         step = line.step
         if isinstance(step, WaitStopped) and not way.stopped:
@@ -185,17 +176,12 @@ class _Reader:
         stopped = isinstance(step, StopCpus) or (way.stopped and not isinstance(step, ReleaseCpus))
         for holds, cells in self._outcomes(step, way.cells):
             found = way.events
-            if (
-                isinstance(step, self._visible)
-                or (isinstance(step, CELL_STEPS) and step.cell in self._recorded)
-                or (isinstance(step, Unlock) and self._protocol.stores == "weak")
+            if isinstance(step, self._visible) or (
+                isinstance(step, CELL_STEPS) and step.cell in self._recorded
             ):
-                found = (*found, self._event(program, step, holds=holds))
+                name = prefix + step.label
+                found = (*found, Event(self._units[name], step, program, name, holds))
             yield _Way(line.then if holds else line.otherwise, cells, found, stopped)
-
-    def _event(self, program: int, step: Step, *, holds: bool) -> Event:
-        name = prefixes(self._protocol)[program] + step.label
-        return Event(self._units[name], step, program, name, holds)
 
     def _outcomes(
         self, step: Step, cells: dict[str, Value]
@@ -251,7 +237,7 @@ def mapped(protocol: Protocol) -> set[str]:
     """The cells that tell where a write goes."""
     return {
         step.through
-        for program in programs(protocol)
+        for program in protocol.patcher_programs.values()
         for step in flatten(program)
         if isinstance(step, Write) and step.through is not None
     }
@@ -264,7 +250,7 @@ def _plus(value: Value, amount: int) -> int:
 
 def _check_covered(protocol: Protocol) -> None:
     several = bool(protocol.patchers)
-    steps = [step for program in programs(protocol) for step in flatten(program)]
+    steps = [step for program in protocol.patcher_programs.values() for step in flatten(program)]
     stops = any(isinstance(step, StopCpus) for step in steps)
     weak = protocol.stores == "weak"
     for missing, present in (

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from modelcheck.browse.opened import Opened
 from modelcheck.isa import decode
-from modelcheck.protocol.code import Form, Site, Value
+from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.trace.frames import Frame, Instruction, SiteBytes, Window
 from modelcheck.trace.trace import Executed
+from modelcheck.trace.words import value_text
 
 NAME = 21
 """Columns of what stands before the bytes."""
@@ -222,7 +223,7 @@ def _state(frame: Frame, width: int) -> Iterator[str]:
     """Cells, and what CPUs are about."""
     if frame.cells:
         cells = (
-            f"{'[' if cell.changed else ''}{cell.name} = {_told(cell.value)}"
+            f"{'[' if cell.changed else ''}{cell.name} = {value_text(cell.value)}"
             f"{']' if cell.changed else ''}"
             for cell in frame.cells
         )
@@ -231,12 +232,3 @@ def _state(frame: Frame, width: int) -> Iterator[str]:
         if cpu.status:
             who = f"{cpu.name} ({cpu.program})" if cpu.program else cpu.name
             yield from wrap(f"{who}: {'; '.join(cpu.status)}", width, subsequent_indent="  ")
-
-
-def _told(value: Value | tuple[Value, ...]) -> str:
-    match value:
-        case None | ():
-            return "empty"
-        case tuple():
-            return ", ".join(map(str, value))
-    return str(value)

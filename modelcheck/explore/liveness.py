@@ -8,6 +8,7 @@ be finished.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import networkx as nx
@@ -240,6 +241,14 @@ def _fair_components(
             yield frozenset(component)
 
 
+def _runs(fairness: Fairness, thread: Thread, state: State, step: Transition) -> bool:
+    return fairness.thread(state, step) == thread
+
+
+def _leads_into(states: set[State], _: State, step: Transition) -> bool:
+    return step.target in states
+
+
 def _breaks(
     fairness: Fairness, component: Iterable[State], possible: set[State], thread: Thread
 ) -> set[State]:
@@ -277,17 +286,12 @@ def _loop(
         if _served(graph, fairness, start, loop, thread):
             continue
         if thread in taken:
-            way = _way(
-                graph,
-                component,
-                here,
-                lambda state, step, thread=thread: fairness.thread(state, step) == thread,  # type: ignore[misc]
-            )
+            way = _way(graph, component, here, partial(_runs, fairness, thread))
         else:
             idle = _breaks(fairness, component, possible[thread], thread)
             if here in idle:
                 continue
-            way = _way(graph, component, here, lambda _, step, idle=idle: step.target in idle)  # type: ignore[misc]
+            way = _way(graph, component, here, partial(_leads_into, idle))
         loop += way
         here = loop[-1].target
     if here != start or not loop:

@@ -6,7 +6,6 @@ Knows the setup, regions and what steps do; knows nothing of fetching.
 from collections.abc import Iterator
 from functools import singledispatch
 
-from modelcheck.isa import decode
 from modelcheck.machine.effects import Actor, effects, read
 from modelcheck.machine.region import NEW, OLD
 from modelcheck.machine.setup import Setup
@@ -127,9 +126,7 @@ def _(step: Use, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: 
 @_run.register
 def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
     place = place_of(local, trap)
-    region = setup.regions[trap.site]
-    data = region.instruction(NEW if step.instruction == "new" else OLD, place.offset)
-    agreeing = region.agreeing(place.offset, data) if data else 0
+    data, agreeing = setup.regions[trap.site].emulated(place.offset, step.instruction)
     execution = Execution(trap.site, data, "emulated", place.offset)
     move = _acted_out(setup, shared, local, trap, agreeing, execution)
     if step.cell is not None and _stale(setup, shared, local, trap, setup.cells[step.cell]):
@@ -140,12 +137,7 @@ def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, act
 @_run.register
 def _(step: Skip, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
     place = place_of(local, trap)
-    region = setup.regions[trap.site]
-    agreeing = sum(
-        region.agreeing(place.offset, data)
-        for data in region.known(place.offset)
-        if decode(setup.protocol.isa, data).is_nop
-    )
+    agreeing = setup.regions[trap.site].skipped(place.offset, setup.protocol.isa)
     execution = Execution(trap.site, b"", "skipped", place.offset)
     move = _acted_out(setup, shared, local, trap, agreeing, execution)
     if not agreeing:

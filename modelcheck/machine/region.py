@@ -5,8 +5,10 @@ Knows sites; knows nothing of memory or CPUs.
 
 from functools import cache
 
+from modelcheck.isa import decode
 from modelcheck.machine.state import Kind, Place
 from modelcheck.protocol.code import Site
+from modelcheck.protocol.steps import Instruction
 
 OLD, NEW = 1, 2
 """The bits of the first two forms of a site."""
@@ -47,14 +49,21 @@ class Region:
         length = self._length.get((form, offset), 0)
         return self._forms[form].data[offset : offset + length]
 
-    def instruction(self, form: int, offset: int) -> bytes:
-        """The instruction that a form (a bit) has at an offset; none if it has none there."""
-        return self._instruction(form.bit_length() - 1, offset)
-
     def agreeing(self, offset: int, data: bytes) -> int:
         """A bit for each form that has exactly this instruction at an offset."""
         return sum(
             1 << form for form in range(len(self._forms)) if self._instruction(form, offset) == data
+        )
+
+    def emulated(self, offset: int, which: Instruction) -> tuple[bytes, int]:
+        """The old or the new instruction at an offset, and the forms that have it there."""
+        data = self._instruction(("old", "new").index(which), offset)
+        return data, self.agreeing(offset, data) if data else 0
+
+    def skipped(self, offset: int, isa: str) -> int:
+        """The forms that have a no-op at an offset."""
+        return sum(
+            self.agreeing(offset, data) for data in self.known(offset) if decode(isa, data).is_nop
         )
 
     def onward(self, place: Place, agreeing: int) -> Place | None:

@@ -79,12 +79,16 @@ class Protocol:
         check_protocol(self)
 
     @property
+    def patcher_programs(self) -> dict[str, tuple[Element, ...]]:
+        """The programs of all patchers; each by what begins the labels of its steps in edits."""
+        return {"": self.program, **{f"{one.name}/": one.program for one in self.patchers}}
+
+    @property
     def programs(self) -> dict[str, tuple[Element, ...]]:
         """All programs; each by what begins the labels of its steps where an edit names them."""
         handler = {HANDLER_PREFIX: self.handler.program} if self.handler else {}
         return {
-            "": self.program,
-            **{f"{patcher.name}/": patcher.program for patcher in self.patchers},
+            **self.patcher_programs,
             CPU_PREFIX: self.cpu_program,
             **handler,
             CALLEE_PREFIX: self.callee,

@@ -170,13 +170,13 @@ def _looked_up(machine: Machine, was: Local, move: Move, step: Lookup) -> str:
     return f"{step.cell} is {value_text(value)}"
 
 
-def value_text(value: Value) -> str:
-    """What a cell holds."""
+def value_text(value: Value | tuple[Value, ...]) -> str:
+    """What a cell holds, or the cells of all CPUs."""
     match value:
         case None | ():
             return "empty"
         case tuple():
-            return ", ".join(value)
+            return ", ".join(map(str, value))
     return str(value)
 
 

@@ -18,7 +18,7 @@ def to_junit(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[
             "testsuite",
             name=spec.as_posix(),
             tests=str(len(results)),
-            failures=str(sum(_failed(result) for result in results)),
+            failures=str(sum(result.surprising for result in results)),
             errors=str(sum(result.verdict is Verdict.INCONCLUSIVE for result in results)),
             time=f"{sum(result.seconds for result in results):.3f}",
         )
@@ -45,12 +45,8 @@ def _case(suite: ElementTree.Element, spec: Path, result: Result) -> None:
     )
     if result.verdict is Verdict.INCONCLUSIVE:
         ElementTree.SubElement(case, "error", message=f"inconclusive: {result.reason}")
-    elif _failed(result):
+    elif result.surprising:
         ElementTree.SubElement(case, "failure", message=said(result))
-
-
-def _failed(result: Result) -> bool:
-    return not result.as_expected and result.verdict is not Verdict.INCONCLUSIVE
 
 
 def said(result: Result) -> str:

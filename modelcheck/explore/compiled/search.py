@@ -34,7 +34,7 @@ def search(
     symmetric: bool,
     spill: Path | None,
     saving: Saving | None,
-    sizes: Sizes = Sizes(),  # noqa: B008
+    sizes: Sizes = Sizes(),
 ) -> Exploration:
     """What `explore` of this package answers."""
     reason = None
