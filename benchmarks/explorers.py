@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Limits
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
 
 SPEC = Path(__file__).parent.parent / "specs" / "x86_int3_minimal.py"
 

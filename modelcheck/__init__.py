@@ -7,8 +7,8 @@ This module has what a spec needs: sites, cells, steps, protocols, and what to e
 from typing import TYPE_CHECKING, Any
 
 from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
+from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.protocol import Handler, Patcher, Protocol
 from modelcheck.protocol.steps import (
     Block,
     Element,
@@ -51,11 +51,10 @@ from modelcheck.protocol.steps import (
     write,
 )
 from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
+from modelcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from modelcheck.api import Outcome, verify
-
-__version__ = "0.1.0"
 
 __all__ = [
     "SAFE",

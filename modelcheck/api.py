@@ -21,12 +21,12 @@ from typing import Any
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-from modelcheck.check import Job, Result, check
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.suite import SAFE, Suite, Variant
-from modelcheck.trace.trace import Trace
+from modelcheck.questions.check import Job, Result, check
+from modelcheck.trace.document import Trace
 from modelcheck.views import trace_text
 from modelcheck.views.trace_text import plural
 

@@ -10,12 +10,12 @@ import pytest
 
 from modelcheck import Protocol, Suite, Variant
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Verdict
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Execution
 from modelcheck.protocol.code import Value
-from modelcheck.system.system import System
 from tests.protocols import EVERY_PROPERTY, FETCH, SEMANTICS, minimal, suites, three_byte_variants
 
 COUNTS = {1: (64, 119), 2: (460, 1_394), 3: (4_156, 18_198), 4: (42_868, 249_474)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelcheck import Protocol
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.protocol.steps import (
     Block,
     Element,

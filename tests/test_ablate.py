@@ -20,18 +20,18 @@ from modelcheck import (
     when,
     write,
 )
-from modelcheck.ablate import Ablation, Edited, ablate
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Verdict
-from modelcheck.judge import UNKNOWN, Judge, Judgement, completes, meaning, outcome
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.protocol import Patcher
+from modelcheck.protocol.definition import Patcher
 from modelcheck.protocol.suite import FETCH_MODELS
-from modelcheck.prove import not_excluded
-from modelcheck.system.system import System
+from modelcheck.questions.ablate import Ablation, Edited, ablate
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.judge import UNKNOWN, Judge, Judgement, completes, meaning, outcome
+from modelcheck.questions.prove import not_excluded
 from tests.protocols import (
     SPECS,
     minimal,

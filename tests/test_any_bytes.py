@@ -8,15 +8,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from modelcheck import Protocol, Site, Suite, pause, write
-from modelcheck.any_bytes import ForAllBytes, for_all_bytes, real_instructions
+from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, origins, with_instructions
-from modelcheck.check import Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Verdict
-from modelcheck.isa import decode
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import TORN
+from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes, real_instructions
+from modelcheck.questions.check import Overrides, jobs
 from tests.checks import run
 from tests.protocols import CALL, INT3, NOP, SPECS, minimal, on_other_cpus, three_byte_variants
 

@@ -15,11 +15,11 @@ from modelcheck import Protocol, verify
 from modelcheck import api as documented
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.formats.pytest_file import to_pytest
 from modelcheck.machine.setup import Configuration
+from modelcheck.trace.document import load
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.rerun import rerun
-from modelcheck.trace.trace import load
-from modelcheck.views.pytest_file import to_pytest
 from tests.protocols import three_byte_variants
 
 pytest_plugins = ("pytester",)

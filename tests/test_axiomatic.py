@@ -53,15 +53,15 @@ from modelcheck.axiomatic.cases import cases
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import DECIDED, possible, violated
 from modelcheck.explore.reference import explore
-from modelcheck.load import load_suites
-from modelcheck.machine.machine import Machine
+from modelcheck.explore.system import System
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.properties import TORN
-from modelcheck.protocol.protocol import Stores
 from modelcheck.protocol.steps import Element, Step
 from modelcheck.protocol.suite import Semantics
-from modelcheck.system.system import System
 from tests.checks import TooBigError, walk
 from tests.protocols import (
     FETCH,

@@ -20,10 +20,10 @@ from modelcheck.browse.screens import ListScreen, ProgramsScreen, TextScreen, Tr
 from modelcheck.browse.swimlanes import heading, rows
 from modelcheck.browse.titles import against, verdict
 from modelcheck.browse.widgets import Rows
-from modelcheck.check import Overrides, check, jobs
 from modelcheck.cli import main
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.steps import flatten
+from modelcheck.questions.check import Overrides, check, jobs
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "counterexamples"

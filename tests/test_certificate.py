@@ -12,12 +12,12 @@ import pytest
 from modelcheck.certificate.certify import certify_text, solve
 from modelcheck.certificate.invariant import CertificateError, Invariant, read
 from modelcheck.certificate.smtlib import to_smtlib
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Verdict
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.prove import prove, safe_for_any_number
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.prove import prove, safe_for_any_number
 from tests.checks import each
 
 ROOT = Path(__file__).parent.parent

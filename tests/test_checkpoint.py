@@ -13,10 +13,10 @@ import pytest
 from modelcheck.cli import main
 from modelcheck.explore import compiled
 from modelcheck.explore.compiled.saving import CheckpointError, Saving
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Limits
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
 from tests.protocols import SPECS, minimal
 
 SUBJECT = {"version": "1", "configuration": "this one"}
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from modelcheck.explore import compiled
 from modelcheck.explore.compiled.saving import Saving
-from modelcheck.system.system import System
+from modelcheck.explore.system import System
 from tests.test_checkpoint import SUBJECT, machine
 cpus, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
 resume = (folder / "search.json").exists()

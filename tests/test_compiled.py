@@ -11,13 +11,13 @@ from modelcheck.explore.choose import Answer, Choice, DisagreementError
 from modelcheck.explore.compiled import layout, search
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.store import Sizes
+from modelcheck.explore.model import Model
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Progress, Verdict
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
-from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.model import Model
-from modelcheck.system.system import System
 from tests.protocols import SPECS, minimal
 from tests.systems import TableModel, TableMove, TableRole, counters, table_models
 

@@ -10,13 +10,13 @@ import jsonschema
 import pytest
 
 from modelcheck import Protocol
-from modelcheck.check import Job, check
 from modelcheck.cli import main
+from modelcheck.formats.itf import to_itf
+from modelcheck.formats.mermaid import to_mermaid
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.suite import Suite, Variant
-from modelcheck.trace.trace import Trace, load
-from modelcheck.views.itf import to_itf
-from modelcheck.views.mermaid import to_mermaid
+from modelcheck.questions.check import Job, check
+from modelcheck.trace.document import Trace, load
 from tests.test_promela import with_hostile_names
 
 ROOT = Path(__file__).parent.parent

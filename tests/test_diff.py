@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcheck import Suite, Variant
-from modelcheck.check import Job
 from modelcheck.cli import main
-from modelcheck.diff import diff
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import Limits
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import State, System, Transition
+from modelcheck.questions.check import Job
+from modelcheck.questions.diff import diff
 from tests.protocols import three_byte_variants
 
 INT3 = str(Path(__file__).parent.parent / "specs" / "x86_int3.py")

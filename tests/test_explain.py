@@ -10,7 +10,7 @@ from modelcheck import Protocol, on_each_cpu, send_ipi, wait_acks
 from modelcheck.axiomatic.events import Unit, unit_names
 from modelcheck.axiomatic.reasons import Excluded, Mix, Possible, can_mix, explain
 from modelcheck.cli import main
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from tests.checks import walk

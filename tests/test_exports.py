@@ -24,13 +24,13 @@ from modelcheck import (
 )
 from modelcheck.cli import main
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import State, System
 from modelcheck.export.languages import LANGUAGES
 from modelcheck.export.murphi import to_murphi
 from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
-from modelcheck.machine.machine import Machine, Role
+from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import State, System
 from tests.test_promela import (
     INT3,
     MINIMAL,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from modelcheck import Cell, Patcher, Protocol, Site, Suite, on_each_cpu, wait_until, write
-from modelcheck.check import Overrides, check, jobs
+from modelcheck.questions.check import Overrides, check, jobs
+from modelcheck.trace.document import Trace, load
 from modelcheck.trace.frames import Arrival, Frame, Instruction, Version, Window, frames, lanes
 from modelcheck.trace.replay import ReplayError
-from modelcheck.trace.trace import Trace, load
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))

@@ -8,13 +8,13 @@ import networkx as nx
 import pytest
 
 from modelcheck import Suite, Variant
-from modelcheck.check import Job
 from modelcheck.cli import main
 from modelcheck.explore.pulse import LimitError
 from modelcheck.explore.verdict import Limits
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.phases import FINISHED, Phase, phases
+from modelcheck.questions.check import Job
+from modelcheck.questions.phases import FINISHED, Phase, phases
 from tests.checks import walk
 from tests.protocols import three_byte_variants
 from tests.test_exports import count

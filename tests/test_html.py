@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from modelcheck import Cell, Protocol, Site, Suite, Variant, store, violates, wait_until, write
-from modelcheck.check import Overrides, check, jobs
 from modelcheck.cli import main
 from modelcheck.cli.check import checked
-from modelcheck.load import load_suites
-from modelcheck.trace.trace import load
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.questions.check import Overrides, check, jobs
+from modelcheck.trace.document import load
 from modelcheck.views import report
 from modelcheck.views.report.programs import compared
 from modelcheck.views.report.traces import document, embedded

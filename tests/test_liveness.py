@@ -21,11 +21,11 @@ from modelcheck import (
     wait_until,
     write,
 )
-from modelcheck.check import Overrides, Result, check, jobs
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.steps import Element
+from modelcheck.questions.check import Overrides, Result, check, jobs
+from modelcheck.trace.document import Trace, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
-from modelcheck.trace.trace import Trace, load, to_json
 from modelcheck.views.trace_text import to_text
 
 A, B = Cell("a", 0), Cell("b", 0)

@@ -23,15 +23,15 @@ from modelcheck import (
     write,
 )
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Verdict
 from modelcheck.export.closure import Closure, Pair
 from modelcheck.export.parts import Part, Parts
 from modelcheck.export.promela import to_promela
 from modelcheck.export.rules import Comparison, Guard, Guards, assignments
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
-from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
 
 SPECS = Path(__file__).parent.parent / "specs"
 SPEC = runpy.run_path(str(SPECS / "x86_int3.py"))

@@ -12,20 +12,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from modelcheck import Protocol, prove
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore import any_number
 from modelcheck.explore.any_number import Abstraction, abstract
+from modelcheck.explore.model import Model
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Verdict
-from modelcheck.load import load_suites
-from modelcheck.machine.machine import Machine
+from modelcheck.formats.files import OutputError
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.prove import safe_for_any_number
-from modelcheck.system.model import Model
-from modelcheck.system.system import System
-from modelcheck.views.files import OutputError
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.prove import safe_for_any_number
 from tests.checks import TooBigError, each
 from tests.protocols import EVERY_PROPERTY, random_configurations, random_protocols
 

@@ -7,10 +7,10 @@ import pytest
 from modelcheck import Protocol, Site, on_each_cpu, write
 from modelcheck.explore import reference
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Progress, Verdict
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
 from tests.checks import minimal_run
 from tests.protocols import minimal, three_byte_variants
 

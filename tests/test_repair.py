@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 
 from modelcheck import Protocol, Suite, Variant, block, on_each_cpu, send_ipi, wait_acks
-from modelcheck.check import Overrides, jobs
 from modelcheck.cli import main
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
-from modelcheck.load import load_suites
-from modelcheck.machine.machine import Machine
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.steps import SYNCHRONISING, Element, flatten, units
-from modelcheck.repair import Repairs, repair
-from modelcheck.system.system import System
+from modelcheck.questions.check import Overrides, jobs
+from modelcheck.questions.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
+from modelcheck.questions.repair import Repairs, repair
 from modelcheck.views import repairs as view
 from tests.protocols import (
     SPECS,

@@ -7,12 +7,12 @@ import pytest
 
 from modelcheck import Suite
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.machine import cpu, program
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.effects import Actor
-from modelcheck.machine.machine import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Local, Move, Shared
-from modelcheck.system.system import State, System, Transition
 from tests import checks
 from tests.protocols import suites, three_byte_variants
 

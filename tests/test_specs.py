@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from modelcheck.check import Overrides, Result, check, jobs, kept_traces
-from modelcheck.load import load_suites
+from modelcheck.formats.markdown import overview, to_markdown
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.fetch import MODELS
-from modelcheck.trace.trace import to_json
-from modelcheck.views.markdown import overview, to_markdown
+from modelcheck.questions.check import Overrides, Result, check, jobs, kept_traces
+from modelcheck.trace.document import to_json
 from modelcheck.views.trace_text import to_text
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from modelcheck.trace.document import TraceError, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
-from modelcheck.trace.trace import TraceError, load, to_json
 from modelcheck.views.trace_text import WIDTH, to_text
 
 ROOT = Path(__file__).parent.parent

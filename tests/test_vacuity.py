@@ -13,8 +13,8 @@ from modelcheck import (
     wait_until,
     write,
 )
-from modelcheck.check import Overrides, check, jobs
 from modelcheck.protocol.steps import Element
+from modelcheck.questions.check import Overrides, check, jobs
 
 POKE = Cell("poke")
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from modelcheck import Cell, Handler, Protocol, Site, Suite, iret, lookup, store, use, when, write
-from modelcheck.check import Overrides, check, jobs
-from modelcheck.trace.trace import load
+from modelcheck.questions.check import Overrides, check, jobs
+from modelcheck.trace.document import load
 
 ROOT = Path(__file__).parent.parent
 SITE = Site("foo", b"\x90\x01", b"\x91\x02")

@@ -35,7 +35,7 @@ from modelcheck.machine.memory import LINE
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import (
     CleanDcache,
     Fence,

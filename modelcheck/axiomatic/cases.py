@@ -11,7 +11,7 @@ from modelcheck.axiomatic.events import Events, NotCoveredError, executions
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Place
 from modelcheck.protocol.code import Site, Value
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import (
     Add,
     Emulate,

@@ -9,7 +9,7 @@ from itertools import chain, product
 from typing import NamedTuple
 
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import (
     Add,
     CleanDcache,

@@ -18,7 +18,7 @@ from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 
 OLD, NEW, EITHER, TRAP = "old", "new", "either", "trap"
 

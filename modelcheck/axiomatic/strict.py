@@ -5,11 +5,11 @@ Knows the axioms.
 
 import z3
 
+from modelcheck.arch.decoder import modifiable
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Pass
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.terms import ByteStore, Choice, holds
-from modelcheck.isa import modifiable
 from modelcheck.protocol.steps import Write
 
 

@@ -16,7 +16,7 @@ from modelcheck.axiomatic.terms import Bytes
 from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import Write, flatten
 
 Origin = Literal["old", "new"] | int

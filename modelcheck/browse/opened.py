@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 
 from modelcheck.browse.programs import Contrast, Section, find_contrast
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.suite import Suite
+from modelcheck.trace.document import Trace
 from modelcheck.trace.frames import Frame, frames, lanes
-from modelcheck.trace.trace import Trace
 from modelcheck.views.sources import line, sources
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import NamedTuple
 
+from modelcheck.arch.decoder import decode
 from modelcheck.browse.opened import Opened
-from modelcheck.isa import decode
 from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.trace.document import Executed
 from modelcheck.trace.frames import Frame, Instruction, SiteBytes, Window
-from modelcheck.trace.trace import Executed
 from modelcheck.trace.words import value_text
 
 NAME = 21

@@ -6,8 +6,8 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.protocol import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.steps import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
 

@@ -9,7 +9,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from modelcheck.check import Overrides, Result, kept_traces
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -24,11 +23,12 @@ from modelcheck.cli.options import explorer_options, limits_options, overrides_o
 from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
 from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.formats.files import OutputError, check_writable, write_text, write_trace
+from modelcheck.formats.junit import to_junit
+from modelcheck.formats.markdown import to_markdown
+from modelcheck.formats.sarif import to_sarif
+from modelcheck.questions.check import Overrides, Result, kept_traces
 from modelcheck.views import comparison, report, summary, trace_text
-from modelcheck.views.files import OutputError, check_writable, write_text, write_trace
-from modelcheck.views.junit import to_junit
-from modelcheck.views.markdown import to_markdown
-from modelcheck.views.sarif import to_sarif
 from modelcheck.views.sources import sources
 
 FORMATS = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from modelcheck.check import Job, Overrides
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -18,9 +17,10 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.diff import diff
 from modelcheck.explore.verdict import Limits
 from modelcheck.protocol.errors import SpecError
+from modelcheck.questions.check import Job, Overrides
+from modelcheck.questions.diff import diff
 from modelcheck.views import difference
 from modelcheck.views.progress import progress_line
 

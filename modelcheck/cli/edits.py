@@ -9,8 +9,6 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from modelcheck.ablate import ablate
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -22,9 +20,11 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.options import limits_options, overrides_options
 from modelcheck.explore.verdict import Limits
-from modelcheck.judge import MOST_CPUS, Judge
-from modelcheck.load import load_suites
-from modelcheck.repair import Repairs, repair
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.questions.ablate import ablate
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.judge import MOST_CPUS, Judge
+from modelcheck.questions.repair import Repairs, repair
 from modelcheck.views import ablation as ablation_view
 from modelcheck.views import repairs as repairs_view
 from modelcheck.views.progress import status_line

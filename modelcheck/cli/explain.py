@@ -8,7 +8,6 @@ import click
 
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.reasons import Possible, explain
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -18,8 +17,9 @@ from modelcheck.cli.group import (
     out,
 )
 from modelcheck.cli.options import overrides_options
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.properties import TORN
+from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.views import explanations as view
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from modelcheck.check import Overrides
 from modelcheck.cli.group import INCONCLUSIVE, cli, err
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
 from modelcheck.explore.pulse import LimitError
 from modelcheck.explore.verdict import Limits
-from modelcheck.phases import phases
-from modelcheck.views.files import OutputError, check_writable, write_text
+from modelcheck.formats.files import OutputError, check_writable, write_text
+from modelcheck.questions.check import Overrides
+from modelcheck.questions.phases import phases
 from modelcheck.views.graph import FORMATS, READABLE, drawing
 from modelcheck.views.progress import progress_line
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from modelcheck.check import DEFAULT_FETCH, Job, Overrides, Result, check, jobs
 from modelcheck.cli.group import AS_EXPECTED, MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
 from modelcheck.cli.runs import specs_in
 from modelcheck.explore.verdict import Verdict
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, Result, check, jobs
 from modelcheck.views.museum import Exhibit, render
 from modelcheck.views.progress import progress_line
 

@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 import click
 
-from modelcheck.check import Overrides
 from modelcheck.explore.choose import Choice, Explorer
 from modelcheck.explore.compiled.saving import CheckpointError, has_checkpoint
 from modelcheck.explore.verdict import Limits
+from modelcheck.formats.files import check_writable
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.suite import Semantics
-from modelcheck.views.files import check_writable
+from modelcheck.questions.check import Overrides
 
 Command = Callable[..., Any]
 

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from modelcheck.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
@@ -22,13 +20,15 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.options import limits_options, overrides_options
 from modelcheck.explore.verdict import Limits, Verdict
-from modelcheck.load import load_suites
+from modelcheck.formats.files import OutputError, check_writable, write_text
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
-from modelcheck.prove import Proof, prove
+from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.prove import Proof, prove
 from modelcheck.views import all_bytes as all_bytes_view
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
-from modelcheck.views.files import OutputError, check_writable, write_text
 from modelcheck.views.progress import progress_line
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from modelcheck.check import Job, Overrides, Result, check, jobs
 from modelcheck.cli.group import err
 from modelcheck.explore.any_number import INTERRUPTED
 from modelcheck.explore.choose import Choice
 from modelcheck.explore.verdict import Limits, Verdict, Watcher
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
-from modelcheck.prove import safe_for_any_number
+from modelcheck.questions.check import Job, Overrides, Result, check, jobs
+from modelcheck.questions.prove import safe_for_any_number
 from modelcheck.views.progress import progress_line
 
 

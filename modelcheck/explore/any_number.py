@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.system import NONE, Row, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.system.system import NONE, Row, System
 
 Core = tuple[int, ...]
 """The number of the shared part, and of the local part of each role with one actor."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.system.system import State, System, Transition
 
 Event = Hashable
 

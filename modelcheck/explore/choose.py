@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 from modelcheck.explore import compiled, reference
 from modelcheck.explore.compiled.saving import Saving
 from modelcheck.explore.pulse import too_many
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
-from modelcheck.system.system import System
 
 Explorer = Literal["reference", "compiled", "symmetric"]
 """`reference` searches in plain Python, `compiled` in machine code, and `symmetric` so too, with

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
-from modelcheck.system.system import State, System, Transition
 
 PROGRAM = "program"
 """The kind of the threads that interrupts keep from moving."""

@@ -6,8 +6,8 @@ It is exact, and its counterexamples are shortest. All other explorers must agre
 from typing import NamedTuple
 
 from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
-from modelcheck.system.system import State, System, Transition
 
 Thread = tuple[int, bool]
 """An actor, and whether it is in an interrupt: what a reader of a trace follows."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from modelcheck.system.system import Transition
+from modelcheck.explore.system import Transition
 
 
 class Verdict(StrEnum):

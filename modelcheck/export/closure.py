@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from modelcheck.system.model import Model
+from modelcheck.explore.model import Model
 
 
 class Pair(NamedTuple):

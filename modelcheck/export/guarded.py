@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from modelcheck.export.closure import Closure
 from modelcheck.export.parts import Anatomy, Part, Parts, Value
 from modelcheck.export.rules import Assignments, Comparison, Guard, Guards, assignments
+from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.cpu import FETCH, READ
-from modelcheck.machine.machine import Machine, Role
 from modelcheck.machine.state import Move
 from modelcheck.protocol.errors import SpecError
 

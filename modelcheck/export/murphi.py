@@ -18,7 +18,7 @@ from modelcheck.export.guarded import (
 )
 from modelcheck.export.parts import Part, Parts, Value
 from modelcheck.export.rules import Assignments, Guard
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 
 HEAD = """\
 {title}

@@ -7,7 +7,7 @@ named after the field. Knows the machine; knows nothing of what the parts are fo
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import History
 from modelcheck.machine.state import Local, PartialFetch, Shared, Trap
 from modelcheck.protocol.code import Value as CellValue

@@ -19,7 +19,7 @@ from modelcheck.export.guarded import (
 )
 from modelcheck.export.parts import Part, Value
 from modelcheck.export.rules import Assignments, Guard
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 
 HEAD = """\
 {title}

@@ -5,7 +5,7 @@ Knows sites; knows nothing of memory or CPUs.
 
 from functools import cache
 
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.machine.state import Kind, Place
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.steps import Instruction

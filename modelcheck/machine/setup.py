@@ -6,14 +6,14 @@ Knows protocols, fetch models and memory; knows nothing of who moves when.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelcheck.isa import modifiable
+from modelcheck.arch.decoder import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
-from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Write, flow
 from modelcheck.protocol.suite import Semantics
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from modelcheck.isa import ISAS
+from modelcheck.arch.decoder import ISAS
 from modelcheck.protocol.code import Cell
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES
@@ -37,7 +37,7 @@ from modelcheck.protocol.steps import (
 )
 
 if TYPE_CHECKING:
-    from modelcheck.protocol.protocol import Handler, Protocol
+    from modelcheck.protocol.definition import Handler, Protocol
 
 
 def check_protocol(protocol: "Protocol") -> None:

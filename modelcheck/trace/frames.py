@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.machine import cpu
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
@@ -28,9 +28,9 @@ from modelcheck.machine.state import (
     StopAll,
 )
 from modelcheck.protocol.code import Site, Value
+from modelcheck.trace.document import Executed, Trace, TraceStep, Violation
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.run import Run
-from modelcheck.trace.trace import Executed, Trace, TraceStep, Violation
 
 
 class Version(NamedTuple):

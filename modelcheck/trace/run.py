@@ -3,12 +3,12 @@
 Recording and replaying both go through it. Knows the machine; shares nothing with any search.
 """
 
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.machine import cpu
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.state import Execution, Local, Move, Place, Shared
-from modelcheck.trace.trace import Executed, TraceStep, Violation
+from modelcheck.trace.document import Executed, TraceStep, Violation
 from modelcheck.trace.words import describe, explain, explain_unfinished
 
 

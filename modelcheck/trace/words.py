@@ -1,8 +1,8 @@
 """What a step does and why it is a violation, in words. Knows the machine's vocabulary."""
 
 from modelcheck.machine import cpu, program
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.effects import read
-from modelcheck.machine.machine import Machine
 from modelcheck.machine.state import Buffered, Local, Move, Place, Stop
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.properties import (
@@ -52,7 +52,7 @@ from modelcheck.protocol.steps import (
     WaitUntil,
     Write,
 )
-from modelcheck.trace.trace import Executed, TraceStep
+from modelcheck.trace.document import Executed, TraceStep
 
 
 def describe(

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.ablate import Ablation, Edited, Labels
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judgement
+from modelcheck.questions.ablate import Ablation, Edited, Labels
+from modelcheck.questions.judge import Judgement
 from modelcheck.views.comparison import HEADINGS, heading
 
 Word = Callable[[Judgement], Text]

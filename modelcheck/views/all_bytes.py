@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.any_bytes import ForAllBytes
+from modelcheck.arch.decoder import decode
 from modelcheck.explore.verdict import Verdict
-from modelcheck.isa import decode
+from modelcheck.questions.any_bytes import ForAllBytes
 from modelcheck.views.comparison import HEADINGS
 from modelcheck.views.trace_text import plural
 

@@ -13,12 +13,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.check import Job, Result
+from modelcheck.arch.decoder import decode
 from modelcheck.explore.verdict import Verdict
-from modelcheck.isa import decode
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
+from modelcheck.questions.check import Job, Result
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1

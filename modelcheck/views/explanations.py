@@ -5,12 +5,11 @@ from itertools import groupby
 
 from rich.text import Text
 
+from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
 from modelcheck.axiomatic.terms import Axiom, Happening
-from modelcheck.check import Job
-from modelcheck.isa import decode
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import (
     Lock,
     ReleaseCpus,
@@ -22,6 +21,7 @@ from modelcheck.protocol.steps import (
     WaitUntil,
     Write,
 )
+from modelcheck.questions.check import Job
 from modelcheck.trace.words import value_text
 from modelcheck.views.trace_text import plural
 

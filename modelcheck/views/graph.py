@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import networkx as nx
 
-from modelcheck.check import Job
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.machine.state import Execution
-from modelcheck.phases import Phase
 from modelcheck.protocol.steps import flatten
+from modelcheck.questions.check import Job
+from modelcheck.questions.phases import Phase
 from modelcheck.views.trace_text import plural
 
 Graph = Any

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.prove import MOST_LIVE, Proof
+from modelcheck.questions.prove import MOST_LIVE, Proof
 from modelcheck.views.comparison import HEADINGS, heading
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import Element, units
-from modelcheck.repair import Repair, Repairs
+from modelcheck.questions.repair import Repair, Repairs
 from modelcheck.views.comparison import heading
 from modelcheck.views.trace_text import plural
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from modelcheck.trace.trace import Trace
+from modelcheck.trace.document import Trace
 
 Sources = dict[str, tuple[str, ...]]
 """The lines of each source file that could be read, by its name."""

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.check import Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.questions.check import Result
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
 

@@ -8,11 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.protocol.code import Form, Site
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.protocol import Protocol
-from modelcheck.trace.trace import Executed, Trace, TraceStep
+from modelcheck.trace.document import Executed, Trace, TraceStep
 
 WIDTH = 100
 LANES = 4

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from modelcheck.explore.compiled.saving import Saving
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Watcher
-from modelcheck.system.system import System
 
 
 def explore(

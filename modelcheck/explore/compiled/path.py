@@ -14,7 +14,7 @@ from modelcheck.explore.compiled import kernels
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.store import Segment, Sizes, Store, Words, slices
 from modelcheck.explore.compiled.tables import Tables
-from modelcheck.system.system import State, Transition
+from modelcheck.explore.system import State, Transition
 
 Counts = npt.NDArray[np.uint64]
 

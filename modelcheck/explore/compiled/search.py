@@ -18,8 +18,8 @@ from modelcheck.explore.compiled.saving import Saving
 from modelcheck.explore.compiled.store import EARLY_GROWTH, GROWTH, Segment, Sizes, Store, slices
 from modelcheck.explore.compiled.tables import Question, Tables
 from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.system import System, Transition
 from modelcheck.explore.verdict import Exploration, Limits, Verdict, Watcher
-from modelcheck.system.system import System, Transition
 
 ROUND = 0.2
 """Seconds between two looks at the limits."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from modelcheck.explore.compiled import kernels
 from modelcheck.explore.pulse import LimitError
-from modelcheck.system.system import NONE, Row, State, System
+from modelcheck.explore.system import NONE, Row, State, System
 
 LARGEST = 1 << 31
 """Bytes that the index may take."""

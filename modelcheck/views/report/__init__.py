@@ -11,9 +11,9 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import quote
 
-from modelcheck import __version__
-from modelcheck.check import Result
-from modelcheck.trace.trace import Trace
+from modelcheck.questions.check import Result
+from modelcheck.trace.document import Trace
+from modelcheck.version import __version__
 from modelcheck.views.report import overview, traces
 from modelcheck.views.sources import Sources
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
+from modelcheck.questions.check import Job, Result
 from modelcheck.views.comparison import any_number, heading, remarks
 from modelcheck.views.trace_text import plural
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import Block, Element
 

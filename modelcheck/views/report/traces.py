@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from modelcheck.isa import decode
+from modelcheck.arch.decoder import decode
 from modelcheck.protocol.code import Form, Site, Value
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.suite import Bug
+from modelcheck.trace.document import Executed, Trace
 from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window, frames, lanes
-from modelcheck.trace.trace import Executed, Trace
 from modelcheck.views.report.programs import compared
 from modelcheck.views.sources import Sources, line
 from modelcheck.views.trace_text import plural

@@ -11,7 +11,7 @@ from modelcheck.machine import broadcast, cpu, program
 from modelcheck.machine.effects import Actor
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Broadcast, Guard, Local, Move, Shared
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import Lock
 
 

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from modelcheck.check import Job
 from modelcheck.explore.reference import explore
+from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.steps import Line, flow
-from modelcheck.prove import not_excluded, safe_for_any_number
-from modelcheck.system.system import State, System
+from modelcheck.questions.check import Job
+from modelcheck.questions.prove import not_excluded, safe_for_any_number
 
 MOST_CPUS = 3
 """How many CPUs to look for a counterexample with, unless told."""

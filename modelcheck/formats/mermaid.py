@@ -5,9 +5,9 @@ Knows traces, and of the machine only which actors are one CPU.
 
 from collections.abc import Iterator
 
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.protocol.steps import SendIpi, Step, Store, Write, flatten
-from modelcheck.trace.trace import Trace, TraceStep
+from modelcheck.trace.document import Trace, TraceStep
 
 ALARM = "rgb(255, 200, 200)"
 

@@ -12,8 +12,8 @@ from cattrs import BaseValidationError
 
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import LIVENESS, PROPERTIES
-from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.suite import Bug
 from modelcheck.trace.converter import converter, faults, write_defaults
 

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
-from modelcheck.check import Job, Result, check
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
-from modelcheck.isa import decode
 from modelcheck.protocol.code import Site
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.questions.check import Job, Result, check
 
 
 @dataclass(frozen=True)

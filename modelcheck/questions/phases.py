@@ -11,12 +11,12 @@ from typing import Any
 
 import networkx as nx
 
-from modelcheck.check import Job
 from modelcheck.explore.pulse import Pulse
+from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Execution, Move
-from modelcheck.system.system import State, System
+from modelcheck.questions.check import Job
 
 FINISHED = "finished"
 

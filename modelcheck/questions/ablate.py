@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise
 
-from modelcheck.check import Job
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import UNKNOWN, Judge, Judgement, Outcome, Tell, meaning, outcome, safety_only
+from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.protocol import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.steps import Block, Element, If, is_sync
 from modelcheck.protocol.wellformed import labels as every_label
+from modelcheck.questions.check import Job
+from modelcheck.questions.judge import (
+    UNKNOWN,
+    Judge,
+    Judgement,
+    Outcome,
+    Tell,
+    meaning,
+    outcome,
+    safety_only,
+)
 
 Question = tuple[str, str]
 """A fetch model, and the one property that is watched under it."""

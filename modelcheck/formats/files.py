@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from modelcheck.trace.trace import Trace, to_json
+from modelcheck.trace.document import Trace, to_json
 from modelcheck.views.trace_text import to_text
 
 

@@ -5,7 +5,8 @@ Knows the machine and systems; knows nothing of how a search went but the pairs 
 
 from collections.abc import Iterator
 
-from modelcheck.machine.machine import Machine
+from modelcheck.explore.system import NONE, System
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Move
 from modelcheck.protocol.properties import (
     EFFECT,
@@ -18,7 +19,6 @@ from modelcheck.protocol.properties import (
     VISIBLE,
 )
 from modelcheck.protocol.steps import Write
-from modelcheck.system.system import NONE, System
 
 HANDLED = (UNHANDLED, STALE, EFFECT)
 

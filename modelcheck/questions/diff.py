@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from difflib import ndiff
 from typing import NamedTuple
 
-from modelcheck.check import Job
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
+from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Move
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import flatten
-from modelcheck.system.system import State, System, Transition
+from modelcheck.questions.check import Job
+from modelcheck.trace.document import TraceStep, Violation
 from modelcheck.trace.run import Run
-from modelcheck.trace.trace import TraceStep, Violation
 
 
 class Seen(NamedTuple):

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from modelcheck.check import Job
 from modelcheck.explore.verdict import Verdict
-from modelcheck.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.steps import (
     Element,
     Line,
@@ -25,7 +23,9 @@ from modelcheck.protocol.steps import (
     units,
 )
 from modelcheck.protocol.suite import Variant
-from modelcheck.prove import Proof, prove
+from modelcheck.questions.check import Job
+from modelcheck.questions.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
+from modelcheck.questions.prove import Proof, prove
 
 Program = tuple[int, ...]
 """A program as the numbers of its units; units that do the same have the same number."""

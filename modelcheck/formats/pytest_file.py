@@ -6,8 +6,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from modelcheck.machine.setup import Configuration
+from modelcheck.trace.document import Trace
 from modelcheck.trace.rerun import rerun
-from modelcheck.trace.trace import Trace
 from modelcheck.views.trace_text import to_text
 
 WIDTH = 100

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
-from modelcheck.check import Job, Result, check
 from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.protocol.protocol import Protocol
-from modelcheck.system.system import System
+from modelcheck.questions.check import Job, Result, check
 
 MOST_LIVE = 2
 """How many CPUs to check for deadlocks and starvation with, which no invariant excludes."""

@@ -7,22 +7,22 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from modelcheck import __version__
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import Choice, Explorer, explore
 from modelcheck.explore.compiled.saving import Saving, has_checkpoint
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
-from modelcheck.machine.machine import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
-from modelcheck.system.system import System
+from modelcheck.questions.vacuity import vacuous
+from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
-from modelcheck.trace.trace import Trace
-from modelcheck.vacuity import vacuous
+from modelcheck.version import __version__
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""

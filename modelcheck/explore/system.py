@@ -7,7 +7,7 @@ of search.
 from collections.abc import Hashable, ItemsView, Iterator
 from typing import Any, NamedTuple
 
-from modelcheck.system.model import Model
+from modelcheck.explore.model import Model
 
 State = tuple[int, ...]
 """The number of the shared part, and then that of each actor's local part."""

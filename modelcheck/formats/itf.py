@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from modelcheck.protocol.code import Value
-from modelcheck.trace.trace import Executed, Trace
+from modelcheck.trace.document import Executed, Trace
 
 VARIABLES = ("memory", "cells", "step", "actor", "label", "does", "line", "executed", "violation")
 

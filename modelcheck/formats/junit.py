@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from modelcheck.check import Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.questions.check import Result
 
 
 def to_junit(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.protocol import Protocol
 from modelcheck.protocol.suite import Suite
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelcheck import __version__
-from modelcheck.check import Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.formats.junit import said
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.steps import Source
-from modelcheck.views.junit import said
+from modelcheck.questions.check import Result
+from modelcheck.version import __version__
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 OTHER = {

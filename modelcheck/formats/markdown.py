@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from modelcheck.check import Result
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
+from modelcheck.questions.check import Result
 
 Checked = Sequence[tuple[Path, Sequence[Result]]]
 

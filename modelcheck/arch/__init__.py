@@ -1,0 +1,1 @@
+"""What an architecture promises, one file each, and what decodes its instructions. Knows bytes."""
