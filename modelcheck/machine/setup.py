@@ -109,8 +109,10 @@ class Setup:
             True: flow(protocol.callee),
         }
         """What a CPU runs in a trap, and what it runs in the function called (see Trap)."""
-        self.regions = tuple(Region(number, site) for number, site in enumerate(protocol.sites))
         self.trap = self.handler.trap if self.handler else b""
+        self.regions = tuple(
+            Region(number, site, self.trap) for number, site in enumerate(protocol.sites)
+        )
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}

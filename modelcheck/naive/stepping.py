@@ -596,7 +596,9 @@ class Naive:
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.of.sites[spot.site]
         longest = max(len(form.at(spot.offset)) for form in site.forms)
-        stop = spot.offset + longest if longest else site.size
+        stop = site.size
+        if longest:
+            stop = min(stop, spot.offset + max(longest, len(self.of.trap)))
         parts: dict[int, list[int]] = {}
         for address in range(site.address + spot.offset, site.address + stop):
             parts.setdefault(self.chunk_of[address], []).append(address)
