@@ -107,6 +107,7 @@ def assert_agrees(protocol: Protocol, configuration: Configuration) -> None:
 
 
 def test_every_shipped_variant_is_covered() -> None:
+    """No shipped protocol falls back to a search because the axioms lack one of its steps."""
     assert {name: why for name, v in SHIPPED.items() if (why := why_not_covered(v.protocol))} == {}
 
 
@@ -115,12 +116,14 @@ def test_every_shipped_variant_is_covered() -> None:
     [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in SHIPPED],
 )
 def test_shipped_variants(name: str) -> None:
+    """Differential: tears found without a state space are those that a search finds."""
     assert_agrees(on_other_cpus(SHIPPED[name].protocol), Configuration(1, "per-chunk"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_variants_under_every_fetch_model(name: str) -> None:
+    """Each fetch rule has its own axiom; with the patcher's CPU, and with two others."""
     for fetch in FETCH:
         for cpus in (1, 2):
             assert_agrees(SHIPPED[name].protocol, Configuration(cpus, fetch))
@@ -128,6 +131,7 @@ def test_shipped_variants_under_every_fetch_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 def test_chunks_and_offsets(name: str) -> None:
+    """A chunk is read at one time: whole, across its boundary, and across a line's."""
     for fetch in ("coherent", "per-chunk", "strict"):
         for chunk, offset in ((2, 0), (2, LINE - 1), (4, 2), (8, LINE - 1), (8, 0)):
             assert_agrees(on_other_cpus(THREE[name]), Configuration(1, fetch, chunk, offset))
@@ -136,6 +140,7 @@ def test_chunks_and_offsets(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_variants_at_every_chunk_and_offset(name: str) -> None:
+    """The same for all of them, against both semantics where bytes are read one by one."""
     semantics: tuple[Semantics, ...] = ("windowed", "bytewise")
     for fetch in FETCH:
         for chunk in (1, 2, 4, 8):
@@ -147,6 +152,7 @@ def test_shipped_variants_at_every_chunk_and_offset(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 def test_one_cpu_in_the_axioms_stands_for_two_in_the_machine(name: str) -> None:
+    """CPUs do not change what others fetch, so that one of them is enough for the axioms."""
     for fetch in ("store-order", "strict"):
         assert_agrees(on_other_cpus(THREE[name]), Configuration(2, fetch))
 
@@ -168,6 +174,7 @@ def assert_agrees_on_small(protocol: Protocol, configuration: Configuration) -> 
 @random_runs
 @given(random_protocols(), random_configurations())
 def test_random_protocols(protocol: Protocol, configuration: Configuration) -> None:
+    """Differential, on programs and handlers that nobody would write."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -176,6 +183,7 @@ def test_random_protocols(protocol: Protocol, configuration: Configuration) -> N
 def test_random_protocols_with_a_trap_of_two_bytes(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """A trap of several bytes can itself be torn."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -242,6 +250,7 @@ def random_weak_protocols(draw: st.DrawFn) -> Protocol:
 def test_random_protocols_of_weaker_machines(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """Weak stores, caches that are not coherent, and stopped CPUs, alone and together."""
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
@@ -290,6 +299,7 @@ def random_regions(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_regions(), random_configurations())
 def test_random_regions(protocol: Protocol, configuration: Configuration) -> None:
+    """A CPU may be interrupted between instructions, for as long as it likes."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -329,6 +339,7 @@ BOOL = st.booleans()
 @settings(random_runs, max_examples=80)
 @given(random_traps_in_regions(), random_configurations())
 def test_random_traps_in_regions(protocol: Protocol, configuration: Configuration) -> None:
+    """A handler that acts by a cell may send the CPU on with either instruction."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -386,6 +397,7 @@ def random_patchers(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_patchers(), random_configurations())
 def test_random_patchers(protocol: Protocol, configuration: Configuration) -> None:
+    """Several programs have no common order but by the cells and locks that they share."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -438,6 +450,7 @@ def random_programs_of_cpus(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_programs_of_cpus(), random_configurations())
 def test_random_programs_of_cpus(protocol: Protocol, configuration: Configuration) -> None:
+    """User mode, deferred IPIs, and a patcher that is interrupted only now and then."""
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
@@ -489,6 +502,7 @@ CPUS = {"cpu_program": (execute("run", SITE),)}
 def test_the_reason_why_a_protocol_is_not_covered(
     program: tuple[Element, ...], others: dict[str, object], why: str
 ) -> None:
+    """What the axioms do not know they refuse by name; nothing is passed over."""
     with pytest.raises(NotCoveredError, match=why):
         told(*program, **others)
 
@@ -504,6 +518,7 @@ def test_the_reason_why_a_protocol_is_not_covered(
 def test_the_reason_why_a_handler_in_a_region_is_not_covered(
     step: Step, others: dict[str, Any], why: str
 ) -> None:
+    """A handler that does more than ask and act is refused with its step."""
     site = replace(SITE, old_runs=runs(1, 1))
     handler = Handler(INT3, (step, iret("iret")))
     protocol = Protocol("p", (site,), (write("trap", site, INT3),), handler, (CELL,), **others)
@@ -528,6 +543,7 @@ LOCK = Cell("lock", 0)
     ],
 )
 def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], tears: bool) -> None:
+    """What stands behind a wait that never ends, or a lock taken twice, is not done."""
     protocol = Protocol("p", (SITE,), program, None, (CELL, LOCK))
     configuration = Configuration(1, "coherent")
     assert violated(protocol, configuration) == ({TORN} if tears else frozenset())
@@ -535,6 +551,7 @@ def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], t
 
 
 def test_the_axioms_can_always_be_met() -> None:
+    """Not vacuous: axioms that exclude every run would call every protocol safe."""
     for name in (name for name in SHIPPED if name.endswith("/base")):
         protocol = SHIPPED[name].protocol
         for site in protocol.sites:
@@ -552,6 +569,7 @@ def test_the_axioms_can_always_be_met() -> None:
 
 @pytest.mark.parametrize("kind", ["waited for", "discards", "before", "ascending fetch"])
 def test_each_axiom_counts(kind: str) -> None:
+    """Without any one kind of axiom the tear is back: none is implied by the others."""
     # Where bytes are fetched in ascending order, sync 2 is not needed.
     protocol = minimal().without("sync-2")
     system = Axioms(protocol, Configuration(1, "coherent"), protocol.sites[0])

@@ -198,17 +198,20 @@ def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
 @with_rumur
 @pytest.mark.parametrize(("protocol", "configuration"), CASES)
 def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    """Rumur counts our states and transitions, and with symmetry our classes."""
     assert_rumur_agrees(Machine(protocol, configuration), tmp_path)
 
 
 @with_tlc
 @pytest.mark.parametrize(("protocol", "configuration"), CASES)
 def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    """TLC counts our states and transitions, and finds a violation where we do."""
     assert_tlc_agrees(Machine(protocol, configuration), tmp_path)
 
 
 @with_rumur
 def test_rumur_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """A broadcast among replicas does not reach the sender itself."""
     assert_rumur_agrees(
         TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
     )
@@ -216,6 +219,7 @@ def test_rumur_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 @with_tlc
 def test_tlc_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """The same machine, which no spec has, as TLA+."""
     assert_tlc_agrees(
         TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
     )
@@ -223,6 +227,7 @@ def test_tlc_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 @with_spin
 def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """The same machine, which no spec has, as Promela."""
     machine = TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise"))
     ours = count(machine, follow=True)
     counted = spin(to_promela(machine, title="two"), tmp_path)
@@ -230,6 +235,7 @@ def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 
 def test_our_own_count_is_the_reference_explorers() -> None:
+    """What other tools are held against is itself held against the search."""
     for protocol, configuration in ((INT3, BYTEWISE), (without(INT3, "sync-1"), Configuration(1))):
         reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
         ours = count(Machine(protocol, configuration), follow=True)
@@ -238,6 +244,7 @@ def test_our_own_count_is_the_reference_explorers() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The heading says what was exported, and under which settings."""
     arguments = ["--variant", "no-sync-1", "--cpus", "3", "--chunk", "4", "--semantics", "bytewise"]
     assert main(["export", SPEC, "--to", language, *arguments]) == 0
     out, err = capsys.readouterr()
@@ -252,6 +259,7 @@ def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[st
 def test_export_writes_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """TLA+ needs its module named as its file, and a configuration beside it."""
     monkeypatch.chdir(tmp_path)
     assert main(["export", SPEC, "--to", "tla", "--fetch", "coherent", "-o", "Poke.tla"]) == 0
     assert "---- MODULE Poke ----" in Path("Poke.tla").read_text()
@@ -265,6 +273,7 @@ def test_export_writes_files(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_to_export(language: str) -> None:
+    """A protocol that does nothing is refused by name: no language has a model without a step."""
     idle = Protocol("idle", (Site("foo", b"\x90", b"\xcc"),), ())
     with pytest.raises(SpecError, match="nothing in it ever changes"):
         LANGUAGES[language].files(Machine(idle, Configuration(1)), "idle", Path("idle.x"))

@@ -1,3 +1,5 @@
+"""Deadlocks and loops: found where they are, and their traces replay with the machine alone."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +91,7 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
 def test_what_never_finishes_is_found_and_its_trace_replays(
     one: Protocol, violated: str | None
 ) -> None:
+    """Deadlocks and loops under weak fairness, each with a run that the machine alone confirms."""
     result = verdict(one)
     assert result.violated == violated
     assert (result.verdict is Verdict.SAFE) == (violated is None)
@@ -103,12 +106,14 @@ def trace_of(one: Protocol) -> Trace:
 
 
 def test_the_deadlock_shows_who_waits_for_whom() -> None:
+    """The sentence names each actor and the step at which it waits."""
     assert "patcher at lock b, other at lock a" in trace_of(CROSSED).violation.why
     assert [step.label for step in trace_of(CROSSED).steps] == ["lock a", "lock b"]
     assert "patcher at stop/sync/wait" in trace_of(IN_STOP).violation.why
 
 
 def test_a_trace_of_no_steps_is_written_and_read_and_shown(tmp_path: Path) -> None:
+    """Stuck at the very beginning is a counterexample too."""
     trace = trace_of(NEVER)
     assert trace.steps == ()
     (tmp_path / "stuck.json").write_text(to_json(trace))
@@ -117,6 +122,7 @@ def test_a_trace_of_no_steps_is_written_and_read_and_shown(tmp_path: Path) -> No
 
 
 def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:
+    """Where the loop begins is part of the document."""
     trace = trace_of(UNHEARD)
     assert trace.loop is not None
     (tmp_path / "lasso.json").write_text(to_json(trace))
@@ -134,6 +140,7 @@ def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_tampered_end_does_not_replay(tampered: object, message: str) -> None:
+    """A loop that does not close, is not fair, or could go on, is no counterexample."""
     assert callable(tampered)
     with pytest.raises(ReplayError, match=message):
         replay(tampered())

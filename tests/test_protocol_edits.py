@@ -1,3 +1,5 @@
+"""Protocols as data: what edits do, what is refused and with which words, lines, equality."""
+
 import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
@@ -70,6 +72,7 @@ def without(*labels: str) -> list[str]:
 
 
 def test_steps_are_labelled_with_the_blocks_around_them() -> None:
+    """A label is a path, so that two blocks may have steps of one name."""
     assert steps(BASE) == STEPS
 
 
@@ -117,6 +120,7 @@ def test_steps_are_labelled_with_the_blocks_around_them() -> None:
 def test_an_edit_changes_the_named_steps_and_no_others(
     edited: Callable[[], Protocol], expected: list[str]
 ) -> None:
+    """Each edit gives a new protocol; the edited one stays as it was."""
     assert steps(edited()) == expected
     assert steps(BASE) == STEPS, "the protocol edited is as it was"
 
@@ -126,12 +130,14 @@ def skipless() -> Store:
 
 
 def test_an_edit_and_its_reverse_give_an_equal_protocol() -> None:
+    """Nothing of a step is lost on the way."""
     assert BASE.swapped("int3", "head").swapped("head", "int3") == BASE
     assert BASE.moved("publish", after="int3").moved("publish", before="int3") == BASE
     assert BASE.without("int3").inserted(BASE.element("int3"), before="sync-1") == BASE
 
 
 def test_with_handler_changes_the_handler_alone() -> None:
+    """All else stays equal, and a protocol may have no handler."""
     other = Handler(b"\xcc", (skip("skip"), iret("iret")), interrupts=True)
     edited = BASE.with_handler(other)
     assert edited.handler == other
@@ -140,6 +146,7 @@ def test_with_handler_changes_the_handler_alone() -> None:
 
 
 def test_element_finds_a_step_or_block_by_its_path() -> None:
+    """What is found is the value that was put in."""
     assert BASE.element("patch/tail") == write("tail", SITE, b"\x12\x13", at=1)
     assert BASE.element("patch/sync") == on_each_cpu("sync")
 
@@ -165,6 +172,7 @@ def test_element_finds_a_step_or_block_by_its_path() -> None:
 def test_a_label_that_names_no_step_is_an_error_that_lists_the_steps(
     edit: Callable[[], object],
 ) -> None:
+    """A misspelt edit must not silently be no edit, that is, a second base."""
     with pytest.raises(SpecError, match="no step named") as error:
         edit()
     listed = str(error.value).rpartition("are: ")[2].split(", ")
@@ -175,6 +183,7 @@ def test_a_label_that_names_no_step_is_an_error_that_lists_the_steps(
 
 
 def test_inserted_needs_exactly_one_place() -> None:
+    """Before or after; neither and both are refused."""
     for places in ({}, {"before": "int3", "after": "head"}):
         with pytest.raises(SpecError, match="either before= or after="):
             BASE.inserted(skipless(), **places)
@@ -195,6 +204,7 @@ def test_inserted_needs_exactly_one_place() -> None:
 def test_a_step_is_moved_neither_to_itself_nor_into_itself(
     edit: Callable[[], object], message: str
 ) -> None:
+    """Such a move has no meaning, and is refused with both labels."""
     with pytest.raises(SpecError, match=message):
         edit()
 
@@ -235,6 +245,7 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
     ],
 )
 def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str) -> None:
+    """Misspelt words and sizes are refused where they are made, with what would do."""
     with pytest.raises(SpecError, match=message):
         build()
 
@@ -321,17 +332,20 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
 def test_what_has_no_meaning_is_refused_with_its_place(
     build: Callable[[], object], message: str
 ) -> None:
+    """Each rule of a well-formed protocol, broken once."""
     with pytest.raises(SpecError, match=message):
         build()
 
 
 def test_a_trap_longer_than_a_site_is_refused() -> None:
+    """No CPU could ever fetch such a trap there."""
     short = Site("foo", b"\x01", b"\x02")
     with pytest.raises(SpecError, match="trap"):
         Protocol("p", (short,), (), handler=Handler(b"\xcd\x03", (iret("iret"),)))
 
 
 def test_an_error_in_a_step_names_its_source_line() -> None:
+    """The message leads to the line of the spec."""
     line = line_number() + 1
     step = write("w", SITE, b"abcd")
     with pytest.raises(SpecError, match=re.escape(f"step 'w' ({here()}:{line})")):
@@ -353,6 +367,7 @@ def line_number() -> int:
 
 
 def test_every_constructor_notes_the_line_it_was_called_from() -> None:
+    """Traces name the spec's line of each step."""
     first = line_number() + 2
     made: list[Element] = [
         write("a", SITE, b"x"),
@@ -372,12 +387,14 @@ def test_every_constructor_notes_the_line_it_was_called_from() -> None:
 
 
 def test_the_steps_of_on_each_cpu_have_the_line_of_the_call() -> None:
+    """A constructor that makes two steps gives both the caller's line."""
     line = line_number() + 1
     sync = on_each_cpu("sync")
     assert [str(step.source) for step in flatten((sync,))] == [f"{here()}:{line}"] * 2
 
 
 def test_a_call_over_several_lines_has_the_line_it_begins_on() -> None:
+    """The same line on each Python version."""
     first = line_number() + 1
     step = write(
         "a",
@@ -388,6 +405,7 @@ def test_a_call_over_several_lines_has_the_line_it_begins_on() -> None:
 
 
 def test_steps_made_in_a_comprehension_know_its_line() -> None:
+    """A frame of a comprehension is not taken for the caller's."""
     line = line_number() + 1
     made: list[Element] = [*(write(f"w{i}", SITE, b"x", at=i) for i in range(3))]
     made += [store(f"s{i}", CELL, i) for i in range(2)]
@@ -395,6 +413,7 @@ def test_steps_made_in_a_comprehension_know_its_line() -> None:
 
 
 def test_edits_keep_the_lines_of_the_steps() -> None:
+    """A variant's trace leads to the base protocol's lines."""
     lines = {step.label: step.source for step in flatten(BASE.program)}
     edited = BASE.moved("head", before="publish").without("sync-1/send")
     assert {step.label: step.source for step in flatten(edited.program)} == {
@@ -403,6 +422,7 @@ def test_edits_keep_the_lines_of_the_steps() -> None:
 
 
 def test_a_source_is_read_back_from_its_text() -> None:
+    """A file's name may have a colon; what is no place is refused."""
     source = Source(file="a:b.py", line=41)
     assert Source.parse(str(source)) == source
     with pytest.raises(ValueError, match="nowhere"):
@@ -413,6 +433,7 @@ def test_a_source_is_read_back_from_its_text() -> None:
 
 
 def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> None:
+    """Lines do not count, so that caches and comparisons go by meaning."""
     again = protocol(
         store("publish", CELL, 1),
         write("int3", SITE, b"\xcc"),
@@ -439,11 +460,13 @@ def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> No
     ],
 )
 def test_values_do_not_change(value: object, name: str) -> None:
+    """Whoever has a protocol has it for good: each class of the data is frozen."""
     with pytest.raises(FrozenInstanceError):
         setattr(value, name, ())
 
 
 def test_equal_bytes_of_a_site_are_those_that_betray_no_tear() -> None:
+    """A tear in bytes that old and new share cannot be seen, and is told rather than missed."""
     assert Site("foo", b"\x0f\x1f\x44\x00", b"\xe8\x1f\x57\x00").equal_bytes == (1, 3)
 
 
@@ -494,10 +517,12 @@ def test_the_clauses_that_apply_are_those_of_the_fetch_model_and_the_split(
     splits: Callable[[tuple[int, ...]], bool],
     expected: tuple[str, ...],
 ) -> None:
+    """An expectation may differ by fetch model, and by whether a chunk's boundary parts bytes."""
     assert expectation.violated(fetch, splits) == expected
 
 
 def test_a_suite_begins_with_its_protocol_as_base() -> None:
+    """The base is a variant like the others, with the suite's expectation."""
     variant = Variant("other", BASE.without("int3"))
     torn = violates("no-torn-instruction")
     suite = Suite(BASE, (variant,), expect=torn)
@@ -505,6 +530,7 @@ def test_a_suite_begins_with_its_protocol_as_base() -> None:
 
 
 def test_a_suite_refuses_two_variants_of_one_name_and_no_cpus() -> None:
+    """Names are files' names, and without a CPU there is nothing to check."""
     one, other = Variant("v", BASE), Variant("v", BASE.without("int3"))
     with pytest.raises(SpecError, match="variant 'v' is used 2 times"):
         Suite(BASE, (one, other))

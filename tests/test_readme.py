@@ -137,6 +137,7 @@ def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, 
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a page's top to its end, with the exit code told, and the output shown printed."""
     printed = follow(page, capsys, INTERACTIVE + SLOW)
     if page.stem in ("tutorial", "reading-a-trace"):
         lines = {plain(line) for line in printed.splitlines()}
@@ -149,10 +150,12 @@ def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_slow_commands_run_too(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same with the commands of many seconds."""
     follow(page, capsys, INTERACTIVE)
 
 
 def test_every_command_and_option_shown_exists() -> None:
+    """Also of the commands that cannot be run here."""
     for page in PAGES:
         for item in items(read(page)):
             if isinstance(item, Command):
@@ -163,6 +166,7 @@ def test_every_command_and_option_shown_exists() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
+    """A relative link is a file of this repository."""
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)]*)\)", read(page)):
             assert (page.parent / link).is_file(), link
@@ -170,6 +174,7 @@ def test_every_link_leads_somewhere() -> None:
 
 @pytest.mark.usefixtures("_copy")
 def test_the_table_shown_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line of the README's table is a line of the run."""
     printed = {plain(line) for line in run(Command(("specs/x86_int3.py",), 0), capsys).splitlines()}
     table = next(b for b in blocks(read(README)) if "nop-to-call\n" in b)
     assert "tail-any-order" in table
@@ -177,18 +182,21 @@ def test_the_table_shown_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_trace_shown_is_the_committed_one() -> None:
+    """The README quotes a counterexample that a test keeps true."""
     text = read(ROOT / "counterexamples" / "x86_int3" / "no-sync-1.txt")
     shown = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
     assert shown in read(README)
 
 
 def test_the_program_shown_is_the_specs() -> None:
+    """The README quotes the program of the shipped spec."""
     block = next(b for b in blocks(read(README)) if b.startswith("program=("))
     spec = read(ROOT / "specs" / "x86_int3.py")
     assert "".join(block.split()) in "".join(spec.split())
 
 
 def test_every_model_and_property_is_explained() -> None:
+    """No fetch model or property without its words."""
     for name in (*MODELS, *PROPERTIES):
         assert f"`{name}`" in read(README)
     for name in MODELS:
@@ -196,11 +204,13 @@ def test_every_model_and_property_is_explained() -> None:
 
 
 def test_every_name_that_specs_can_use_is_explained() -> None:
+    """The vocabulary's page is complete."""
     page = read(ROOT / "docs" / "writing-a-spec.md")
     assert [name for name in modelcheck.__all__ if f"`{name}`" not in page] == []
 
 
 def test_the_python_shown_runs() -> None:
+    """The examples of the page are those of the module, and its test passes."""
     page = read(ROOT / "docs" / "from-python.md")
     example = page[page.index("    from modelcheck") : page.index("The settings are")].rstrip()
     assert example in str(api.__doc__)

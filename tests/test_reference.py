@@ -1,3 +1,5 @@
+"""The reference explorer, held against a graph of the same machine by networkx."""
+
 from itertools import pairwise
 from typing import Any
 
@@ -115,6 +117,7 @@ def violated_models() -> dict[str, Machine]:
 
 @pytest.mark.parametrize("name", safe_models())
 def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """Differential: the search against a graph of the machine's own values, by networkx."""
     machine = safe_models()[name]
     graph = whole_graph(machine)
     assert BAD not in graph
@@ -128,6 +131,7 @@ def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
 
 @pytest.mark.parametrize("name", violated_models())
 def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """The same where the search goes on behind what it finds."""
     machine = violated_models()[name]
     graph = whole_graph(machine, beyond_violations=True)
     result = explore(System(machine), beyond_violations=True)
@@ -138,6 +142,7 @@ def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(n
 
 @pytest.mark.parametrize("name", violated_models())
 def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str) -> None:
+    """Against all shortest paths, enumerated; then the property named first."""
     machine = violated_models()[name]
     graph = whole_graph(machine)
     result = explore(System(machine))
@@ -151,6 +156,7 @@ def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str)
 
 @pytest.mark.parametrize("name", violated_models())
 def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
+    """Each step is one that the system allows in its state."""
     system = System(violated_models()[name])
     path = explore(system).path
     state = system.initial()
@@ -161,6 +167,7 @@ def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
 
 
 def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
+    """Nothing before it is needed: no state is safe by being the first."""
     site = Site("foo", b"\x01", b"\x02")
     protocol = Protocol(
         "late", (site,), (on_each_cpu("sync"), write("new", site, b"\x02"))
@@ -183,6 +190,7 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
 def test_a_limit_makes_the_answer_inconclusive(
     limits: Limits, reason: str, protocol: Protocol
 ) -> None:
+    """Neither safe nor violated, and the reason names the limit."""
     machine = Machine(protocol, Configuration(3, semantics="bytewise", fetch="coherent"))
     result = explore(System(machine), limits)
     assert result.verdict == Verdict.INCONCLUSIVE
@@ -192,6 +200,7 @@ def test_a_limit_makes_the_answer_inconclusive(
 
 
 def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each number of states: never safe, and a path that is found is a shortest one."""
     monkeypatch.setattr(reference, "PULSE", 1)
     configuration = Configuration(1, semantics="bytewise", fetch="coherent")
     for states in range(64):
@@ -205,12 +214,14 @@ def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.Mon
 
 
 def test_a_limit_that_is_not_met_changes_nothing() -> None:
+    """Exactly as many states as there are is not too many."""
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
     roomy = Limits(states=460, seconds=600, memory=1_000_000)
     assert explore(System(machine), roomy).verdict == Verdict.SAFE
 
 
 def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> None:
+    """The counts are those last told to the watcher."""
     heard: list[Progress] = []
 
     def watcher(progress: Progress) -> None:
@@ -227,6 +238,7 @@ def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> 
 
 
 def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() -> None:
+    """Progress never goes back, and does not fall silent."""
     heard: list[Progress] = []
     machine = Machine(minimal(), Configuration(4, semantics="bytewise", fetch="coherent"))
     result = explore(System(machine), watcher=heard.append)
@@ -241,6 +253,7 @@ def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() ->
 
 
 def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
+    """A bystander makes the shortest path no longer."""
     one, three = minimal_run(1, without="sync-1"), minimal_run(3, without="sync-1")
     assert len(one.path) == len(three.path)
 
@@ -248,6 +261,8 @@ def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
 def test_ctrl_c_while_the_path_is_looked_for_still_gives_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A violation is known by then: the answer keeps it, without a path."""
+
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 

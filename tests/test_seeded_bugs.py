@@ -118,6 +118,7 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], tuple[Check, ...]], ...]
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_core_checks_hold(check: Check) -> None:
+    """Without a bug each check passes, so that a failure means the bug."""
     check()
 
 
@@ -127,6 +128,7 @@ def test_the_core_checks_hold(check: Check) -> None:
 def test_the_core_checks_fail_with_a_seeded_bug(
     bug: Callable[[pytest.MonkeyPatch], None], check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each bug is caught by each check that is meant to catch it."""
     bug(monkeypatch)
     with pytest.raises(AssertionError):
         check()
@@ -134,6 +136,7 @@ def test_the_core_checks_fail_with_a_seeded_bug(
 
 @pytest.mark.parametrize("name", ["no-sync-3", "irqs-on-in-handler", "publish-late"])
 def test_a_spec_that_forgets_to_retire_its_handler_is_not_as_expected(name: str) -> None:
+    """Expected verdicts can tell a spec with a missing step, where that step matters."""
     (suite, *_) = suites()
     forgetful = tuple(
         replace(variant, protocol=variant.protocol.without("retire")) for variant in suite.variants
@@ -149,6 +152,7 @@ def test_a_spec_that_forgets_to_retire_its_handler_is_not_as_expected(name: str)
 
 @pytest.mark.parametrize("name", ["base", "no-sync-1", "no-syncs"])
 def test_the_walk_of_the_checks_is_the_search_of_the_explorer(name: str) -> None:
+    """The test's own walk has the states and the findings of the reference search."""
     configuration = Configuration(1, "per-chunk")
     protocol = three_byte_variants()[name]
     walked = checks.walk(protocol, configuration)
