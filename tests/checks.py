@@ -162,6 +162,11 @@ def check_semantics_agree(names: Iterable[str], cpus: int = 1) -> None:
             assert_agree(variants[name], Configuration(cpus, fetch, properties=EVERY_PROPERTY))
 
 
+def by_last(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pytest.MarkDecorator:
+    """Parametrise by rows whose last value, a message, says which one it is."""
+    return pytest.mark.parametrize(names, rows, ids=[str(row[-1]) for row in rows])
+
+
 HEAVY = (
     "x86_bpf_tail_call",
     "x86_deferred_ipi",

@@ -62,7 +62,7 @@ from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.properties import TORN
 from modelcheck.protocol.steps import Element, Step
 from modelcheck.protocol.suite import Semantics
-from tests.checks import TooBigError, walk
+from tests.checks import TooBigError, by_last, walk
 from tests.protocols import (
     FETCH,
     INT3,
@@ -475,7 +475,7 @@ OTHERS = {"patchers": (Patcher("other", (TEAR,)),)}
 CPUS = {"cpu_program": (execute("run", SITE),)}
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("program", "others", "why"),
     [
         ((TEAR,), {**OTHERS, "stores": "weak"}, "several patchers, whose stores are weak"),
@@ -507,7 +507,7 @@ def test_the_reason_why_a_protocol_is_not_covered(
         told(*program, **others)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("step", "others", "why"),
     [
         (add("put", CELL), {}, "step 'put' does more than to ask and to act"),
@@ -540,6 +540,16 @@ LOCK = Cell("lock", 0)
         ((add("one", CELL), when(is_equal("one?", CELL, 1), TEAR)), True),
         ((when(is_equal("one?", CELL, 1), TEAR),), False),
         ((when(increment_unless_zero("get", CELL), TEAR),), False),
+    ],
+    ids=[
+        "alone",
+        "in a lock",
+        "lock taken twice",
+        "waits for ever",
+        "waits for its own store",
+        "asks for its own store",
+        "asks in vain",
+        "counts from zero",
     ],
 )
 def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], tears: bool) -> None:

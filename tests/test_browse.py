@@ -111,6 +111,7 @@ def test_lanes_take_the_room_that_they_need() -> None:
 @pytest.mark.parametrize(
     ("actors", "name"),
     [((), "who does what"), (("patcher",), "patcher"), (tuple("abcde"), "who does what")],
+    ids=["none", "one", "many"],
 )
 def test_no_actor_one_or_many_have_one_lane(actors: tuple[str, ...], name: str) -> None:
     """More actors than columns are told in one lane, by name."""

@@ -19,6 +19,7 @@ from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Limits
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from tests.checks import by_last
 from tests.protocols import SPECS, minimal
 
 SUBJECT = {"version": "1", "configuration": "this one"}
@@ -129,6 +130,7 @@ def test_what_was_written_after_the_last_checkpoint_does_not_count(tmp_path: Pat
         (SUBJECT | {"configuration": "that one"}, False),
         (SUBJECT, True),
     ],
+    ids=["version", "configuration", "way of counting"],
 )
 def test_a_checkpoint_of_something_else_is_refused(
     subject: dict[str, str], symmetric: bool, tmp_path: Path
@@ -185,7 +187,7 @@ def test_the_command_line_stops_at_a_limit_and_goes_on(
     assert "of another configuration" in capfd.readouterr().err.replace("\n", " ")
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("options", "message"),
     [
         (["--checkpoint", "a", "--resume", "b"], "leave out --checkpoint"),

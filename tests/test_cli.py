@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from modelcheck.cli import main
+from tests.checks import by_last
 
 ROOT = Path(__file__).parent.parent
 INT3 = str(ROOT / "specs" / "x86_int3.py")
@@ -110,7 +111,9 @@ def test_other_settings_do_not_replace_a_trace(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "limit", [("--max-states", "100"), ("--max-seconds", "0"), ("--max-memory", "1")]
+    "limit",
+    [("--max-states", "100"), ("--max-seconds", "0"), ("--max-memory", "1")],
+    ids=" ".join,
 )
 def test_a_search_cut_short_is_inconclusive(
     capsys: pytest.CaptureFixture[str], limit: tuple[str, str]
@@ -250,7 +253,7 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
     assert "step 3 (patcher: tail): the trace says memory" in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("text", "message"),
     [
         ("x = (\n", "spec.py:1: '(' was never closed"),
@@ -313,7 +316,7 @@ def test_a_wrong_spec_is_told_with_its_line(
     assert message in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("arguments", "message"),
     [
         (["nosuch.py"], "nosuch.py: no such file"),

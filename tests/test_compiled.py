@@ -20,6 +20,7 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
+from tests.checks import by_last
 from tests.protocols import SPECS, minimal
 from tests.systems import TableModel, TableMove, TableRole, counters, table_models
 
@@ -140,7 +141,7 @@ def test_random_systems_in_states_of_several_words(model: TableModel) -> None:
         assert_agree(model)
 
 
-@pytest.mark.parametrize("arguments", [ONE, TWO])
+@pytest.mark.parametrize("arguments", [ONE, TWO], ids=["one thread", "two threads"])
 @pytest.mark.parametrize("cpus", [1, 2, 3])
 def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any]) -> None:
     """A state space that others have counted too, safe and violated, on one and two threads."""
@@ -224,7 +225,7 @@ def test_threads_do_not_change_the_path() -> None:
     assert [(s.actor, s.row.number) for s in one] == [(s.actor, s.row.number) for s in two]
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [
         (Limits(states=100), "100 states"),

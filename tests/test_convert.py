@@ -121,7 +121,7 @@ def assert_mermaid(trace: Trace) -> str:
     return text
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_all_shipped_counterexamples(path: Path) -> None:
     """Each is valid ITF by its schema, and Mermaid whose arrows join known participants."""
     trace = load(path)

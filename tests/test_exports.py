@@ -101,22 +101,36 @@ class TwoPatchers(Machine):
         return replace(patcher, count=2), cpu
 
 
-RARE = ("coherent-any-order", "store-order", "strict")
-
-CASES = [
-    (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
-    (with_names_of_theirs(), Configuration(2, "incoherent")),
-    *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-3")),
-    *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in RARE),
-    *((of_three_bytes(), replace(BYTEWISE, fetch=fetch)) for fetch in ("coherent", "incoherent")),
-    (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
-    (with_hostile_names(), Configuration(1, "store-order", 2, 7, semantics="bytewise")),
-    pytest.param(
+CASES = {
+    "there and back": (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
+    "names of theirs": (with_names_of_theirs(), Configuration(2, "incoherent")),
+    "int3": (INT3, Configuration(2, "per-chunk")),
+    "no-sync-3": (INT3.without("sync-3"), Configuration(2, "per-chunk")),
+    **{
+        f"no-sync-2 {fetch}": (INT3.without("sync-2"), Configuration(1, fetch))
+        for fetch in ("coherent-any-order", "store-order", "strict")
+    },
+    **{
+        f"three bytes {fetch}": (of_three_bytes(), replace(BYTEWISE, fetch=fetch))
+        for fetch in ("coherent", "incoherent")
+    },
+    "minimal": (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
+    "hostile names": (
+        with_hostile_names(),
+        Configuration(1, "store-order", 2, 7, semantics="bytewise"),
+    ),
+    "hostile names, two CPUs": (
         with_hostile_names(),
         Configuration(2, "incoherent", 2, 7, semantics="bytewise"),
-        marks=pytest.mark.slow,
     ),
-]
+}
+on_each_case = pytest.mark.parametrize(
+    ("protocol", "configuration"),
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.slow] * (name == "hostile names, two CPUs"))
+        for name, case in CASES.items()
+    ],
+)
 
 
 class Counted(NamedTuple):
@@ -196,14 +210,14 @@ def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
 
 
 @with_rumur
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+@on_each_case
 def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
     """Rumur counts our states and transitions, and with symmetry our classes."""
     assert_rumur_agrees(Machine(protocol, configuration), tmp_path)
 
 
 @with_tlc
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+@on_each_case
 def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
     """TLC counts our states and transitions, and finds a violation where we do."""
     assert_tlc_agrees(Machine(protocol, configuration), tmp_path)

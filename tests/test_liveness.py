@@ -29,6 +29,7 @@ from modelcheck.questions.check import Overrides, Result, check, jobs
 from modelcheck.trace.document import Trace, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.trace_text import to_text
+from tests.checks import by_last
 
 A, B = Cell("a", 0), Cell("b", 0)
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
@@ -87,6 +88,17 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
             None,
         ),
     ],
+    ids=[
+        "locks crossed",
+        "locks in order",
+        "IPI while stopped",
+        "IPI when released",
+        "CPU waits for the lock",
+        "no IPI",
+        "nobody answers",
+        "waits for ever",
+        "traps over and over",
+    ],
 )
 def test_what_never_finishes_is_found_and_its_trace_replays(
     one: Protocol, violated: str | None
@@ -129,7 +141,7 @@ def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:
     assert load(tmp_path / "lasso.json") == trace
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tampered", "message"),
     [
         (lambda: replace(trace_of(UNHEARD), loop=None), "no loop"),

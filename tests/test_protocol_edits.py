@@ -33,6 +33,7 @@ from modelcheck import (
 )
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.steps import Element, Source, Store, flatten
+from tests.checks import by_last
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")
@@ -116,6 +117,23 @@ def test_steps_are_labelled_with_the_blocks_around_them() -> None:
             ["tail", *STEPS[1:4], "patch/publish", *STEPS[5:]],
         ),
     ],
+    ids=[
+        "without a step",
+        "without a block",
+        "without a part of a block",
+        "without a part of a part",
+        "without several",
+        "replaced by two",
+        "replaced by none",
+        "inserted before",
+        "inserted after, in a block",
+        "moved after",
+        "moved before the first",
+        "moved into a block",
+        "swapped with the last",
+        "swapped in a block",
+        "swapped across blocks",
+    ],
 )
 def test_an_edit_changes_the_named_steps_and_no_others(
     edited: Callable[[], Protocol], expected: list[str]
@@ -168,6 +186,18 @@ def test_element_finds_a_step_or_block_by_its_path() -> None:
         lambda: BASE.without("int3", "int3"),
         lambda: BASE.element("sync-9"),
     ],
+    ids=[
+        "without",
+        "without the block",
+        "replaced",
+        "inserted before",
+        "inserted after",
+        "moved it",
+        "moved to it",
+        "swapped",
+        "twice",
+        "element",
+    ],
 )
 def test_a_label_that_names_no_step_is_an_error_that_lists_the_steps(
     edit: Callable[[], object],
@@ -191,7 +221,7 @@ def test_inserted_needs_exactly_one_place() -> None:
             BASE.moved("publish", **places)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("edit", "message"),
     [
         (lambda: BASE.moved("int3", before="int3"), "'int3' .* before or after itself"),
@@ -209,7 +239,7 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
         edit()
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("build", "message"),
     [
         (
@@ -250,7 +280,7 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
         build()
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("build", "message"),
     [
         (lambda: BASE.inserted(send_ipi("int3"), after="head"), "step label 'int3' is used 2"),
@@ -446,7 +476,7 @@ def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> No
     assert len({BASE, again, BASE.without("int3")}) == 2
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("value", "name"),
     [
         (BASE, "program"),
@@ -509,6 +539,24 @@ EITHER = TORN | violates("b", "c", under=("strict",)) | violates("d", split=Fals
         (violates("a", split=True, of=(1, 2)), "strict", split_before_byte_2, ("a",)),
         (violates("a", split=False, of=(0, 1)), "strict", split_before_byte_2, ("a",)),
         (violates("a", split=True), "strict", split_before_byte_2, ("a",)),
+    ],
+    ids=[
+        "safe",
+        "violated everywhere",
+        "torn",
+        "torn, the other model",
+        "torn, a model not named",
+        "torn, but not split",
+        "either, strict",
+        "either, strict and whole",
+        "either, split",
+        "either, whole",
+        "either, a model not named",
+        "safe or torn",
+        "bytes together",
+        "bytes apart",
+        "bytes together, where not split",
+        "any bytes",
     ],
 )
 def test_the_clauses_that_apply_are_those_of_the_fetch_model_and_the_split(

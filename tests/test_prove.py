@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from modelcheck import Protocol, prove
+from modelcheck import Protocol
 from modelcheck.cli import main
 from modelcheck.explore import any_number
 from modelcheck.explore.any_number import Abstraction, abstract
@@ -24,9 +24,10 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.questions import prove
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import safe_for_any_number
-from tests.checks import TooBigError, each
+from tests.checks import TooBigError, by_last, each
 from tests.protocols import EVERY_PROPERTY, random_configurations, random_protocols
 
 ROOT = Path(__file__).parent.parent
@@ -288,7 +289,7 @@ def test_where_sets_of_locals_are_too_coarse_the_abstraction_does_not_say_safe()
     assert (suspect.core, suspect.local, suspect.row.violations) == ((2,), 1, ("bad",))
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [(Limits(states=0), "0 states"), (Limits(seconds=0), "0 seconds"), (Limits(memory=1), "1 MiB")],
 )
@@ -486,7 +487,7 @@ def test_a_full_disk_loses_no_proof(
     assert "No space left" in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("arguments", "message"),
     [
         (["prove"], "Missing argument 'SPEC'"),

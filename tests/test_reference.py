@@ -13,7 +13,7 @@ from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Progress, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from tests.checks import minimal_run
+from tests.checks import by_last, minimal_run
 from tests.protocols import minimal, three_byte_variants
 
 BAD = "bad"
@@ -178,7 +178,7 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
     assert (result.verdict, result.depth, len(result.path)) == (Verdict.VIOLATED, 1, 1)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [
         (Limits(states=100), "100 states"),
@@ -186,7 +186,9 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
         (Limits(memory=1), "1 MiB"),
     ],
 )
-@pytest.mark.parametrize("protocol", [minimal(), minimal().without("sync-1")])
+@pytest.mark.parametrize(
+    "protocol", [minimal(), minimal().without("sync-1")], ids=["base", "no-sync-1"]
+)
 def test_a_limit_makes_the_answer_inconclusive(
     limits: Limits, reason: str, protocol: Protocol
 ) -> None:

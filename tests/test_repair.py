@@ -81,6 +81,16 @@ def test_no_sync_1_is_repaired_by_exactly_that_sync() -> None:
         pytest.param("no-breakpoint", [], marks=pytest.mark.slow),
         pytest.param("irqs-on-in-handler", [], marks=pytest.mark.slow),
     ],
+    ids=[
+        "base",
+        "no-sync-2",
+        "no-sync-3",
+        "no-syncs",
+        "retire-early",
+        "head-first",
+        "no-breakpoint",
+        "irqs-on-in-handler",
+    ],
 )
 def test_all_smallest_repairs_the_cheapest_first(
     name: str, expected: list[tuple[tuple[str, ...], tuple[str, ...]]]

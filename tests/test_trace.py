@@ -10,6 +10,7 @@ import pytest
 from modelcheck.trace.document import TraceError, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.trace_text import WIDTH, to_text
+from tests.checks import by_last
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
@@ -42,7 +43,7 @@ def tampered(tmp_path: Path, tamper: Tampering) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tamper", "message"),
     [
         (lambda d: d["steps"].pop(4), r"step 5 \(patcher: sync-1/wait\): .* waits for cpu2"),
@@ -68,7 +69,7 @@ def test_a_tampered_trace_does_not_replay(tmp_path: Path, tamper: Tampering, mes
         replay(load(tampered(tmp_path, tamper)))
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tamper", "message"),
     [
         (lambda d: d.update(schema=2), "schema 2"),

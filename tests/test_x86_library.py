@@ -135,7 +135,10 @@ STORIES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "told"), [(name, told) for name, *told in STORIES])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [pytest.param(name, told, id=name) for name, *told in STORIES],
+)
 def test_the_trace_of_a_real_bug_tells_what_its_commit_does(name: str, told: list[str]) -> None:
     """The shortest counterexample has the events of the commit message, in their order."""
     trace = load(ROOT / "counterexamples" / f"{name}.json")
