@@ -46,23 +46,28 @@ HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
 
 
 def jobs_of(protocol: Protocol, **overrides: object) -> tuple[Job, ...]:
+    """The jobs of a protocol by itself."""
     return tuple(jobs((Suite(protocol),), replace(Overrides(), **overrides)))  # type: ignore[arg-type]
 
 
 def ablation_of(protocol: Protocol, **overrides: object) -> Ablation:
+    """What an ablation of the protocol finds."""
     return ablate(jobs_of(protocol, **overrides), Judge(), lambda text: None)
 
 
 @pytest.fixture(scope="module")
 def int3() -> Ablation:
+    """The ablation of the shipped protocol, made once."""
     return ablation_of(suites()[0].protocol)
 
 
 def without(ablation: Ablation, *labels: str) -> Edited:
+    """What was found of the edit that takes these steps away, or swaps them."""
     return next(e for e in (*ablation.steps, *ablation.pairs) if e.labels == labels)
 
 
 def needed_under(ablation: Ablation, label: str, name: str) -> tuple[str, ...]:
+    """The fetch models under which the property needs the step."""
     edited = without(ablation, label)
     return tuple(fetch for fetch in FETCH_MODELS if name in ablation.broken(edited, fetch))
 

@@ -24,6 +24,7 @@ THREE = three_byte_variants()
 
 
 def decided(protocol: Protocol, fetch: str = "per-chunk") -> ForAllBytes:
+    """The answer for all bytes, under one fetch model."""
     (job,) = jobs((Suite(protocol, cpus=1),), Overrides(fetch=(fetch,)))
     return for_all_bytes(job, spec="spec.py")
 

@@ -89,6 +89,7 @@ FEW = ("base", "no-sync-1", "no-sync-2", "single-store", "tail-any-order")
 
 
 def why_not_covered(protocol: Protocol) -> str:
+    """The reason why the axioms refuse a protocol, or nothing."""
     try:
         for site in protocol.sites:
             list(cases(protocol, site))
@@ -98,11 +99,13 @@ def why_not_covered(protocol: Protocol) -> str:
 
 
 def explored(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """The properties that a search finds violated, of those that the axioms decide."""
     run = replace(configuration, properties=DECIDED)
     return explore(System(Machine(protocol, run)), beyond_violations=True).found
 
 
 def assert_agrees(protocol: Protocol, configuration: Configuration) -> None:
+    """The axioms violate what a search violates."""
     assert violated(protocol, configuration) == explored(protocol, configuration), configuration
 
 
@@ -163,6 +166,7 @@ random_runs = settings(
 
 
 def assert_agrees_on_small(protocol: Protocol, configuration: Configuration) -> None:
+    """The same, unless the state space is large."""
     try:
         run = replace(configuration, properties=DECIDED)
         found = walk(protocol, run, at_most=20_000).survey.found
@@ -196,6 +200,7 @@ ARM = (ARM_B, ARM_NOP, ARM_ADD, ARM_MOV)
 
 @st.composite
 def random_weak_protocols(draw: st.DrawFn) -> Protocol:
+    """Programs with barriers, cache maintenance and stopped CPUs."""
     arm = draw(st.booleans())
     old, new = b"\x10\x11\x12", b"\x20\x21\x22"
     if arm:
@@ -264,6 +269,7 @@ def test_random_protocols_of_weaker_machines(
 
 @st.composite
 def random_regions(draw: st.DrawFn) -> Protocol:
+    """A site of several instructions, written and synchronised in pieces."""
     lengths = st.sampled_from(((1, 1, 1), (1, 2), (2, 1), (3,)))
     old_runs, new_runs = draw(lengths), draw(lengths)
     new = draw(st.sampled_from((b"\x20\x21\x22", b"\x20\x11\x22", b"\x10\x21\x22")))
@@ -348,6 +354,7 @@ def test_random_traps_in_regions(protocol: Protocol, configuration: Configuratio
 
 @st.composite
 def random_patchers(draw: st.DrawFn) -> Protocol:
+    """Two programs that share sites, cells, a lock and a mapping."""
     sites = (Site("foo", b"\x10\x11", b"\x20\x21"), Site("bar", b"\x10\x11", b"\x20\x21", 9))
     mutex, cell, mapping = Cell("mutex", 0), Cell("cell", 0), Cell("map")
 
@@ -406,6 +413,7 @@ def test_random_patchers(protocol: Protocol, configuration: Configuration) -> No
 
 @st.composite
 def random_programs_of_cpus(draw: st.DrawFn) -> Protocol:
+    """CPUs that leave and enter the kernel, and a patcher with interrupts off."""
     protocol = draw(st.one_of(random_regions(), random_traps_in_regions(), random_weak_protocols()))
     assume(protocol.stores == "in-order")
     program = list(protocol.program)
@@ -466,6 +474,7 @@ TEAR = write("new", SITE, SITE.new)
 
 
 def told(*program: Element, **others: object) -> frozenset[str]:
+    """What the axioms say of a program, with a handler that changes a cell."""
     handler = Handler(INT3, (add("add", CELL), iret("iret")))
     protocol = Protocol("p", (SITE,), program, handler, (CELL,), **others)  # type: ignore[arg-type]
     return violated(protocol, Configuration(1, "coherent"))

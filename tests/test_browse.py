@@ -35,6 +35,7 @@ UNLIKE = ("stop-machine",)
 
 @cache
 def entries() -> tuple[Entry, ...]:
+    """The entries of all shipped counterexamples."""
     found, refused = of_folder(SHIPPED)
     assert not refused
     return found
@@ -42,12 +43,15 @@ def entries() -> tuple[Entry, ...]:
 
 @cache
 def opened(name: str) -> Opened:
+    """A shipped counterexample, opened."""
     entry = of_file(SHIPPED / f"{name}.json")
     assert entry.trace
     return open_trace(entry.trace, entry.path)
 
 
 def drive(app: Browser, act: Callable[[Pilot[None]], Awaitable[None]]) -> None:
+    """Run the browser without a terminal, and act in it."""
+
     async def run() -> None:
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()

@@ -38,6 +38,7 @@ COMMANDS = {
 
 
 def shipped(spec: Path, **overrides: tuple[str, ...]) -> Iterator[Job]:
+    """The jobs of a spec."""
     return jobs(load_suites(spec), Overrides(**overrides))  # type: ignore[arg-type]
 
 
@@ -49,6 +50,7 @@ def without_liveness(job: Job) -> Job:
 
 @cache
 def certificate(name: str = "base", fetch: str = "coherent", spec: Path = INT3) -> str:
+    """The certificate of a shipped variant, made once."""
     job = next(shipped(spec, variants=(name,), fetch=(fetch,)))
     proof = prove(job, spec=spec.as_posix())
     assert proof.verdict is Verdict.SAFE
@@ -72,6 +74,7 @@ def by_cvc5(text: str) -> list[str]:
 
 
 def assert_two_solvers_accept(text: str) -> None:
+    """Both answer unsat to each obligation."""
     answers = by_cvc5(text)
     assert set(answers) == {"unsat"}
     assert len(answers) == text.count("(check-sat)") == solve(text)
@@ -105,6 +108,7 @@ def test_two_solvers_accept_all_proofs_of_shipped_specs(spec: Path) -> None:
 
 
 def proved(job: Job) -> bool:
+    """Whether the abstraction proves the job's variant."""
     return safe_for_any_number(job.variant.protocol, job.configuration)
 
 
@@ -146,6 +150,7 @@ def test_a_proof_has_all_its_parts() -> None:
 
 
 def without_line(pattern: str, text: str) -> str:
+    """The text without the first line that fits the pattern."""
     lines = text.split("\n")
     at = next(number for number, line in enumerate(lines) if re.search(pattern, line))
     return "\n".join(lines[:at] + lines[at + 1 :])
@@ -277,6 +282,7 @@ def without_pair(invariant: Invariant, number: int) -> Invariant:
 
 
 def places(invariant: Invariant, number: int) -> range:
+    """A few places of the invariant, evenly."""
     return range(0, len(invariant.pairs), max(1, len(invariant.pairs) // number))
 
 
@@ -341,6 +347,7 @@ def test_a_label_cannot_smuggle_a_command_in() -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out

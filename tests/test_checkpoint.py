@@ -41,15 +41,18 @@ print(found.states, found.transitions, found.depth, found.verdict)
 
 
 def machine(cpus: int, *, without: str = "") -> Machine:
+    """The minimal protocol byte by byte, perhaps without a step."""
     protocol = minimal().without(without) if without else minimal()
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
 def explore(model: Machine, saving: Saving | None = None, **others: Any) -> Exploration:
+    """A compiled search, saved or not."""
     return compiled.explore(System(model), saving=saving, **others)
 
 
 def answer(found: Exploration) -> tuple[object, ...]:
+    """All of an answer that must not depend on how the search was run."""
     return found.verdict, found.states, found.transitions, found.depth, found.path, found.property
 
 
@@ -213,6 +216,7 @@ def test_the_table_says_when_states_are_counted_up_to_permutation(
 
 
 def full(*_: object) -> None:
+    """Fail as a full disk does."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -45,6 +45,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out
@@ -52,6 +53,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
     _, out, _ = run(capsys, *arguments, "--json", "-")
     found: dict[str, Any] = json.loads(out)
     return found

@@ -46,16 +46,19 @@ def tiny(model: Model, *, threads: int = 1, symmetric: bool = False, **others: A
 
 
 def machine(cpus: int, *, without: str = "") -> Machine:
+    """The minimal protocol byte by byte, perhaps without a step."""
     protocol = minimal().without(without) if without else minimal()
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
 def switches(found: Exploration) -> int:
+    """How often another actor, or an interrupt, takes over."""
     threads = [(step.actor, step.row.interrupt) for step in found.path]
     return sum(one != other for one, other in pairwise(threads))
 
 
 def assert_same(found: Exploration, oracle: Exploration, *, counts: bool = True) -> None:
+    """Verdict, depth, findings and switches are the oracle's; counts too where comparable."""
     assert (found.verdict, found.property) == (oracle.verdict, oracle.property)
     assert (found.depth, len(found.path)) == (oracle.depth, len(oracle.path))
     assert found.found == oracle.found
@@ -65,6 +68,7 @@ def assert_same(found: Exploration, oracle: Exploration, *, counts: bool = True)
 
 
 def assert_is_a_run(model: Model, found: Exploration) -> None:
+    """Each step is possible in its state, and only the last one violates."""
     system = System(model)
     state = system.initial()
     for step in found.path:
@@ -81,6 +85,7 @@ def assert_is_a_run(model: Model, found: Exploration) -> None:
 
 
 def assert_agree(model: Model) -> None:
+    """One thread, two, and symmetry give the reference's answer, by one path."""
     oracle = reference.explore(System(model))
     paths = set()
     for arguments in (ONE, TWO, SYMMETRIC):
@@ -108,6 +113,7 @@ def test_every_shipped_variant_under_every_fetch_model(name: str) -> None:
 
 
 def assert_agree_on_shipped(name: str, models: tuple[str, ...]) -> None:
+    """The compiled explorers give the reference's answers on a spec's variants."""
     checked = 0
     for suite in load_suites(SPECS / f"{name}.py"):
         for variant in suite:

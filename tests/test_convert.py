@@ -27,6 +27,7 @@ EXPRESSION = {"$ref": "#/$defs/expression"}
 
 
 def only(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with a single key."""
     return {
         "type": "object",
         "properties": {name: value},
@@ -87,6 +88,7 @@ ARROW = re.compile(r"(a\d+|m)(->>|-->>|-\))(a\d+|m): [^;\n]*")
 
 
 def assert_itf(trace: Trace) -> dict[str, Any]:
+    """The trace's ITF is valid, and ends in its violation."""
     document: dict[str, Any] = json.loads(to_itf(trace))
     jsonschema.validate(document, ITF)
     for state in document["states"]:
@@ -100,6 +102,7 @@ def assert_itf(trace: Trace) -> dict[str, Any]:
 
 
 def assert_mermaid(trace: Trace) -> str:
+    """The trace's diagram has each step, between participants that it has named."""
     text = to_mermaid(trace)
     first, *lines = [line.strip() for line in text.splitlines()]
     assert first == "sequenceDiagram"
@@ -130,6 +133,7 @@ def test_all_shipped_counterexamples(path: Path) -> None:
 
 
 def hostile() -> Trace:
+    """A trace whose names mean something else to the other formats."""
     protocol: Protocol = with_hostile_names()
     site, other = protocol.sites
     protocol = replace(

@@ -67,6 +67,7 @@ class Graph:
 
 
 def observed(edges: dict[int, list[Edge]]) -> tuple[System, Observer]:
+    """A graph as a system, with its events."""
     graph = Graph(edges)
     system = System(graph)
 
@@ -92,6 +93,7 @@ def words(edges: dict[int, list[Edge]]) -> set[Word]:
 
 
 def shortest(those: set[Word]) -> int | None:
+    """The length of the shortest word."""
     return min((len(word) for word in those), default=None)
 
 
@@ -141,6 +143,7 @@ def test_a_limit_makes_it_inconclusive() -> None:
 
 
 def jobs_of(*names: str, configuration: Configuration) -> Iterator[Job]:
+    """Jobs for variants on three bytes."""
     variants = three_byte_variants()
     for name in names:
         variant = Variant(name, variants[name])
@@ -158,6 +161,7 @@ def test_both_semantics_have_the_same_behaviours(name: str, fetch: str) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, Any]:
+    """Exit code, output and errors of a diff."""
     code = main(["diff", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err

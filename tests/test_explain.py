@@ -33,17 +33,20 @@ BASES = (
 
 
 def excluded(protocol: Protocol, configuration: Configuration) -> Iterator[Excluded]:
+    """The mixes that cannot be, with their reasons."""
     for answer in explain(protocol, configuration):
         if isinstance(answer, Excluded):
             yield answer
 
 
 def possible(protocol: Protocol, configuration: Configuration, answer: Excluded) -> bool:
+    """Whether the mix of an answer can be in this protocol."""
     site = next(site for site in protocol.sites if site.name == answer.site)
     return can_mix(protocol, configuration, site, answer.mix.pairs, answer.offset)
 
 
 def without(protocol: Protocol, units: frozenset[Unit]) -> Protocol:
+    """The protocol without the steps of these units."""
     return protocol.without(*(label for unit in units for label in unit.labels))
 
 
@@ -54,6 +57,7 @@ def ways_to_undo(answer: Excluded) -> list[frozenset[Unit]]:
 
 
 def assert_each_named_step_is_needed(protocol: Protocol, configuration: Configuration) -> None:
+    """Each least set of named steps, taken away, lets the mix happen."""
     for answer in excluded(protocol, configuration):
         assert not possible(protocol, configuration, answer)
         ways = ways_to_undo(answer)
@@ -120,6 +124,7 @@ def test_each_named_order_is_needed(name: str, fetch: str) -> None:
 
 
 def reversals(protocol: Protocol, first: str, second: str) -> Iterator[Protocol]:
+    """The protocol with the second step before the first, in two ways."""
     names = unit_names(protocol)
     yield protocol.moved(names[first], after=names[second])
     yield protocol.moved(names[second], before=names[first])
@@ -160,6 +165,7 @@ MODELS_TOLD = ("--fetch", "coherent", "--fetch", "per-chunk", "--fetch", "strict
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and output of explain."""
     code = main(["explain", *arguments])
     return code, capsys.readouterr().out
 

@@ -86,6 +86,7 @@ def there_and_back() -> Protocol:
 
 
 def of_two_bytes() -> Protocol:
+    """A protocol small enough for machines that no spec has."""
     site = Site("foo", b"\x66\x90", b"\xeb\x00")
     steps = (write("int3", site, b"\xcc"), on_each_cpu("sync"), write("rest", site, b"\xeb"))
     handler = Handler(b"\xcc", (emulate("act"), iret("iret")))
@@ -167,6 +168,7 @@ def _sorted_by_role(system: System, state: State) -> tuple[object, ...]:
 
 
 def run(command: str, directory: Path) -> str:
+    """The output of a command, and its errors."""
     done = subprocess.run(command.split(), cwd=directory, capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -187,6 +189,7 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
 
 
 def assert_rumur_agrees(machine: Machine, directory: Path) -> None:
+    """Rumur's states, rules and verdict are ours, with and without symmetry."""
     ours = count(machine, follow=False)
     model = to_murphi(machine, title="a machine")
     states, fired, error = rumur(model, directory, "off")
@@ -199,6 +202,7 @@ def assert_rumur_agrees(machine: Machine, directory: Path) -> None:
 
 
 def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
+    """TLC's states, transitions and verdict are ours."""
     ours = count(machine, follow=True)
     (directory / "Model.tla").write_text(to_tla(machine, title="a machine"))
     (directory / "Model.cfg").write_text(to_tla_config(machine))

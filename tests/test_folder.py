@@ -79,6 +79,7 @@ SARIF = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a spec as expected, and one below it that is not."""
     monkeypatch.chdir(tmp_path)
     specs = tmp_path / "specs"
     (specs / "more").mkdir(parents=True)

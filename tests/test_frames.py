@@ -19,15 +19,18 @@ COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
 
 @cache
 def told(path: Path) -> tuple[Trace, tuple[Frame, ...]]:
+    """A counterexample and its frames, made once."""
     trace = load(path)
     return trace, frames(trace)
 
 
 def shipped(spec: str, name: str) -> tuple[Trace, tuple[Frame, ...]]:
+    """The same of a shipped one, by name."""
     return told(ROOT / "counterexamples" / spec / f"{name}.json")
 
 
 def window(frame: Frame, cpu: str) -> Window:
+    """What a CPU may see of the first site."""
     (found,) = [one.windows for one in frame.cpus if one.name == cpu]
     assert found is not None
     return found[0]

@@ -24,6 +24,7 @@ INT3 = str(Path(__file__).parent.parent / "specs" / "x86_int3.py")
 
 
 def job_of(name: str, configuration: Configuration) -> Job:
+    """A job for a variant on three bytes, or for the hostile protocol."""
     protocol = with_hostile_names() if name == "hostile" else three_byte_variants()[name]
     return Job(Suite(protocol), Variant(name, protocol), configuration, name)
 

@@ -125,6 +125,7 @@ def page_text() -> str:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report that these tests look at, written once."""
     path = tmp_path_factory.mktemp("html") / "report.html"
     path.write_text(page_text(), encoding="utf-8")
     return path
@@ -132,6 +133,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A browser without a window, started once."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with playwright.sync_playwright() as started:
@@ -175,6 +177,7 @@ def following(page: Any) -> Iterator[None]:
 
 
 def visit(page: Any, fragment: str) -> None:
+    """Follow a link into a trace."""
     with following(page):
         page.evaluate("fragment => { location.hash = fragment }", fragment)
     page.wait_for_selector("#viewer:not([hidden])")
@@ -196,6 +199,7 @@ def seen_by_cpu1(page: Any) -> list[list[str]]:
 
 
 def at(page: Any) -> str:
+    """The step shown, and how many there are."""
     return str(page.inner_text("#position"))
 
 

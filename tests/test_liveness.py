@@ -39,15 +39,18 @@ SYNC = on_each_cpu("sync")
 
 
 def protocol(*program: Element, properties: tuple[str, ...] = LIVE) -> Protocol:
+    """A program that is watched for what never finishes."""
     return Protocol("live", (SITE,), program, cells=(A, B), properties=properties)
 
 
 def in_order(*cells: Cell) -> tuple[Element, ...]:
+    """Take the locks in turn, and release them the other way round."""
     locks = [lock(f"lock {cell.name}", cell) for cell in cells]
     return (*locks, *(unlock(f"unlock {cell.name}", cell) for cell in reversed(cells)))
 
 
 def verdict(one: Protocol, cpus: int = 1) -> Result:
+    """What a check says of a protocol."""
     (job,) = jobs((Suite(one, cpus=cpus, fetch=("per-chunk",)),), Overrides())
     return check(job, spec="live.py")
 
@@ -112,6 +115,7 @@ def test_what_never_finishes_is_found_and_its_trace_replays(
 
 
 def trace_of(one: Protocol) -> Trace:
+    """The counterexample of a protocol that has one."""
     trace = verdict(one).trace
     assert trace
     return trace

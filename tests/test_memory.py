@@ -13,6 +13,7 @@ Write = tuple[int, int, bytes]
 
 @st.composite
 def random_sites(draw: st.DrawFn) -> tuple[Site, ...]:
+    """Up to three sites in any order, near one another."""
     sites: list[Site] = []
     address = draw(st.integers(0, 200))
     for number in range(draw(st.integers(1, 3))):
@@ -34,6 +35,8 @@ def place(sites: tuple[Site, ...], offset: int, site: int, byte: int) -> int:
 
 
 def writes(sites: tuple[Site, ...]) -> st.SearchStrategy[list[Write]]:
+    """Up to eight stores into the sites, some of which change nothing."""
+
     @st.composite
     def one(draw: st.DrawFn) -> Write:
         site = draw(st.integers(0, len(sites) - 1))
@@ -190,6 +193,7 @@ def test_changes_name_each_byte_that_a_store_changed(
 
 
 def inside(change: Change) -> int:
+    """Where in its chunk the changed byte is."""
     return change.byte - change.first
 
 

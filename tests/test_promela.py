@@ -47,10 +47,12 @@ with_spin = pytest.mark.skipif(
 
 
 def without(protocol: Protocol, step: str) -> Protocol:
+    """The protocol without a step, or as it is."""
     return protocol.without(step) if step else protocol
 
 
 def of_three_bytes() -> Protocol:
+    """The shipped protocol on a site of three bytes."""
     nop, mov = bytes.fromhex("0f 1f 00"), bytes.fromhex("48 89 c3")
     protocol: Protocol = SPEC["text_poke_bp"]("three", nop, mov)
     return protocol
@@ -90,6 +92,7 @@ class Spin:
 
 
 def spin(model: str, directory: Path) -> Spin:
+    """What SPIN counts of a model, without reductions."""
     (directory / "model.pml").write_text(model)
     for command in (
         "spin -a -o2 model.pml",
@@ -113,6 +116,7 @@ def spin(model: str, directory: Path) -> Spin:
 
 
 def assert_spin_agrees(protocol: Protocol, configuration: Configuration, directory: Path) -> Spin:
+    """SPIN's states, transitions and verdict are the reference explorer's."""
     machine = Machine(protocol, configuration)
     ours = explore(System(machine), beyond_violations=True)
     counted = spin(to_promela(machine, title=protocol.name), directory)
@@ -220,6 +224,7 @@ ROWS = st.fixed_dictionaries(
 
 
 def passes(row: Parts, test: Comparison) -> bool:
+    """Whether a row passes a comparison."""
     one: Any = row[test.part]
     other: Any = row[test.value] if isinstance(test.value, Part) else test.value
     return bool(
@@ -233,6 +238,7 @@ def passes(row: Parts, test: Comparison) -> bool:
 
 
 def admits(guard: Guard, row: Parts) -> bool:
+    """Whether a guard holds of a row."""
     among = any(all(passes(row, test) for test in case) for case in guard.cases)
     return all(passes(row, test) for test in guard.common) and (
         not guard.cases or among != guard.negated

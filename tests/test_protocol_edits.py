@@ -41,6 +41,7 @@ HANDLER = Handler(b"\xcc", (lookup("find", CELL), emulate("act", CELL), iret("ir
 
 
 def protocol(*program: Element, sites: tuple[Site, ...] = (SITE,)) -> Protocol:
+    """A protocol of these steps, or of a few of each sort."""
     steps = program or (
         store("publish", CELL, 1),
         write("int3", SITE, b"\xcc"),
@@ -52,6 +53,7 @@ def protocol(*program: Element, sites: tuple[Site, ...] = (SITE,)) -> Protocol:
 
 
 def steps(of: Protocol) -> list[str]:
+    """The labels of a program's steps, with those of the blocks around them."""
     return [step.label for step in flatten(of.program)]
 
 
@@ -69,6 +71,7 @@ STEPS = [
 
 
 def without(*labels: str) -> list[str]:
+    """STEPS without some."""
     return [label for label in STEPS if label not in labels]
 
 
@@ -144,6 +147,7 @@ def test_an_edit_changes_the_named_steps_and_no_others(
 
 
 def skipless() -> Store:
+    """A step to put in."""
     return store("extra", CELL, 2)
 
 
@@ -386,10 +390,12 @@ def test_an_error_in_a_step_names_its_source_line() -> None:
 
 
 def here() -> str:
+    """The name of this file."""
     return Path(__file__).name
 
 
 def line_number() -> int:
+    """The line that the caller is on."""
     frame = currentframe()
     assert frame
     assert frame.f_back
@@ -504,10 +510,12 @@ def test_equal_bytes_of_a_site_are_those_that_betray_no_tear() -> None:
 
 
 def whole(of: tuple[int, ...]) -> bool:
+    """A site in one chunk."""
     return False
 
 
 def split(of: tuple[int, ...]) -> bool:
+    """A site whose bytes all lie apart."""
     return True
 
 

@@ -41,6 +41,7 @@ Pair = tuple[object, tuple[object, ...], int, object]
 
 
 def abstract_pairs(system: System, found: Abstraction) -> set[Pair]:
+    """The pairs of an abstraction, by their values."""
     return {
         (
             system.shareds.values[core[0]],
@@ -214,14 +215,17 @@ def test_no_random_model_contradicts_its_proof() -> None:
 
 
 def forget_broadcasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: nobody hears a broadcast."""
     monkeypatch.setattr(any_number._Closure, "told", lambda self, row, local: local)
 
 
 def keep_only_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: the locals of all others are forgotten."""
     monkeypatch.setattr(any_number._Closure, "surviving", lambda self, core, role, row: [])
 
 
 def ask_the_guard_of_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: the mover itself is asked too."""
     original = any_number._Closure.can_hold
 
     def can_hold(self: any_number._Closure, core: object, mover: int, row: object) -> bool:
@@ -231,6 +235,8 @@ def ask_the_guard_of_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def never_expand_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: a local that comes late is not combined with what is there."""
+
     def join(self: any_number._Closure, core: tuple[int, ...], role: int, local: int) -> None:
         self.found.reached[core][role].add(local)
 
@@ -322,15 +328,18 @@ def shipped(spec: Path, *variants: str) -> Iterator[Job]:
 
 
 def machines(protocol: Protocol, configuration: Configuration, *cpus: int) -> list[Model]:
+    """The protocol's machine for each number of CPUs."""
     return [Machine(protocol, replace(configuration, cpus=number)) for number in cpus]
 
 
 @cache
 def proved(job: Job) -> bool:
+    """Whether the abstraction proves the job's variant."""
     return safe_for_any_number(job.variant.protocol, job.configuration)
 
 
 def assert_no_contradiction(job: Job, *cpus: int) -> None:
+    """A search of so many CPUs is safe where there is a proof, and only there."""
     for machine in machines(job.variant.protocol, job.configuration, *cpus):
         violated = explore(System(machine)).verdict is Verdict.VIOLATED
         # CPUs change nothing that others see, so that here the abstraction is exact.
@@ -382,6 +391,7 @@ def test_no_random_protocol_contradicts_its_proof(
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out

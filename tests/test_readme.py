@@ -71,6 +71,7 @@ class Command(NamedTuple):
 
 
 def read(page: Path) -> str:
+    """The text of a page."""
     return page.read_text(encoding="utf-8")
 
 
@@ -117,6 +118,7 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints; it must have the exit code that the page says."""
     code = main(list(command.words))
     captured = capsys.readouterr()
     assert code == command.code, f"{' '.join(command.words)}\n{captured.out}{captured.err}"

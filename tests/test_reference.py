@@ -57,6 +57,7 @@ def whole_graph(machine: Machine, *, beyond_violations: bool = False) -> "nx.Mul
 
 
 def switches(threads: list[Any]) -> int:
+    """How often one thread gives way to another."""
     return sum(one != other for one, other in pairwise(threads))
 
 
@@ -87,6 +88,7 @@ def fewest_switches(graph: "nx.MultiDiGraph[Any]") -> tuple[int, set[str]]:
 
 
 def safe_models() -> dict[str, Machine]:
+    """Small machines that violate nothing."""
     return {
         "minimal-1": Machine(minimal(), Configuration(1, "coherent", semantics="bytewise")),
         "minimal-2": Machine(minimal(), Configuration(2, "coherent", semantics="bytewise")),
@@ -99,6 +101,7 @@ def safe_models() -> dict[str, Machine]:
 
 
 def violated_models() -> dict[str, Machine]:
+    """Small machines that violate something."""
     minimal_any = Configuration(1, "coherent-any-order", semantics="bytewise")
     return {
         "minimal-1": Machine(

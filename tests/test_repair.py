@@ -36,6 +36,7 @@ NOP_TO_CALL = suites()[0]
 def repairs_of(
     suite: Suite, name: str, *fetch: str, edits: int = 2, judge: Judge | None = None
 ) -> Repairs:
+    """The repairs of a suite's variant."""
     chosen = tuple(jobs((suite,), Overrides(variants=(name,), fetch=fetch)))
     return repair(chosen, edits, judge or Judge(), spec=INT3_SPEC, tell=lambda text: None)
 
@@ -43,15 +44,18 @@ def repairs_of(
 def repairs_of_edit(
     base: Protocol, edit: Protocol, *fetch: str, judge: Judge | None = None
 ) -> Repairs:
+    """The repairs of an edited protocol."""
     suite = Suite(base, (Variant("edited", edit),))
     return repairs_of(suite, "edited", *fetch, judge=judge)
 
 
 def edits(found: Repairs) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What each repair puts in, and what it moves."""
     return [(one.inserted, one.moved) for one in found.found]
 
 
 def labels(protocol: Protocol) -> list[str]:
+    """The labels of a program's elements."""
     return [element.label for element in protocol.program]
 
 
@@ -266,6 +270,7 @@ def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
 
 
 def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """All that a search finds violated."""
     return explore(System(Machine(protocol, configuration)), beyond_violations=True).found
 
 

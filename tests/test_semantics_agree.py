@@ -129,6 +129,7 @@ def test_random_protocols_each_property_alone(
 
 
 def remember_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the reduction out: a CPU in a handler keeps its view."""
     original = cpu._execute
 
     def execute(setup: Setup, shared: Shared, before: Local, after: Local, *rest: object) -> Move:

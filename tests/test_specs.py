@@ -19,11 +19,13 @@ SPECS = sorted((ROOT / "specs").glob("*.py"))
 
 @cache
 def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:
+    """The results of a spec, made once."""
     name = spec.relative_to(ROOT).as_posix()
     return [check(job, spec=name) for job in jobs(load_suites(spec), overrides)]
 
 
 def surprises(found: list[Result]) -> list[tuple[str, str, str | None]]:
+    """The results that the spec does not expect."""
     return [
         (result.job.variant.name, result.job.configuration.fetch, result.violated)
         for result in found
@@ -113,6 +115,7 @@ def test_expectations_hold_for_every_relaxed_fetch_model(name: str, fetch: str) 
 
 
 def verdicts(variant: str, **settings: object) -> dict[str, str | None]:
+    """What the shipped protocol's variant violates, by fetch model."""
     overrides = Overrides(variants=(variant,), cpus=1, **settings)  # type: ignore[arg-type]
     return {
         result.job.configuration.fetch: result.violated

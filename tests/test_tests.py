@@ -1,8 +1,11 @@
 """The tests themselves: what can be read of them without running them."""
 
 import re
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
 
 
 def anonymous(item: pytest.Item) -> bool:
@@ -16,3 +19,9 @@ def anonymous(item: pytest.Item) -> bool:
 def test_every_parametrised_test_says_which_one_it_is(request: pytest.FixtureRequest) -> None:
     """Who reads `[protocol3]` in a report has to count; `ids=`, or `by_last`, gives it a name."""
     assert [item.nodeid for item in request.session.items if anonymous(item)] == []
+
+
+def test_the_guide_to_the_tests_names_each_file_and_no_other() -> None:
+    """Whoever adds a file says in tests/README.md what kind of tests it has."""
+    named = set(re.findall(r"`(\w+\.py)`", (HERE / "README.md").read_text(encoding="utf-8")))
+    assert named == {path.name for path in HERE.glob("*.py")} - {"__init__.py"}

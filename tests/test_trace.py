@@ -36,6 +36,7 @@ def test_a_trace_survives_being_written_and_read(tmp_path: Path) -> None:
 
 
 def tampered(tmp_path: Path, tamper: Tampering) -> Path:
+    """A counterexample with a change, in a file."""
     document = json.loads(SAMPLE.read_text(encoding="utf-8"))
     tamper(document)
     path = tmp_path / "tampered.json"

@@ -24,10 +24,12 @@ HANDLER = Handler(b"\xcc", (lookup("find", POKE), iret("iret")))
 
 
 def protocol(*program: Element, properties: tuple[str, ...]) -> Protocol:
+    """A program on one site, with a handler that finds its data."""
     return Protocol("p", (SITE,), program, HANDLER, (POKE,), properties)
 
 
 def findings(one: Protocol) -> tuple[str, ...]:
+    """What a check says that the verdict is silent about."""
     (job,) = jobs((Suite(one, cpus=1, fetch=("per-chunk",)),), Overrides())
     return check(job, spec="p.py").vacuous
 

@@ -16,6 +16,7 @@ Reads = dict[tuple[str, bytes], set[Positions]]
 
 
 def classify(data: bytes, window: Window) -> str:
+    """What data are: the trap, a known instruction, or torn."""
     if window.trap and data.startswith(window.trap):
         return "trap"
     return "known" if data in window.known else "torn"
@@ -31,6 +32,7 @@ def reads(window: Window) -> Iterator[tuple[Positions, bytes]]:
 
 
 def chunks_of_trap(window: Window) -> int:
+    """How many chunks the trap lies in."""
     size = chunks = 0
     while size < len(window.trap):
         size += len(window.chunks[chunks][0])
@@ -56,6 +58,7 @@ def brute_force(window: Window) -> Reads:
 
 
 def assert_exact(window: Window) -> None:
+    """Z3's readings are those of enumeration, each at its earliest positions."""
     expected = brute_force(window)
     fetched = fetchable(window)
     assert sorted((classify(f.data, window), f.data) for f in fetched) == sorted(expected)
@@ -73,6 +76,7 @@ def assert_exact(window: Window) -> None:
 
 @st.composite
 def random_windows(draw: st.DrawFn, trap_size: int = 1) -> Window:
+    """Windows of a few chunks and versions, most of them of old, new and trap."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
     length = sum(sizes)
     trap = b"\xcc\xcd\xce"[: min(trap_size, length)] if draw(st.integers(0, 4)) else b""
