@@ -59,8 +59,8 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Stores
+from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import TORN
-from modelcheck.protocol.steps import Element, Step
 from modelcheck.protocol.suite import Semantics
 from tests.checks import TooBigError, by_last, walk
 from tests.protocols import (

@@ -32,7 +32,8 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.steps import Element, Source, Store, flatten
+from modelcheck.protocol.program import Element, Source, flatten
+from modelcheck.protocol.vocabulary.anyone import Store
 from tests.checks import by_last
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")

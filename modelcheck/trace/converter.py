@@ -14,7 +14,7 @@ from cattrs.strategies import (
 from cattrs.v import format_exception
 
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.steps import Element, Source, Step
+from modelcheck.protocol.program import Element, Source, Step
 
 
 def faults(error: BaseValidationError, root: str) -> str:
