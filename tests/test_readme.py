@@ -32,6 +32,7 @@ from modelcheck.pytest_plugin import Checker
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
 SLOW = (
     r"specs/x86_int3.py --variant base --cpus [45] ",
@@ -168,10 +169,11 @@ def test_every_command_and_option_shown_exists() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    """A relative link is a file of this repository."""
-    for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
+    """A relative link is a file or folder of this repository."""
+    others = (ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "tests" / "README.md")
+    for page in (*PAGES, *others, *DECISIONS):
         for link in re.findall(r"\]\(([^)]*)\)", read(page)):
-            assert (page.parent / link).is_file(), link
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 @pytest.mark.usefixtures("_copy")
@@ -195,6 +197,15 @@ def test_the_program_shown_is_the_specs() -> None:
     block = next(b for b in blocks(read(README)) if b.startswith("program=("))
     spec = read(ROOT / "specs" / "x86_int3.py")
     assert "".join(block.split()) in "".join(spec.split())
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    """A page that no list names is read by nobody; each has the four parts of a decision."""
+    index, *pages = reversed(DECISIONS)
+    assert re.findall(r"\((\d{4}-[^)]*)\)", read(index)) == [page.name for page in reversed(pages)]
+    for page in pages:
+        parts = re.findall(r"^## (.*)$", read(page), re.MULTILINE)
+        assert parts == ["Context", "Decision", "Rejected", "Consequences"], page.name
 
 
 def test_every_model_and_property_is_explained() -> None:
