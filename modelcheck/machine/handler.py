@@ -5,7 +5,7 @@ Knows the setup, regions and stores; knows nothing of programs, nor of fetching.
 
 from typing import NamedTuple
 
-from modelcheck.machine.region import NEW, OLD
+from modelcheck.machine.region import kind_of
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import Execution, Local, Place, Shared, Trap
 from modelcheck.machine.stores import read
@@ -90,8 +90,7 @@ def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
     else:
         data, agreeing = region.emulated(place.offset, action.instruction)
         execution = Execution(trap.site, data, "emulated", place.offset)
-    kind = "old" if agreeing & OLD else "new" if agreeing & NEW else ""
-    after, went_back = acted(setup, local, trap.site, kind)
+    after, went_back = acted(setup, local, trap.site, kind_of(agreeing))
     if went_back:
         violations.append(MONOTONE)
     after, torn = onward(setup, after, place, agreeing)
