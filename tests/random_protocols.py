@@ -55,9 +55,11 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.definition import Stores
-from modelcheck.protocol.steps import Element, Instruction, Order, Step, Write, flatten
+from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.vocabulary.patcher import Write
 from tests.protocols import EVERY_PROPERTY, FETCH
 
 BOOL = st.booleans()

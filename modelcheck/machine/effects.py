@@ -194,7 +194,7 @@ def _change(action: do.Change, setup: Setup, before: Effect, actor: Actor) -> It
         told = SetOwn(cell, None, action.amount) if actor.for_all else None
         yield before._replace(local=owning(local, cell, value + action.amount), broadcast=told)
         return
-    for total in setup.counted(value, action.amount):
+    for total in setup.counted(cell, value, action.amount):
         stored = reached_memory(setup, shared, of_cell(cell, total))
         yield before._replace(shared=stored, choice=(total,))
 

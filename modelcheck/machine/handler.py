@@ -73,7 +73,8 @@ def _searched(setup: Setup, site: int, value: Value) -> bool:
 def follow(action: Follow, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Handled:
     """Rely on what was found: stale if the cell has changed since, or if nothing was found."""
     cell, found = setup.cells[action.cell], dict(trap.found)
-    stale = cell not in found or read(setup, shared, local, cell) != found[cell]
+    now = read(setup, shared, local, cell)
+    stale = cell not in found or now != found[cell] or setup.is_many(cell, now)
     return Handled(local, setup.watch(STALE) if stale else ())
 
 
