@@ -1,4 +1,4 @@
-"""Random protocols over the whole vocabulary: any step, any role, any setting, small enough to walk.
+"""Random protocols over the whole vocabulary: any step, role and setting, small enough to walk.
 
 What Hypothesis shrinks them to is meant to be read: few steps, short names, no part that nobody
 uses. `protocols` leaves nothing out but what a spec may not say; its flags leave parts out for
@@ -156,7 +156,12 @@ class _Steps:
         label = self.label()
         return (
             write(
-                label, site, data, at=at, order=order, expects=expects,
+                label,
+                site,
+                data,
+                at=at,
+                order=order,
+                expects=expects,
                 through=through if same_size else None,
             ),
         )
@@ -179,7 +184,9 @@ class _Steps:
         return (add(self.label(), cell), add(self.label(), cell, -1))
 
     def wait(self) -> tuple[Element, ...]:
-        asked = self.draw(st.sampled_from(((COUNT, 0), (COUNT, 1), (COUNT, 2), (EACH, 0), (EACH, 1))))
+        asked = self.draw(
+            st.sampled_from(((COUNT, 0), (COUNT, 1), (COUNT, 2), (EACH, 0), (EACH, 1)))
+        )
         return (wait_until(self.label(), *asked),)
 
     def test(self) -> Step:
@@ -194,9 +201,7 @@ class _Steps:
         down = ()
         if not isinstance(test, Step) or type(test).__name__ == "IncrementUnlessZero":
             down = (add(self.label(), Cell(test.cell, 0), -1),)
-        return (
-            when(test, *self.some(kinds, 0, 1), *down, otherwise=self.some(kinds, 0, 1)),
-        )
+        return (when(test, *self.some(kinds, 0, 1), *down, otherwise=self.some(kinds, 0, 1)),)
 
     def locked(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         inside = self.some(kinds, 0, 2)
@@ -232,14 +237,30 @@ class _Steps:
     def patcher(self, most: int) -> tuple[Element, ...]:
         plain = (self.write, self.write, self.store, self.count, self.sync)
         kinds = (
-            self.write, self.write, self.write, self.sync, self.sync, self.store, self.count,
-            self.stop, self.quiet, self.wait, partial(self.when, plain), partial(self.locked, plain),
+            self.write,
+            self.write,
+            self.write,
+            self.sync,
+            self.sync,
+            self.store,
+            self.count,
+            self.stop,
+            self.quiet,
+            self.wait,
+            partial(self.when, plain),
+            partial(self.locked, plain),
         )
         return self.some(kinds, 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
         plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
-        kinds = (*plain, self.run, partial(self.when, plain), partial(self.locked, plain), self.wait)
+        kinds = (
+            *plain,
+            self.run,
+            partial(self.when, plain),
+            partial(self.locked, plain),
+            self.wait,
+        )
         return (*self.run(), *self.some(kinds, 0, 2))
 
     def run(self) -> tuple[Element, ...]:
@@ -249,12 +270,15 @@ class _Steps:
     def user(self) -> tuple[Element, ...]:
         inside = self.run() if self.flag() else ()
         return (
-            enter_user(self.label()), *inside, leave_user(self.label()),
+            enter_user(self.label()),
+            *inside,
+            leave_user(self.label()),
             *((flush(self.label()),) if self.flag() else ()),
         )
 
     def acting(self) -> tuple[Element, ...]:
         """What a handler or a callee does before it returns."""
+
         def look_up() -> tuple[Element, ...]:
             cell = self.draw(st.sampled_from((DATA, COUNT, EACH, LIST)))
             find = lookup(self.label(), cell, search=cell is LIST)
@@ -276,7 +300,9 @@ class _Steps:
         def other() -> tuple[Element, ...]:
             return (self.draw(st.sampled_from((pause, fence)))(self.label()),)
 
-        return self.some((look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3)
+        return self.some(
+            (look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3
+        )
 
     def handler(self) -> tuple[Element, ...]:
         end: Element = iret(self.label(), synchronises=self.draw(st.sampled_from((True, False))))

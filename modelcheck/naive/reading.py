@@ -4,7 +4,7 @@ What is not known here is refused by name.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -14,59 +14,32 @@ OLD, NEW = 0, 1
 
 
 class UnknownError(ValueError):
-    """The JSON has something that this machine does not know, or is none of its kind."""
+    """The JSON has something that is not known here, or lacks something."""
 
 
-STEPS: dict[str, Json] = {
-    "Write": {"order": "ascending", "at": 0, "expects": "", "through": None},
-    "Store": {},
-    "Add": {},
-    "IncrementUnlessZero": {},
-    "Test": {},
-    "WaitUntil": {},
-    "Lock": {},
-    "Unlock": {},
-    "Fence": {},
-    "Pause": {},
-    "IrqOff": {},
-    "IrqOn": {},
-    "Serialise": {},
-    "CleanDcache": {},
-    "InvalidateIcache": {},
-    "SendIpi": {"synchronises": True, "deferred": False},
-    "WaitAcks": {},
-    "StopCpus": {},
-    "WaitStopped": {},
-    "ReleaseCpus": {"synchronises": True},
-    "StartGrace": {"regions": True},
-    "WaitGrace": {},
-    "Execute": {},
-    "EnterUser": {},
-    "LeaveUser": {},
-    "Flush": {},
-    "Lookup": {"search": False},
-    "Use": {},
-    "Emulate": {"instruction": "new", "cell": None},
-    "Skip": {},
-    "Return": {"synchronises": True},
-    "NotOurs": {"synchronises": True},
+SYNC = {"synchronises": True}
+STEPS: dict[str, tuple[str, Json]] = {
+    "Write": ("site data", {"at": 0, "order": "ascending", "expects": "", "through": None}),
+    **dict.fromkeys(("Store", "Test", "WaitUntil"), ("cell value", {})),
+    "Add": ("cell amount", {}),
+    **dict.fromkeys(("IncrementUnlessZero", "Lock", "Unlock", "Use"), ("cell", {})),
+    **dict.fromkeys(("Fence", "Pause", "IrqOff", "IrqOn", "Serialise", "CleanDcache"), ("", {})),
+    **dict.fromkeys(("InvalidateIcache", "WaitAcks", "StopCpus", "WaitStopped"), ("", {})),
+    **dict.fromkeys(("WaitGrace", "EnterUser", "LeaveUser", "Flush", "Skip"), ("", {})),
+    "SendIpi": ("", {**SYNC, "deferred": False}),
+    **dict.fromkeys(("ReleaseCpus", "Return", "NotOurs"), ("", SYNC)),
+    "StartGrace": ("", {"regions": True}),
+    "Execute": ("sites", {}),
+    "Lookup": ("cell", {"search": False}),
+    "Emulate": ("", {"instruction": "new", "cell": None}),
 }
-"""All kinds of steps, and what their fields are where the JSON leaves them out."""
-
-NEEDED = {
-    "Write": {"site", "data"},
-    "Store": {"cell", "value"},
-    "Add": {"cell", "amount"},
-    "Test": {"cell", "value"},
-    "WaitUntil": {"cell", "value"},
-    "Execute": {"sites"},
-} | dict.fromkeys(("IncrementUnlessZero", "Lock", "Unlock", "Lookup", "Use"), {"cell"})
-"""The fields that a kind of step has in any case, besides its label."""
+"""The kinds of steps: the fields that each has, and those that may be left out, with their values
+then."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A step of a program, or an If, whose test is its first step."""
+    """A step of a program; one with a `test` is an If. A step is equal to itself alone."""
 
     kind: str
     label: str
@@ -80,7 +53,7 @@ class Step:
 
 
 Program = tuple[Step, ...]
-"""What is still to be done. A step is itself alone, so that places in a program are told apart."""
+"""What is still to be done."""
 
 
 class Form(NamedTuple):
@@ -95,8 +68,7 @@ class Form(NamedTuple):
         return self.data[offset : offset + self.length.get(offset, 0)]
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(NamedTuple):
     """Code: its forms, old and new first, where CPUs enter, and whether it is a region."""
 
     name: str
@@ -112,46 +84,21 @@ class Site:
         return len(self.forms[OLD].data)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A protocol in one configuration."""
-
-    sites: tuple[Site, ...]
-    cells: tuple[str, ...]
-    initial: tuple[Any, ...]
-    per_cpu: frozenset[int]
-    patchers: tuple[Program, ...]
-    cpu_program: Program
-    handler: Program
-    callee: Program
-    trap: bytes
-    masked: bool
-    """Whether interrupts are masked in the handler."""
-    patcher_executes: bool
-    weak: bool
-    coherent_icache: bool
-    isa: str
-    cpus: int
-    fetch: str
-    chunk: int
-    shift: int
-    """What to add to an address to know its place in a line."""
-    in_one_step: bool
-    """Whether a fetch is one step."""
-    counts_to: dict[int, int] = field(default_factory=dict)
-    """For each cell that counts, from where on it is many, if the number of CPUs is left open."""
-    watched: tuple[str, ...] = ()
-
-
-def _take(data: Any, what: str, needed: set[str], known: Json) -> Json:
-    """An object's fields, with what it leaves out."""
+def take(data: Any, what: str, needed: str, known: Json) -> Json:
+    """An object's fields, with those that it leaves out. Raises UnknownError."""
     if not isinstance(data, dict):
         raise UnknownError(f"{what} is no object: {data!r}")
-    if unknown := set(data) - needed - set(known):
-        raise UnknownError(f"{what} has {sorted(unknown)}, which is not known here")
-    if missing := needed - set(data):
-        raise UnknownError(f"{what} lacks {sorted(missing)}")
+    names = set(needed.split())
+    if odd := (set(data) - names - set(known)) | (names - set(data)):
+        raise UnknownError(f"{what}: {', '.join(sorted(odd))} is not known here, or is missing")
     return {**known, **data}
+
+
+def one_of(what: str, value: Any, known: tuple[str, ...]) -> Any:
+    """The value, if it is known. Raises UnknownError."""
+    if value not in known:
+        raise UnknownError(f"{what} {value!r} is not known here")
+    return value
 
 
 def value_of(value: Any) -> Any:
@@ -160,16 +107,15 @@ def value_of(value: Any) -> Any:
 
 
 def _step(data: Json, label: str) -> Step:
-    kind = data.get("step")
-    if kind not in STEPS:
-        raise UnknownError(f"step {label!r}: kind {kind!r} is not known here")
-    needed = {"label", "step"} | NEEDED.get(kind, set())
-    fields = _take(data, f"step {label!r}", needed, {"source": None, **STEPS[kind]})
-    for name in ("data", "expects"):
-        if name in fields:
-            fields[name] = bytes.fromhex(fields[name])
+    kind = one_of(f"step {label!r}: kind", data.get("step"), tuple(STEPS))
+    needed, known = STEPS[kind]
+    fields = take(data, f"step {label!r}", f"label step {needed}", {"source": None, **known})
+    for name in {"data", "expects"} & set(fields):
+        fields[name] = bytes.fromhex(fields[name])
     if "value" in fields:
         fields["value"] = value_of(fields["value"])
+    one_of("order", fields.get("order", "any"), ("ascending", "any", "single"))
+    one_of("instruction", fields.get("instruction", "old"), ("old", "new"))
     return Step(kind, label, fields)
 
 
@@ -180,32 +126,22 @@ def program(elements: list[Json], path: str = "") -> Program:
         label = path + data["label"]
         match data.get("step"):
             case "Block":
-                _take(data, f"block {label!r}", {"label", "steps", "step"}, {"source": None})
+                take(data, f"block {label!r}", "label steps step", {"source": None})
                 found += program(data["steps"], label + "/")
             case "If":
-                needed = {"label", "test", "then", "step"}
-                data = _take(data, f"if {label!r}", needed, {"source": None, "otherwise": []})
-                ways = [program(data[way], label + "/") for way in ("then", "otherwise")]
-                found.append(Step("If", label, {}, _step(data["test"], label), *ways))
+                left_out: Json = {"source": None, "otherwise": []}
+                one = take(data, f"if {label!r}", "label test then step", left_out)
+                ways = [program(one[way], label + "/") for way in ("then", "otherwise")]
+                found.append(Step("If", label, {}, _step(one["test"], label), *ways))
             case _:
                 found.append(_step(data, label))
     return tuple(found)
 
 
-def steps_of(elements: Program) -> Iterator[Step]:
-    """All steps of a program, tests included, in the order in which they are written."""
-    for step in elements:
-        if step.test is not None:
-            yield step.test
-            yield from steps_of(step.then + step.otherwise)
-        else:
-            yield step
-
-
-def places(elements: Program, after: Program = ()) -> Iterator[Program]:
+def places(steps: Program, after: Program = ()) -> Iterator[Program]:
     """What is still to be done at each step, in the order in which they are written."""
-    for number, step in enumerate(elements):
-        rest = elements[number + 1 :] + after
+    for number, step in enumerate(steps):
+        rest = steps[number + 1 :] + after
         yield (step, *rest)
         yield from places(step.then, rest)
         yield from places(step.otherwise, rest)
@@ -215,28 +151,22 @@ def _form(data: str, runs: list[list[int]]) -> Form:
     contents = bytes.fromhex(data)
     each = runs or [[0, len(contents)]]
     following = [offset for offset, _ in each[1:]] + [None]
-    return Form(
-        contents,
-        {offset: length for offset, length in each},
-        {offset: after for (offset, _), after in zip(each, following, strict=True)},
-    )
+    onward = {offset: after for (offset, _), after in zip(each, following, strict=True)}
+    return Form(contents, dict(map(tuple, each)), onward)  # type: ignore[arg-type]
 
 
-def _site(data: Json) -> Site:
-    left_out = {"address": 0, "old_runs": [], "new_runs": [], "between": [], "entries": [0]}
-    site = _take(data, "a site", {"name", "old", "new"}, {**left_out, "foreign": False})
-    forms = [_form(site["old"], site["old_runs"]), _form(site["new"], site["new_runs"])]
-    for between in site["between"]:
-        _take(between, "a form", {"name", "data", "runs"}, {})
+def site(data: Json) -> Site:
+    """A site of a protocol."""
+    known = {"address": 0, "old_runs": [], "new_runs": [], "between": [], "entries": [0]}
+    one = take(data, "a site", "name old new", {**known, "foreign": False})
+    forms = [_form(one["old"], one["old_runs"]), _form(one["new"], one["new_runs"])]
+    for between in one["between"]:
+        take(between, "a form", "name data runs", {})
         forms.append(_form(between["data"], between["runs"]))
-    one = all(form.length == {0: len(form.data)} for form in forms)
-    entries = tuple(site["entries"])
-    inside = entries != (0,) or not one
-    return Site(site["name"], site["address"], tuple(forms), entries, site["foreign"], inside)
+    inside = one["entries"] != [0] or any(form.length != {0: len(form.data)} for form in forms)
+    entries = tuple(one["entries"])
+    return Site(one["name"], one["address"], tuple(forms), entries, one["foreign"], inside)
 
-
-FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")
-"""The fetch models."""
 
 PROTOCOL: Json = {
     "handler": None,
@@ -250,6 +180,7 @@ PROTOCOL: Json = {
     "stores": "in-order",
     "coherent_icache": True,
 }
+"""The fields of a protocol that may be left out."""
 
 CONFIGURATION: Json = {
     "cpus": 2,
@@ -260,65 +191,6 @@ CONFIGURATION: Json = {
     "properties": [],
     "any_number": False,
 }
+"""The fields of a configuration; all may be left out."""
 
-
-def setting(protocol: Json, configuration: Json) -> Setting:
-    """A protocol in a configuration. Raises UnknownError for what is not known here."""
-    data = _take(protocol, "the protocol", {"name", "sites", "program"}, PROTOCOL)
-    run = _take(configuration, "the configuration", set(), CONFIGURATION)
-    one = _take(data["handler"] or {"trap": "", "program": []}, "the handler", {"trap", "program"},
-                {"interrupts": False})
-    for what, value, known in (
-        ("fetch model", run["fetch"], FETCH),
-        ("stores", data["stores"], ("in-order", "weak")),
-        ("semantics", run["semantics"], ("windowed", "bytewise")),
-    ):
-        if value not in known:
-            raise UnknownError(f"{what} {value!r} is not known here")
-    sites = tuple(_site(site) for site in data["sites"])
-    cells = [
-        _take(cell, "a cell", {"name"}, {"initial": None, "per_cpu": False})
-        for cell in data["cells"]
-    ]
-    for patcher in data["patchers"]:
-        _take(patcher, "a patcher", {"name", "program"}, {})
-    programs = [data["program"], *(patcher["program"] for patcher in data["patchers"])]
-    first = sites[0].address
-    found = Setting(
-        sites=sites,
-        cells=tuple(cell["name"] for cell in cells),
-        initial=tuple(value_of(cell["initial"]) for cell in cells),
-        per_cpu=frozenset(number for number, cell in enumerate(cells) if cell["per_cpu"]),
-        patchers=tuple(program(steps) for steps in programs),
-        cpu_program=program(data["cpu_program"]),
-        handler=program(one["program"]),
-        callee=program(data["callee"]),
-        trap=bytes.fromhex(one["trap"]),
-        masked=not one["interrupts"],
-        patcher_executes=data["patcher_executes"],
-        weak=data["stores"] == "weak",
-        coherent_icache=data["coherent_icache"] or run["fetch"].startswith("coherent"),
-        isa=data["isa"],
-        cpus=run["cpus"],
-        fetch=run["fetch"],
-        chunk=run["chunk"],
-        shift=0 if run["offset"] is None else run["offset"] - first % 64,
-        in_one_step=run["semantics"] == "windowed",
-        watched=tuple(run["properties"] or data["properties"]),
-    )
-    if run["any_number"]:
-        found.counts_to.update(_bounds(found))
-    return found
-
-
-def _bounds(of: Setting) -> dict[int, int]:
-    """For each cell that all share: from where on it is many."""
-    programs = (*of.patchers, of.cpu_program, of.handler, of.callee)
-    named: dict[int, set[int]] = {cell: {1} for cell in range(len(of.cells))}
-    for cell, value in enumerate(of.initial):
-        if isinstance(value, int):
-            named[cell].add(abs(value))
-    for step in (step for steps in programs for step in steps_of(steps)):
-        if isinstance(step.fields.get("value"), int):
-            named[of.cells.index(step["cell"])].add(abs(step["value"]))
-    return {cell: max(numbers) + 1 for cell, numbers in named.items() if cell not in of.per_cpu}
+FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

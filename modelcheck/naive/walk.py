@@ -1,17 +1,18 @@
-"""All that a protocol can do with some CPUs: every state, and what happens in it. Knows stepping."""
+"""All that a protocol can do with some CPUs: every state, and what happens. Knows stepping."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from modelcheck.naive.reading import Json, setting
-from modelcheck.naive.stepping import CPUS, Cpu, Move, Naive, Shared, hears
+from modelcheck.naive.memory import CPUS
+from modelcheck.naive.reading import Json
+from modelcheck.naive.state import Cpu, Move, Shared, hears
+from modelcheck.naive.stepping import Naive
 
 State = tuple[Shared, tuple[Cpu, ...]]
 
 
-@dataclass(frozen=True)
-class Findings:
-    """The properties violated anywhere, what is executed, as site, offset, bytes and kind, and how
+class Findings(NamedTuple):
+    """The properties violated anywhere; what is executed, as site, offset, bytes and kind; and how
     many states there are."""
 
     violated: frozenset[str]
@@ -21,9 +22,9 @@ class Findings:
 
 def walk(protocol: Json, configuration: Json, at_most: int) -> Findings | None:
     """Take every step from every state. None if there are more states than `at_most`."""
-    naive = Naive(setting(protocol, configuration))
-    roles = [*naive.roles()[:-1], *[CPUS] * naive.of.cpus]
-    start = naive.shared(), tuple(naive.cpu(naive.program_of(role)) for role in roles)
+    naive = Naive(protocol, configuration)
+    roles = [*naive.roles[:-1], *[CPUS] * naive.cpus]
+    start = naive.shared(), tuple(naive.cpu(naive.programs[role]) for role in roles)
     before: dict[State, list[State]] = {start: []}
     todo, violated, executed = [start], set[str](), set[tuple[str, int, bytes, str]]()
     while todo:
@@ -31,15 +32,15 @@ def walk(protocol: Json, configuration: Json, at_most: int) -> Findings | None:
         for move, after in successors(naive, roles, state):
             violated |= move.violated
             if move.ran is not None:
-                site, *what = move.ran
-                executed.add((naive.of.sites[site].name, *what))
+                site, offset, data, kind = move.ran
+                executed.add((naive.sites[site].name, offset, data, kind))
             if after not in before:
                 before[after] = []
                 todo.append(after)
             before[after].append(state)
         if len(before) > at_most:
             return None
-    if not _all_can_finish(before, len(naive.of.patchers)):
+    if not _all_can_finish(before, len(naive.roles) - 1):
         violated.add("deadlock-free")
     return Findings(frozenset(violated), frozenset(executed), len(before))
 
@@ -49,24 +50,17 @@ def successors(naive: Naive, roles: list[int], state: State) -> Iterator[tuple[M
     shared, cpus = state
     for number, cpu in enumerate(cpus):
         for move in naive.moves(roles[number], shared, cpu):
-            others = [
-                hears(other, move.others) if move.others and n != number else other
-                for n, other in enumerate(cpus)
-            ]
-            if None not in others:
-                after = (one for one in others if one is not None)
-                after = (move.cpu if n == number else other for n, other in enumerate(after))
-                yield move, (move.shared, tuple(after))
+            others = [hears(other, move.said) for other in cpus]
+            others[number] = move.cpu
+            after = tuple(other for other in others if other is not None)
+            if len(after) == len(cpus):
+                yield move, (move.shared, after)
 
 
 def _all_can_finish(before: dict[State, list[State]], patchers: int) -> bool:
-    """Whether from each state one can be reached where all patchers have finished."""
-    todo = [
-        state
-        for state in before
-        if not any(cpu.rest or cpu.buffer for cpu in state[1][:patchers])
-    ]
-    able = set(todo)
+    """Whether each state leads on to one where all patchers have finished."""
+    able = {s for s in before if not any(cpu.rest or cpu.buffer for cpu in s[1][:patchers])}
+    todo = list(able)
     while todo:
         for state in before[todo.pop()]:
             if state not in able:

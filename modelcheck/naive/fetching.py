@@ -1,0 +1,235 @@
+"""How a CPU fetches an instruction, and what comes of executing it. Knows memory."""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+
+import capstone
+
+from modelcheck.naive.memory import CPUS, Memory
+from modelcheck.naive.reading import NEW, OLD, Site
+from modelcheck.naive.state import Cpu, Move, Places, Routine, Shared, Spot
+
+Read = tuple[bytes | None, ...]
+"""What has been read of an instruction, chunk by chunk."""
+
+
+class Fetching(Memory):
+    """What CPUs do that run the sites, outside handlers and callees."""
+
+    def whole(self, site: int) -> Spot:
+        """The beginning of a site, where nothing has been passed yet."""
+        return Spot(site, 0, frozenset(range(len(self.sites[site].forms))))
+
+    def fetches(self, role: int, here: Move) -> Iterator[Move]:
+        """The steps of a fetch."""
+        if here.cpu.reading:
+            spot, read = here.cpu.reading
+            if None in read:
+                yield from self._read_chunk(here, spot, read)
+            else:
+                data = b"".join(part or b"" for part in read)
+                yield self._executed(here._replace(label="execute").me(reading=None), spot, data)
+            return
+        for spot in [here.cpu.spot] if here.cpu.spot else self._entries(role, here.cpu):
+            if self.in_one_step:
+                yield from self._fetch_whole(here._replace(label="fetch"), spot)
+            else:
+                yield from self._read_chunk(here, spot, (None,) * len(self._parts(spot)))
+
+    def _entries(self, role: int, cpu: Cpu) -> Iterator[Spot]:
+        """Where a CPU may begin a pass."""
+        sites = list(self.numbers.values())
+        if role == CPUS and self.programs[CPUS]:
+            step = cpu.rest[0]
+            sites = [self.numbers[n] for n in step["sites"]] if step.kind == "Execute" else []
+        elif role != CPUS and cpu.irqs_off:
+            sites = []
+        for site in sites:
+            yield from (self.whole(site)._replace(offset=at) for at in self.sites[site].entries)
+
+    def _parts(self, spot: Spot) -> list[list[int]]:
+        """The addresses that a fetch reads, chunk by chunk."""
+        site = self.sites[spot.site]
+        longest = max(len(form.at(spot.offset)) for form in site.forms)
+        stop = site.size
+        if longest:
+            stop = min(stop, spot.offset + max(longest, len(self.trap)))
+        parts: dict[int, list[int]] = {}
+        for address in range(site.address + spot.offset, site.address + stop):
+            parts.setdefault(self.chunk_of[address], []).append(address)
+        return list(parts.values())
+
+    def _readable(self, here: Move, part: list[int]) -> list[tuple[int, bytes]]:
+        """What a CPU may read of a part, each with its place in the history."""
+        line = self.line_of[part[0]]
+        history = self.histories(here.shared.log)[line]
+        oldest = here.cpu.since[line]
+        if self.newest_only and not self.in_one_step:
+            oldest = len(history) - 1
+        return [
+            (place, bytes(history[place][address] for address in part))
+            for place in range(oldest, len(history))
+        ]
+
+    def _moved(self, since: Places, part: list[int], place: int) -> Places:
+        """The CPU's places after a read."""
+        if self.fetch not in ("store-order", "per-chunk"):
+            return since
+        line = self.line_of[part[0]]
+        return (*since[:line], place, *since[line + 1 :])
+
+    def _begins_with_trap(self, read: Read) -> bool:
+        begun = b""
+        for part in read:
+            if part is None:
+                break
+            begun += part
+        return bool(self.trap) and begun.startswith(self.trap)
+
+    def _read_chunk(self, here: Move, spot: Spot, read: Read) -> Iterator[Move]:
+        here, parts = here._replace(label="read"), self._parts(spot)
+        unread = [number for number, data in enumerate(read) if data is None]
+        for number in unread[:1] if self.ordered else unread:
+            for place, data in self._readable(here, parts[number]):
+                got = (*read[:number], data, *read[number + 1 :])
+                since = self._moved(here.cpu.since, parts[number], place)
+                if self._begins_with_trap(got):
+                    after = here.me(reading=None, since=since)
+                    yield self._executed(after, spot, self.trap, here.cpu.since)
+                else:
+                    yield here.me(reading=(spot, got), since=since)
+
+    def _fetch_whole(self, here: Move, spot: Spot) -> Iterator[Move]:
+        """A fetch and its execution in one step; of several ways to read the same bytes, the one
+        that moves the CPU's places least."""
+        parts, newest = self._parts(spot), self.newest(here.shared)
+        ways: dict[bytes, Places] = {}
+        for taken in product(*(self._readable(here, part) for part in parts)):
+            order = [place for place, _ in taken]
+            if self.ordered and order != sorted(order):
+                continue
+            read = tuple(data for _, data in taken)
+            trapped = self._begins_with_trap(read)
+            data = self.trap if trapped else self._known(spot, b"".join(read))
+            used = [part for part in parts if part[0] < parts[0][0] + len(data)]
+            pairs = list(zip(used, order, strict=False))
+            stale = all(place < newest[self.line_of[part[0]]] for part, place in pairs)
+            if trapped and self.newest_only and stale:
+                continue
+            since = here.cpu.since
+            for part, place in pairs:
+                since = self._moved(since, part, place)
+            ways[data] = tuple(map(min, ways.get(data, since), since))
+        for data, since in ways.items():
+            yield self._executed(here.me(since=since), spot, data, here.cpu.since)
+
+    def _known(self, spot: Spot, data: bytes) -> bytes:
+        """The instruction of some form that these bytes begin with; else all of them."""
+        known = (form.at(spot.offset) for form in self.sites[spot.site].forms)
+        return next((one for one in known if one and data.startswith(one)), data)
+
+    def _executed(self, here: Move, spot: Spot, data: bytes, since: Places | None = None) -> Move:
+        """Fetched bytes are executed; `since` are the CPU's places before the step."""
+        site = self.sites[spot.site]
+        trapped = bool(self.trap) and data.startswith(self.trap)
+        data = data if trapped else self._known(spot, data)
+        forms = frozenset() if trapped else agreeing(site, spot.offset, data)
+        kind = "trap" if trapped else _kind(forms)
+        if kind == "torn":
+            here = here.violating("no-torn-instruction", "no-torn-sequence")
+        if self.fetch == "strict" and self._changed(
+            here.shared, since or here.cpu.since, spot, data
+        ):
+            here = here.violating("no-unpermitted-modification")
+        if here.shared.returned and kind in ("old", "trap") and not site.foreign:
+            here = here.violating("visible-after-return")
+        here = here._replace(ran=(spot.site, spot.offset, data, kind))
+        here = here._replace(cpu=self.settled(here.shared, here.cpu))
+        if trapped:
+            handler = Routine(spot.site, False, self.handler)
+            return here.me(routine=handler, spot=spot if site.region else None)
+        here = self.acted(here, spot, forms)
+        if kind == "new" and self.callee:
+            return here.me(routine=Routine(spot.site, True, self.callee))
+        return here
+
+    def acted(self, here: Move, spot: Spot, forms: frozenset[int]) -> Move:
+        """The CPU acts as an instruction that these forms have at a spot."""
+        site, acted_new = self.sites[spot.site], here.cpu.acted_new
+        if _kind(forms) == "new":
+            here = here.me(acted_new=acted_new | {spot.site})
+        elif _kind(forms) == "old" and spot.site in acted_new:
+            here = here.violating("per-cpu-monotone")
+        if not site.region:
+            return here
+        agreed = spot.forms & forms
+        if not agreed:
+            here = here.violating("no-torn-sequence")
+        following = site.forms[min(forms)].onward[spot.offset] if forms else None
+        return here.me(spot=None if following is None else Spot(spot.site, following, agreed))
+
+    def _changed(self, shared: Shared, since: Places, spot: Spot, data: bytes) -> bool:
+        """Whether a byte of the data has changed since, and should not have."""
+        start = self.sites[spot.site].address + spot.offset
+        for part in self._parts(spot):
+            addresses = [address for address in part if address < start + len(data)]
+            if not addresses:
+                continue
+            history = self.histories(shared.log)[self.line_of[part[0]]]
+            for place in range(since[self.line_of[part[0]]], len(history) - 1):
+                pair = history[place], history[place + 1]
+                before, after = (bytes(held[address] for address in addresses) for held in pair)
+                if modifiable(self.isa, before) and modifiable(self.isa, after):
+                    continue
+                room = addresses[0] == start and len(addresses) >= len(self.trap) > 0
+                by_trap = room and (before.startswith(self.trap) or after.startswith(self.trap))
+                exempt = start + len(self.trap) if by_trap else start
+                if any(
+                    was != now and address >= exempt
+                    for address, was, now in zip(addresses, before, after, strict=True)
+                ):
+                    return True
+        return False
+
+
+def agreeing(site: Site, offset: int, data: bytes) -> frozenset[int]:
+    """The forms of a site that have exactly this instruction at an offset."""
+    return frozenset(n for n, form in enumerate(site.forms) if data and form.at(offset) == data)
+
+
+def _kind(forms: frozenset[int]) -> str:
+    match OLD in forms, NEW in forms:
+        case True, True:
+            return "both"
+        case True, False:
+            return "old"
+        case False, True:
+            return "new"
+    return "between" if forms else "torn"
+
+
+_CAPSTONE = {
+    "x86-64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    "arm64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
+    "riscv64": (capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC),
+    "ppc64": (capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | capstone.CS_MODE_LITTLE_ENDIAN),
+    "s390x": (capstone.CS_ARCH_SYSZ, capstone.CS_MODE_BIG_ENDIAN),
+}
+MODIFIABLE = ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb")
+"""Arm ARM, Concurrent modification and execution of instructions."""
+
+
+@cache
+def mnemonic(isa: str, data: bytes) -> str:
+    """What the first instruction is called; nothing if that is not known."""
+    for *_, name, _ in (
+        capstone.Cs(*_CAPSTONE[isa]).disasm_lite(data, 0, 1) if isa in _CAPSTONE else ()
+    ):
+        return str(name)
+    return ""
+
+
+def modifiable(isa: str, data: bytes) -> bool:
+    """Whether an instruction may be replaced, and put in, while others run it."""
+    return isa == "arm64" and len(data) == 4 and mnemonic(isa, data) in MODIFIABLE
