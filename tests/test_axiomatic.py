@@ -492,7 +492,11 @@ CPUS = {"cpu_program": (execute("run", SITE),)}
         ((stop_machine("stop"),), OTHERS, "several patchers, one of which stops the CPUs"),
         ((TEAR,), {**OTHERS, **CPUS}, "several patchers, and a program that CPUs run"),
         ((TEAR,), {**CPUS, "stores": "weak"}, "a program that CPUs run, and weak stores"),
-        ((TEAR,), {"cpu_program": (sync_core("sync"),)}, "a CPU's program has step 'sync'"),
+        (
+            (TEAR,),
+            {"cpu_program": (sync_core("sync"),)},
+            "a CPU's program: the axioms do not cover Refresh, used by step 'sync'",
+        ),
         (
             (TEAR,),
             {"cpu_program": (leave_user("in"), enter_user("out"), execute("run", SITE))},

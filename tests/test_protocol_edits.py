@@ -319,11 +319,17 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
             lambda: BASE.with_handler(Handler(b"\xcc", (lookup("l", Cell("other")), iret("i")))),
             "no cell named 'other'",
         ),
-        (lambda: protocol(iret("iret")), "Return is for trap handlers"),
-        (lambda: protocol(block("b", skip("skip"))), "step 'b/skip'.*Skip is for trap handlers"),
+        (
+            lambda: protocol(iret("iret")),
+            "Return is nothing for the patcher; it is for a trap",
+        ),
+        (
+            lambda: protocol(block("b", skip("skip"))),
+            "step 'b/skip'.*Skip is nothing for",
+        ),
         (
             lambda: BASE.with_handler(Handler(b"\xcc", (wait_acks("w"), iret("i")))),
-            "a trap handler cannot WaitAcks",
+            "WaitAcks is nothing for a trap handler; it is for a patcher or the program",
         ),
         (lambda: BASE.with_handler(Handler(b"\xcc", ())), "must end with a Return"),
         (lambda: BASE.with_handler(Handler(b"\xcc", (skip("s"),))), "must end with a Return"),

@@ -77,7 +77,7 @@ class GuardedCommands:
         local = [
             _complete(
                 {
-                    pair.local: anatomy.local(pair.local)
+                    pair.local: anatomy.local(pair.local, role)
                     for pair in self._closure.moves
                     if pair.role == role
                 }

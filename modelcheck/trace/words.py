@@ -73,7 +73,7 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     asks = next((n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Find)), 0)
     # A test that holds is told by what comes of it; where it does not, nothing does.
     actions = actions[asks:] if move.holds else actions[asks : asks + 1]
-    if isinstance(actions[0], do.Ask) and len(actions) > 1:
+    if len(actions) > 1 and isinstance(actions[0], do.Ask):
         actions = actions[1:]
     return ", ".join(_done_by(machine, was, move, action) for action in actions)
 
