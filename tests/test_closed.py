@@ -35,7 +35,7 @@ def test_every_match_ends_in_a_refusal(file: Path) -> None:
 
 
 def test_a_match_that_ignores_the_rest_is_found() -> None:
-    """Both ways to let a new kind slip through are seen: no last case, and one that does nothing."""
+    """Both ways to let a new kind slip through are seen: no last case, or an idle one."""
     silent = "match x:\n    case 1:\n        pass\n    case _:\n        pass\n"
     assert open_matches(silent) == [1]
     assert open_matches(silent.replace("case _:", "case 2:")) == [1]
