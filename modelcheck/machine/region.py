@@ -86,11 +86,7 @@ class Region:
 
 def kind_of(agreeing: int) -> Kind:
     """What an instruction is that these forms agree with."""
-    match agreeing & (OLD | NEW):
-        case 1:
-            return "old"
-        case 2:
-            return "new"
-        case 3:
-            return "both"
-    return "between" if agreeing else "torn"
+    if not agreeing:
+        return "torn"
+    kinds: tuple[Kind, ...] = ("between", "old", "new", "both")
+    return kinds[agreeing & (OLD | NEW)]
