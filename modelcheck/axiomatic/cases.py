@@ -190,7 +190,7 @@ def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple
                     todo.append((otherwise, (*answers, wrong), after, acted))
             case Emulate() | Skip() if not acted:
                 if isinstance(step, Skip):
-                    forms = region.skipped(place.offset, protocol.isa)
+                    forms = region.skipped(place.offset, protocol.architecture)
                 else:
                     _, forms = region.emulated(place.offset, step.instruction)
                 todo.append((then, answers, region.onward(place, forms), True))

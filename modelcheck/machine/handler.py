@@ -137,7 +137,7 @@ def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, act
 @_run.register
 def _(step: Skip, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
     place = place_of(local, trap)
-    agreeing = setup.regions[trap.site].skipped(place.offset, setup.protocol.isa)
+    agreeing = setup.regions[trap.site].skipped(place.offset, setup.protocol.architecture)
     execution = Execution(trap.site, b"", "skipped", place.offset)
     move = _acted_out(setup, shared, local, trap, agreeing, execution)
     if not agreeing:
