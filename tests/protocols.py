@@ -26,8 +26,9 @@ from modelcheck import (
 )
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.actions import Instruction, Order
+from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.steps import Element, Instruction, Order, Step
 from modelcheck.protocol.suite import Semantics
 
 SPECS = Path(__file__).parent.parent / "specs"

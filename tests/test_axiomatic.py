@@ -59,8 +59,8 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import TORN
-from modelcheck.protocol.steps import Element, Step
 from modelcheck.protocol.suite import Semantics
 from tests.checks import TooBigError, walk
 from tests.protocols import (

@@ -22,7 +22,7 @@ from modelcheck.browse.titles import against, verdict
 from modelcheck.browse.widgets import Rows
 from modelcheck.cli import main
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.protocol.steps import flatten
+from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Overrides, check, jobs
 
 ROOT = Path(__file__).parent.parent

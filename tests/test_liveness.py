@@ -22,7 +22,7 @@ from modelcheck import (
     write,
 )
 from modelcheck.explore.verdict import Verdict
-from modelcheck.protocol.steps import Element
+from modelcheck.protocol.program import Element
 from modelcheck.questions.check import Overrides, Result, check, jobs
 from modelcheck.trace.document import Trace, load, to_json
 from modelcheck.trace.replay import ReplayError, replay

@@ -30,7 +30,8 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.steps import Element, Source, Store, flatten
+from modelcheck.protocol.program import Element, Source, flatten
+from modelcheck.protocol.vocabulary.anyone import Store
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")

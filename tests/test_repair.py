@@ -14,7 +14,8 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.steps import SYNCHRONISING, Element, flatten, units
+from modelcheck.protocol.actions import synchronises
+from modelcheck.protocol.program import Element, flatten, units
 from modelcheck.questions.check import Overrides, jobs
 from modelcheck.questions.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
 from modelcheck.questions.repair import Repairs, repair
@@ -222,7 +223,7 @@ def test_a_sync_taken_away_never_hides_a_violation(
     flat = numbered(protocol)
     found = violated(flat, configuration)
     for step in flat.program:
-        if isinstance(step, SYNCHRONISING):
+        if synchronises(step.actions()):
             assert found <= violated(flat.without(step.label), configuration)
 
 
@@ -236,7 +237,7 @@ def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
             configuration = Configuration(1, suite.fetch[-1])
             found = violated(flat, configuration)
             for step in flat.program if found else ():
-                if isinstance(step, SYNCHRONISING):
+                if synchronises(step.actions()):
                     checked += 1
                     assert found <= violated(flat.without(step.label), configuration)
     assert checked

@@ -13,7 +13,7 @@ from modelcheck import (
     wait_until,
     write,
 )
-from modelcheck.protocol.steps import Element
+from modelcheck.protocol.program import Element
 from modelcheck.questions.check import Overrides, check, jobs
 
 POKE = Cell("poke")

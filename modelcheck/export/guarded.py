@@ -149,9 +149,9 @@ class GuardedCommands:
         """The line of the spec that a label comes from."""
         setup = self.machine.setup
         for program in (*setup.programs, *setup.routines.values()):
-            for step, _, _ in program:
-                if step.label == label and step.source:
-                    return str(step.source)
+            for line in program:
+                if line.step.label == label and line.step.source:
+                    return str(line.step.source)
         return None
 
     def commands(self, role: int) -> list[Command]:

@@ -3,7 +3,6 @@
 Knows states.
 """
 
-from modelcheck.machine.effects import receive_own
 from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
@@ -20,6 +19,7 @@ from modelcheck.machine.state import (
     Stop,
     StopAll,
 )
+from modelcheck.machine.stores import receive_own
 
 
 def receive(told: Broadcast, local: Local) -> Local:

@@ -7,8 +7,8 @@ from functools import cache
 
 from modelcheck.arch.architecture import Architecture
 from modelcheck.machine.state import Kind, Place
+from modelcheck.protocol.actions import Instruction
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.steps import Instruction
 
 OLD, NEW = 1, 2
 """The bits of the first two forms of a site."""

@@ -10,10 +10,11 @@ from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
+from modelcheck.protocol.actions import Put
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import flow
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
-from modelcheck.protocol.steps import Write, flow
 from modelcheck.protocol.suite import Semantics
 
 MOST_CPUS = 1024
@@ -128,11 +129,11 @@ class Setup:
         Otherwise one atomic read fetches all of them, and no fetch can mix old and new.
         """
         changed = {
-            (self.sites[step.site], step.at + i)
-            for step in self._writes()
-            for i, byte in enumerate(step.data)
-            if byte != self.protocol.sites[self.sites[step.site]].old[step.at + i]
-            and (not of or step.at + i in of)
+            (self.sites[put.site], put.at + i)
+            for put in self.puts()
+            for i, byte in enumerate(put.data)
+            if byte != self.protocol.sites[self.sites[put.site]].old[put.at + i]
+            and (not of or put.at + i in of)
         }
         for site, chunks in enumerate(self.layout.chunks):
             end, touched = 0, 0
@@ -143,9 +144,10 @@ class Setup:
                 return True
         return False
 
-    def _writes(self) -> Iterator[Write]:
-        for program in self.programs:
-            yield from (line.step for line in program if isinstance(line.step, Write))
+    def puts(self) -> Iterator[Put]:
+        """All that programs write to code."""
+        lines = (line for program in self.programs for line in program)
+        return (action for line in lines for action in line.actions if isinstance(action, Put))
 
     def initial_shared(self) -> Shared:
         """Memory before the patch."""

@@ -6,9 +6,10 @@ from functools import partial
 
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture, Stores
+from modelcheck.protocol.actions import Leave, first
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import RETURNS, Block, Element, If, flatten
+from modelcheck.protocol.program import Block, Element, If, flatten
 from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
@@ -32,8 +33,8 @@ class Handler:
     @property
     def synchronises(self) -> bool:
         """Whether the CPU is serialised when it comes out of the handler."""
-        returns = [step for step in flatten(self.program) if isinstance(step, RETURNS)]
-        return all(step.synchronises for step in returns)
+        returns = [first(Leave, step.actions()) for step in flatten(self.program)]
+        return all(leave.synchronises for leave in returns if leave)
 
 
 @dataclass(frozen=True)

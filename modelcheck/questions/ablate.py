@@ -10,7 +10,7 @@ from itertools import chain, combinations, pairwise
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import Block, Element, If, is_sync
+from modelcheck.protocol.program import Block, Element, If, is_sync
 from modelcheck.protocol.wellformed import labels as every_label
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import (

@@ -13,16 +13,9 @@ from typing import NamedTuple
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    Element,
-    Line,
-    flatten,
-    flow,
-    is_sync,
-    on_each_cpu,
-    units,
-)
+from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
 from modelcheck.protocol.suite import Variant
+from modelcheck.protocol.vocabulary.program import on_each_cpu
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
 from modelcheck.questions.prove import Proof, prove

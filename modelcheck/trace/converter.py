@@ -17,7 +17,7 @@ from cattrs.v import format_exception
 from modelcheck.arch.architecture import Stores
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import Element, Source, Step
+from modelcheck.protocol.program import Element, Source, Step
 
 
 def faults(error: BaseValidationError, root: str) -> str:
