@@ -6,7 +6,6 @@ Knows protocols, fetch models and memory; knows nothing of who moves when.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelcheck.arch.decoder import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
@@ -205,7 +204,7 @@ class Setup:
 
     def permits(self, before: bytes, after: bytes) -> bool:
         """Whether the architecture lets an instruction be replaced by another while it runs."""
-        return all(modifiable(self.protocol.isa, data) for data in (before, after))
+        return self.protocol.architecture.permits(before, after)
 
     def _bounds(self) -> tuple[int, ...]:
         """For each cell, the least number that the protocol never sets it to nor asks it for.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from modelcheck.arch.decoder import ISAS
+from modelcheck.arch import ARCHITECTURES, nearest
 from modelcheck.protocol.actions import (
     Action,
     Ask,
@@ -52,10 +52,12 @@ def check_protocol(protocol: "Protocol") -> None:
                 f"protocol {protocol.name!r}: unknown property {name!r}; known: "
                 + ", ".join(PROPERTIES)
             )
-    if protocol.isa not in ISAS:
+    if protocol.arch not in ARCHITECTURES:
+        meant = nearest(protocol.arch)
         raise SpecError(
-            f"protocol {protocol.name!r}: unknown instruction set {protocol.isa!r}; known: "
-            + ", ".join(ISAS)
+            f"protocol {protocol.name!r}: unknown architecture {protocol.arch!r}; "
+            + (f"did you mean {meant!r}? " if meant else "")
+            + f"known: {', '.join(ARCHITECTURES)}"
         )
 
 
@@ -74,6 +76,10 @@ def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
                 yield from _labels(element.steps, path + "/")
             case If():
                 yield from _labels((*element.then, *element.otherwise), path + "/")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
 def _check_names(protocol: "Protocol") -> None:
@@ -134,6 +140,10 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                 _check_tests((*element.then, *element.otherwise))
             case Step() if first(Ask, element.actions()):
                 raise SpecError(f"{_where(element)}: a test leads nowhere; put it into when()")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
 def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
@@ -159,12 +169,9 @@ def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
-    match action:
-        case Put():
-            return (action.site,)
-        case Run():
-            return action.sites
-    return ()
+    if isinstance(action, Put):
+        return (action.site,)
+    return action.sites if isinstance(action, Run) else ()
 
 
 def _check_cell(action: Action, cell: Cell, where: str) -> None:

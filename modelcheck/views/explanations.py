@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import assert_never
 
 from rich.text import Text
 
-from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
 from modelcheck.axiomatic.terms import Axiom, Happening
@@ -195,6 +195,12 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield f"from {first} on it takes no interrupt"
             case "serialises":
                 yield f"{first} discards what the patcher's own CPU had fetched"
+            case "taken" | "waited for" | "data" | "stands still" | "deferred" | "handled":
+                pass  # said by what else is said of the same steps
+            case "no foresight" | "one by one":
+                pass  # true of any protocol
+            case _:
+                assert_never(axiom.kind)
 
 
 # Tears.
@@ -217,7 +223,7 @@ def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
     for done in answer.walk:
         how = "the handler of the trap" if done.handled else "the instruction"
         yield f"It has come by {how} at byte {done.offset}: {done.data.hex(' ')}"
-    runs = decode(protocol.isa, answer.data, site.address + answer.offset).text
+    runs = protocol.architecture.decode(answer.data, site.address + answer.offset).text
     yield f"It executes {answer.data.hex(' ')}: {runs}"
     yield f"with {_enumerated(parts)}."
 
@@ -236,6 +242,10 @@ def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> 
             return f"the CPU stops for {label}"
         case do.Release() if happening.taken:
             return f"the CPU goes on after {label}"
+        case do.Stop() | do.Release() | do.Grace() | None:
+            pass
+        case unknown:
+            assert_never(unknown)
     if awaited(actions) == "acknowledged":
         return f"{label}: all acknowledged"
     stored = of_kind(do.Set, actions)
