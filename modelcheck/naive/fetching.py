@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import product
 
 import capstone
 
@@ -29,7 +28,8 @@ class Fetching(Memory):
                 yield from self._read_chunk(here, spot, read)
             else:
                 data = b"".join(part or b"" for part in read)
-                yield self._executed(here._replace(label="execute").me(reading=None), spot, data)
+                after = here._replace(label="execute").me(reading=None)
+                yield self._executed(after, spot, data, here.cpu.since)
             return
         for spot in [here.cpu.spot] if here.cpu.spot else self._entries(role, here.cpu):
             if self.in_one_step:
@@ -52,25 +52,19 @@ class Fetching(Memory):
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.sites[spot.site]
         longest = max(len(form.at(spot.offset)) for form in site.forms)
-        stop = site.size
-        if longest:
-            stop = min(stop, spot.offset + max(longest, len(self.trap)))
+        stop = spot.offset + max(longest, len(self.trap)) if longest else site.size
         parts: dict[int, list[int]] = {}
-        for address in range(site.address + spot.offset, site.address + stop):
+        for address in range(site.address + spot.offset, site.address + min(stop, site.size)):
             parts.setdefault(self.chunk_of[address], []).append(address)
         return list(parts.values())
 
     def _readable(self, here: Move, part: list[int]) -> list[tuple[int, bytes]]:
         """What a CPU may read of a part, each with its place in the history."""
-        line = self.line_of[part[0]]
-        history = self.histories(here.shared.log)[line]
-        oldest = here.cpu.since[line]
-        if self.newest_only and not self.in_one_step:
-            oldest = len(history) - 1
-        return [
-            (place, bytes(history[place][address] for address in part))
-            for place in range(oldest, len(history))
-        ]
+        history = self.histories(here.shared.log)[self.line_of[part[0]]]
+        newest = self.newest_only and not self.in_one_step
+        oldest = len(history) - 1 if newest else here.cpu.since[self.line_of[part[0]]]
+        places = range(oldest, len(history))
+        return [(place, bytes(history[place][address] for address in part)) for place in places]
 
     def _moved(self, since: Places, part: list[int], place: int) -> Places:
         """The CPU's places after a read."""
@@ -79,13 +73,10 @@ class Fetching(Memory):
         line = self.line_of[part[0]]
         return (*since[:line], place, *since[line + 1 :])
 
-    def _begins_with_trap(self, read: Read) -> bool:
-        begun = b""
-        for part in read:
-            if part is None:
-                break
-            begun += part
-        return bool(self.trap) and begun.startswith(self.trap)
+    def _complete(self, spot: Spot, data: bytes) -> bytes:
+        """The trap, or the instruction of some form, that these bytes begin with; else nothing."""
+        known = (self.trap, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
+        return next((one for one in known if one and data.startswith(one)), b"")
 
     def _read_chunk(self, here: Move, spot: Spot, read: Read) -> Iterator[Move]:
         here, parts = here._replace(label="read"), self._parts(spot)
@@ -94,9 +85,11 @@ class Fetching(Memory):
             for place, data in self._readable(here, parts[number]):
                 got = (*read[:number], data, *read[number + 1 :])
                 since = self._moved(here.cpu.since, parts[number], place)
-                if self._begins_with_trap(got):
+                gap = got.index(None) if None in got else len(got)
+                begun = b"".join(part or b"" for part in got[:gap])
+                if self.trap and begun.startswith(self.trap):
                     after = here.me(reading=None, since=since)
-                    yield self._executed(after, spot, self.trap, here.cpu.since)
+                    yield self._executed(after, spot, begun, here.cpu.since)
                 else:
                     yield here.me(reading=(spot, got), since=since)
 
@@ -104,43 +97,39 @@ class Fetching(Memory):
         """A fetch and its execution in one step; of several ways to read the same bytes, the one
         that moves the CPU's places least."""
         parts, newest = self._parts(spot), self.newest(here.shared)
-        ways: dict[bytes, Places] = {}
-        for taken in product(*(self._readable(here, part) for part in parts)):
-            order = [place for place, _ in taken]
-            if self.ordered and order != sorted(order):
-                continue
-            read = tuple(data for _, data in taken)
-            trapped = self._begins_with_trap(read)
-            data = self.trap if trapped else self._known(spot, b"".join(read))
-            used = [part for part in parts if part[0] < parts[0][0] + len(data)]
-            pairs = list(zip(used, order, strict=False))
-            stale = all(place < newest[self.line_of[part[0]]] for part, place in pairs)
-            if trapped and self.newest_only and stale:
+        ways: dict[tuple[bytes, bool], Places] = {(b"", False): ()}
+        for part in parts:
+            before, ways = ways, {}
+            for (data, fresh), order in before.items():
+                if self._complete(spot, data):
+                    ways[data, fresh] = order
+                    continue
+                for place, read in self._readable(here, part):
+                    if self.ordered and place < max(order, default=0):
+                        continue
+                    whole = self._complete(spot, data + read) or data + read
+                    is_newest = self.newest_only and place == newest[self.line_of[part[0]]]
+                    now = (*order, place)
+                    least = ways.get((whole, fresh or is_newest), now)
+                    ways[whole, fresh or is_newest] = tuple(map(min, least, now))
+        for (data, fresh), order in ways.items():
+            if self.newest_only and not fresh and self.trap and data == self.trap:
                 continue
             since = here.cpu.since
-            for part, place in pairs:
+            for part, place in zip(parts, order, strict=False):
                 since = self._moved(since, part, place)
-            ways[data] = tuple(map(min, ways.get(data, since), since))
-        for data, since in ways.items():
             yield self._executed(here.me(since=since), spot, data, here.cpu.since)
 
-    def _known(self, spot: Spot, data: bytes) -> bytes:
-        """The instruction of some form that these bytes begin with; else all of them."""
-        known = (form.at(spot.offset) for form in self.sites[spot.site].forms)
-        return next((one for one in known if one and data.startswith(one)), data)
-
-    def _executed(self, here: Move, spot: Spot, data: bytes, since: Places | None = None) -> Move:
+    def _executed(self, here: Move, spot: Spot, data: bytes, since: Places) -> Move:
         """Fetched bytes are executed; `since` are the CPU's places before the step."""
         site = self.sites[spot.site]
-        trapped = bool(self.trap) and data.startswith(self.trap)
-        data = data if trapped else self._known(spot, data)
+        data = self._complete(spot, data) or data
+        trapped = data == self.trap
         forms = frozenset() if trapped else agreeing(site, spot.offset, data)
         kind = "trap" if trapped else _kind(forms)
         if kind == "torn":
             here = here.violating("no-torn-instruction", "no-torn-sequence")
-        if self.fetch == "strict" and self._changed(
-            here.shared, since or here.cpu.since, spot, data
-        ):
+        if self.fetch == "strict" and self._changed(here.shared, since, spot, data):
             here = here.violating("no-unpermitted-modification")
         if here.shared.returned and kind in ("old", "trap") and not site.foreign:
             here = here.violating("visible-after-return")
@@ -199,14 +188,9 @@ def agreeing(site: Site, offset: int, data: bytes) -> frozenset[int]:
 
 
 def _kind(forms: frozenset[int]) -> str:
-    match OLD in forms, NEW in forms:
-        case True, True:
-            return "both"
-        case True, False:
-            return "old"
-        case False, True:
-            return "new"
-    return "between" if forms else "torn"
+    if OLD in forms:
+        return "both" if NEW in forms else "old"
+    return "new" if NEW in forms else "between" if forms else "torn"
 
 
 _CAPSTONE = {

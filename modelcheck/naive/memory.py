@@ -7,20 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from modelcheck.naive.reading import (
-    CONFIGURATION,
-    FETCH,
-    OLD,
-    PROTOCOL,
-    Json,
-    Program,
-    one_of,
-    places,
-    program,
-    site,
-    take,
-    value_of,
-)
+from modelcheck.naive import reading
+from modelcheck.naive.reading import OLD, Json, Program, one_of, places, program, take
 from modelcheck.naive.state import Cpu, Move, Places, Shared, Store
 
 CPUS = -1
@@ -34,9 +22,9 @@ class Memory:
     """
 
     def __init__(self, protocol: Json, configuration: Json) -> None:
-        data = take(protocol, "the protocol", "name sites program", PROTOCOL)
-        run = take(configuration, "the configuration", "", CONFIGURATION)
-        self.fetch: str = one_of("fetch model", run["fetch"], FETCH)
+        data = take(protocol, "the protocol", "name sites program", reading.PROTOCOL)
+        run = take(configuration, "the configuration", "", reading.CONFIGURATION)
+        self.fetch: str = one_of("fetch model", run["fetch"], reading.FETCH)
         self.weak = one_of("stores", data["stores"], ("in-order", "weak")) == "weak"
         how = one_of("semantics", run["semantics"], ("windowed", "bytewise"))
         self.in_one_step = how == "windowed"
@@ -69,7 +57,7 @@ class Memory:
         self.all_ways_synchronise = bool(self.trap) and all(end["synchronises"] for end in ends)
 
     def _read_code(self, data: Json, run: Json) -> None:
-        self.sites = tuple(site(one) for one in data["sites"])
+        self.sites = tuple(reading.site(one) for one in data["sites"])
         self.numbers = {one.name: number for number, one in enumerate(self.sites)}
         first = self.sites[0].address
         shift = 0 if run["offset"] is None else run["offset"] - first % 64
@@ -90,7 +78,7 @@ class Memory:
             take(c, "a cell", "name", {"initial": None, "per_cpu": False}) for c in data["cells"]
         ]
         self.cells = {one["name"]: number for number, one in enumerate(cells)}
-        self.initial = tuple(value_of(one["initial"]) for one in cells)
+        self.initial = tuple(reading.value_of(one["initial"]) for one in cells)
         self.per_cpu = {number for number, one in enumerate(cells) if one["per_cpu"]}
         self.many: dict[int, int] = {}
         """For each counter, from where on it is many, if the number of CPUs is left open."""

@@ -169,14 +169,11 @@ def site(data: Json) -> Site:
 
 
 PROTOCOL: Json = {
+    **{name: [] for name in ("cells", "patchers", "cpu_program", "callee")},
     "handler": None,
-    "cells": [],
     "properties": ["no-torn-instruction"],
     "patcher_executes": True,
     "isa": "x86-64",
-    "patchers": [],
-    "cpu_program": [],
-    "callee": [],
     "stores": "in-order",
     "coherent_icache": True,
 }

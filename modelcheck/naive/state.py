@@ -93,20 +93,17 @@ class Cpu(NamedTuple):
         return self._replace(holds_up=frozenset(held if self.routine or self.spot else ()))
 
 
-Ran = tuple[int, int, bytes, str]
-"""What was executed: its site, offset, bytes, and what that is."""
-
 
 class Move(NamedTuple):
     """A step: all that is shared and the CPU after it, what it says to all others, what it
-    violates, and what was executed. A test may not hold."""
+    violates, and what was executed: site, offset, bytes, kind. A test may not hold."""
 
     label: str
     shared: Shared
     cpu: Cpu
     said: tuple[Any, ...] = ()
     violated: frozenset[str] = frozenset()
-    ran: Ran | None = None
+    ran: tuple[int, int, bytes, str] | None = None
     holds: bool = True
 
     def me(self, **changes: Any) -> "Move":

@@ -8,8 +8,6 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
 
-STALE = "no-stale-handler-data"
-
 
 class Naive(Fetching):
     """A protocol in one configuration: all that each CPU can do next."""
@@ -171,11 +169,10 @@ class Naive(Fetching):
         step = head.test or head
         here = here._replace(label=step.label)
         for move in self._acts(role, here, routine, step):
-            ways = {True: head.then, False: head.otherwise}
+            left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
             elif move.cpu.routine:
-                left = (*ways[move.holds], *rest)
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
             yield move._replace(cpu=self.settled(move.shared, move.cpu))
 
@@ -204,10 +201,9 @@ class Naive(Fetching):
                 here = self.acted(here, spot, forms)
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
-                back = here.cpu._replace(routine=None)
-                yield here._replace(
-                    cpu=self.synchronised(here.shared, back) if step["synchronises"] else back
-                )
+                back = here.me(routine=None)
+                synchronised = back._replace(cpu=self.synchronised(back.shared, back.cpu))
+                yield synchronised if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])
             case _:
@@ -231,16 +227,16 @@ class Naive(Fetching):
     def _stale(self, here: Move, routine: Routine, name: str | None) -> Iterator[Move]:
         """What it violates to rely on what was looked up in a cell."""
         cell = self.cells.get(name or "", -1)
-        now, found = self.read(here, cell) if name else None, dict(routine.found)
-        fresh = name is None or (cell in found and now == found[cell])
+        now = self.read(here, cell) if name else None
+        fresh = name is None or (cell, now) in routine.found
         if fresh:
             yield here
-        if not fresh or (name and cell in self.many and now in (self.many[cell], -self.many[cell])):
-            yield here.violating(STALE)
+        if not fresh or (cell in self.many and now in (self.many[cell], -self.many[cell])):
+            yield here.violating("no-stale-handler-data")
 
     def _unhandled(self, here: Move, routine: Routine, synchronises: bool) -> Move:
-        left = here.cpu._replace(routine=None, spot=None)
         if synchronises:
-            left = self.synchronised(here.shared, left)
-        after = here._replace(cpu=left)
-        return after if self.sites[routine.site].foreign else after.violating("no-unhandled-trap")
+            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+        if not self.sites[routine.site].foreign:
+            here = here.violating("no-unhandled-trap")
+        return here.me(routine=None, spot=None)

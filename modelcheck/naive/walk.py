@@ -32,8 +32,7 @@ def walk(protocol: Json, configuration: Json, at_most: int) -> Findings | None:
         for move, after in successors(naive, roles, state):
             violated |= move.violated
             if move.ran is not None:
-                site, offset, data, kind = move.ran
-                executed.add((naive.sites[site].name, offset, data, kind))
+                executed.add((naive.sites[move.ran[0]].name, *move.ran[1:]))
             if after not in before:
                 before[after] = []
                 todo.append(after)
