@@ -23,7 +23,7 @@ from modelcheck.protocol.actions import (
     first,
     is_test,
 )
-from modelcheck.protocol.code import Cell
+from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, If, Step, flatten, flow
 from modelcheck.protocol.properties import PROPERTIES
@@ -197,13 +197,25 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
                 f"site {site.name!r} has {len(site)} bytes, fewer than the trap instruction, "
                 f"{handler.trap.hex(' ')}; take a shorter trap"
             )
-        for which, data in (("old", site.old), ("new", site.new)):
-            if data.startswith(handler.trap) and not site.foreign:
-                raise SpecError(
-                    f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
-                    "trap could not be told from it; patch another instruction or trap"
-                )
+        for form in site.forms:
+            for offset, length in form.runs:
+                _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
     _check_routine(protocol, handler.program, "trap handler")
+
+
+def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
+    """Neither an instruction nor the trap is the beginning of the other."""
+    trap = handler.trap
+    if data.startswith(trap) and not site.foreign:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction is the trap instruction, so a "
+            "trap could not be told from it; patch another instruction or trap"
+        )
+    if trap.startswith(data) and trap != data:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction {data.hex(' ')} is how the trap "
+            f"instruction begins, {trap.hex(' ')}: no CPU tells them apart"
+        )
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
