@@ -81,12 +81,12 @@ ARM = tuple(map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0
 
 
 @st.composite
-def _sites(draw: st.DrawFn, trap: bytes, isa: str) -> tuple[Site, ...]:
+def _sites(draw: st.DrawFn, trap: bytes, arch: str) -> tuple[Site, ...]:
     """One site or two, which may share a chunk; an instruction, or a region of several."""
     found: list[Site] = []
     address = draw(st.integers(0, 3))
     for name in "ab"[: draw(st.sampled_from((1, 1, 1, 2)))]:
-        found.append(draw(_arm_site(name, address) if isa == "arm64" else _site(name, address)))
+        found.append(draw(_arm_site(name, address) if arch == "arm64" else _site(name, address)))
         address += len(found[-1]) + draw(st.integers(0, 1))
     if draw(st.integers(0, 9)) == 9:
         found[-1] = replace(found[-1], old=trap + found[-1].old[len(trap) :], foreign=True)
@@ -207,7 +207,7 @@ class _Steps:
         inside = self.some(kinds, 0, 2)
         return (lock(self.label(), LOCK), *inside, unlock(self.label(), LOCK))
 
-    # Synchronisation.
+    # Synchronarchtion.
 
     def sync(self) -> tuple[Element, ...]:
         kinds = (
@@ -319,10 +319,10 @@ def protocols(
     draw: st.DrawFn, *, most: int = 4, only_in_order: bool = False, one_patcher: bool = False
 ) -> Protocol:
     """A random protocol, whose programs have up to about `most` steps."""
-    isa = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64")))
-    trap = ARM_BRK if isa == "arm64" else draw(st.sampled_from((INT3, INT3, LONG_TRAP)))
+    arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64")))
+    trap = ARM_BRK if arch == "arm64" else draw(st.sampled_from((INT3, INT3, LONG_TRAP)))
     try:
-        sites = draw(_sites(trap, isa))
+        sites = draw(_sites(trap, arch))
         steps = _Steps(draw, sites, trap)
         program = steps.patcher(most)
         patchers: tuple[Patcher, ...] = ()
@@ -339,7 +339,7 @@ def protocols(
             cells=CELLS,
             properties=EVERY_PROPERTY,
             patcher_executes=draw(st.sampled_from((False, False, True))),
-            isa=isa,
+            arch=arch,
             patchers=patchers,
             cpu_program=steps.cpu() if draw(st.integers(0, 2)) == 2 else (),
             callee=steps.callee() if draw(st.integers(0, 5)) == 5 else (),

@@ -169,7 +169,7 @@ class Fetching(Memory):
             for place in range(since[self.line_of[part[0]]], len(history) - 1):
                 pair = history[place], history[place + 1]
                 before, after = (bytes(held[address] for address in addresses) for held in pair)
-                if modifiable(self.isa, before) and modifiable(self.isa, after):
+                if modifiable(self.arch, before) and modifiable(self.arch, after):
                     continue
                 room = addresses[0] == start and len(addresses) >= len(self.trap) > 0
                 by_trap = room and (before.startswith(self.trap) or after.startswith(self.trap))
@@ -193,27 +193,31 @@ def _kind(forms: frozenset[int]) -> str:
     return "new" if NEW in forms else "between" if forms else "torn"
 
 
-_CAPSTONE = {
+DECODERS = {
     "x86-64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
     "arm64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
+    "thumb": (capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB),
     "riscv64": (capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC),
     "ppc64": (capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | capstone.CS_MODE_LITTLE_ENDIAN),
-    "s390x": (capstone.CS_ARCH_SYSZ, capstone.CS_MODE_BIG_ENDIAN),
 }
-MODIFIABLE = ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb")
-"""Arm ARM, Concurrent modification and execution of instructions."""
+"""Of s390x and parisc, no instruction is known by name here."""
+MODIFIABLE = {
+    "arm64": ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb"),
+    "thumb": ("b", "nop", "bkpt", "svc"),
+}
+"""Arm ARM, Concurrent modification and execution of instructions; ARMv7-A ARM, A3.5.4."""
 
 
 @cache
-def mnemonic(isa: str, data: bytes) -> str:
-    """What the first instruction is called; nothing if that is not known."""
-    for *_, name, _ in (
-        capstone.Cs(*_CAPSTONE[isa]).disasm_lite(data, 0, 1) if isa in _CAPSTONE else ()
-    ):
-        return str(name)
-    return ""
+def decoded(arch: str, data: bytes) -> tuple[str, int]:
+    """What the first instruction is called, and its length; nothing if that is not known."""
+    decoder = capstone.Cs(*DECODERS[arch]) if arch in DECODERS else None
+    for _, length, name, _ in decoder.disasm_lite(data, 0, 1) if decoder else ():
+        return str(name), int(length)
+    return "", 0
 
 
-def modifiable(isa: str, data: bytes) -> bool:
+def modifiable(arch: str, data: bytes) -> bool:
     """Whether an instruction may be replaced, and put in, while others run it."""
-    return isa == "arm64" and len(data) == 4 and mnemonic(isa, data) in MODIFIABLE
+    name, length = decoded(arch, data)
+    return name in MODIFIABLE.get(arch, ()) and length == len(data)

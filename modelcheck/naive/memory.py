@@ -29,7 +29,7 @@ class Memory:
         how = one_of("semantics", run["semantics"], ("windowed", "bytewise"))
         self.in_one_step = how == "windowed"
         self.cpus: int = run["cpus"]
-        self.isa: str = data["isa"]
+        self.arch: str = one_of("architecture", data["isa"], reading.ARCHITECTURES)
         self.patcher_executes: bool = data["patcher_executes"]
         self.ordered = self.fetch in ("coherent", "store-order")
         self.newest_only = self.fetch.startswith("coherent")

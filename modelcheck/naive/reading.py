@@ -190,4 +190,5 @@ CONFIGURATION: Json = {
 }
 """The fields of a configuration; all may be left out."""
 
+ARCHITECTURES = ("x86-64", "arm64", "thumb", "riscv64", "ppc64", "s390x", "parisc")
 FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

@@ -93,7 +93,6 @@ class Cpu(NamedTuple):
         return self._replace(holds_up=frozenset(held if self.routine or self.spot else ()))
 
 
-
 class Move(NamedTuple):
     """A step: all that is shared and the CPU after it, what it says to all others, what it
     violates, and what was executed: site, offset, bytes, kind. A test may not hold."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from modelcheck.naive.fetching import Fetching, agreeing, mnemonic
+from modelcheck.naive.fetching import Fetching, agreeing, decoded
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
@@ -210,7 +210,7 @@ class Naive(Fetching):
                 yield from self._effects(role, here, step, runs_sites=True, for_all=False)
 
     def _is_nop(self, data: bytes) -> bool:
-        return mnemonic(self.isa, data) in ("nop", "c.nop")
+        return decoded(self.arch, data)[0] in ("nop", "nop.w", "c.nop")
 
     def _searched(self, site: int, value: Any) -> bool:
         """Whether a binary search by address finds the site, as if the names were in order."""
