@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from hypothesis import reject
+from hypothesis import HealthCheck, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
@@ -61,6 +61,22 @@ from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
 from modelcheck.protocol.vocabulary.patcher import Write
 from tests.protocols import EVERY_PROPERTY, FETCH
+
+NIGHTLY = 20_000
+nightly = False
+"""Whether a run is to draw that many; see conftest.py."""
+
+
+def random_runs(examples: int) -> settings:
+    """So many random examples, the same ones each time; or very many new ones, in a nightly run."""
+    return settings(
+        deadline=None,
+        database=None,
+        derandomize=not nightly,
+        max_examples=NIGHTLY if nightly else examples,
+        suppress_health_check=[*HealthCheck],
+    )
+
 
 BOOL = st.booleans()
 ORDERS: tuple[Order, ...] = ("ascending", "any", "single")
@@ -120,11 +136,24 @@ def _arm_site(draw: st.DrawFn, name: str, address: int) -> Site:
     return Site(name, draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM)), 4 * address)
 
 
+PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock")
+SYNC = (
+    *(*["on_each_cpu"] * 8, "odd on_each_cpu", "odd send_ipi", "wait_acks", "sync_core"),
+    *("fence", "dc_cvau", "ic_ivau", "rcu_tasks", "rcu", "rcu with regions"),
+)
+
+
 class _Steps:
-    """Draws steps; each gets a label of its own."""
+    """Draws steps; each gets a label of its own.
+
+    A protocol has a few kinds of them only, which differ from one to the next: what has something
+    of everything is nearly always violated by the same few things (Groce et al., Swarm Testing).
+    """
 
     def __init__(self, draw: st.DrawFn, sites: tuple[Site, ...], trap: bytes) -> None:
         self.draw, self.sites, self.trap, self.labels = draw, sites, trap, 0
+        self.kinds = draw(st.lists(st.sampled_from(PATCHER), min_size=1, max_size=3))
+        self.syncs = draw(st.lists(st.sampled_from(SYNC), min_size=1, max_size=2))
 
     def label(self) -> str:
         self.labels += 1
@@ -210,20 +239,22 @@ class _Steps:
     # Synchronarchtion.
 
     def sync(self) -> tuple[Element, ...]:
-        kinds = (
-            lambda label: on_each_cpu(label, synchronises=self.flag(), deferred=self.flag()),
-            on_each_cpu,
-            lambda label: send_ipi(label, synchronises=self.flag(), deferred=self.flag()),
-            wait_acks,
-            sync_core,
-            fence,
-            dc_cvau,
-            ic_ivau,
-            synchronize_rcu_tasks,
-            synchronize_rcu,
-            partial(synchronize_rcu, regions=True),
-        )
-        return (self.draw(st.sampled_from(kinds))(self.label()),)
+        kind, label = self.draw(st.sampled_from(self.syncs)), self.label()
+        if kind.startswith("odd"):
+            odd = on_each_cpu if kind == "odd on_each_cpu" else send_ipi
+            return (odd(label, synchronises=self.flag(), deferred=self.flag()),)
+        plain: dict[str, Callable[[str], Element]] = {
+            "on_each_cpu": on_each_cpu,
+            "wait_acks": wait_acks,
+            "sync_core": sync_core,
+            "fence": fence,
+            "dc_cvau": dc_cvau,
+            "ic_ivau": ic_ivau,
+            "rcu_tasks": synchronize_rcu_tasks,
+            "rcu": synchronize_rcu,
+            "rcu with regions": partial(synchronize_rcu, regions=True),
+        }
+        return (plain[kind](label),)
 
     def stop(self) -> tuple[Element, ...]:
         inside = self.some((self.write, self.store, self.sync), 0, 2)
@@ -236,21 +267,18 @@ class _Steps:
 
     def patcher(self, most: int) -> tuple[Element, ...]:
         plain = (self.write, self.write, self.store, self.count, self.sync)
-        kinds = (
-            self.write,
-            self.write,
-            self.write,
-            self.sync,
-            self.sync,
-            self.store,
-            self.count,
-            self.stop,
-            self.quiet,
-            self.wait,
-            partial(self.when, plain),
-            partial(self.locked, plain),
-        )
-        return self.some(kinds, 1, most)
+        kinds: dict[str, Callable[[], tuple[Element, ...]]] = {
+            "sync": self.sync,
+            "store": self.store,
+            "count": self.count,
+            "stop": self.stop,
+            "quiet": self.quiet,
+            "wait": self.wait,
+            "test": partial(self.when, plain),
+            "lock": partial(self.locked, plain),
+        }
+        chosen = [kinds[kind] for kind in self.kinds]
+        return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
         plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
@@ -316,7 +344,7 @@ class _Steps:
 
 @st.composite
 def protocols(
-    draw: st.DrawFn, *, most: int = 4, only_in_order: bool = False, one_patcher: bool = False
+    draw: st.DrawFn, *, most: int = 5, only_in_order: bool = False, one_patcher: bool = False
 ) -> Protocol:
     """A random protocol, whose programs have up to about `most` steps."""
     arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64")))

@@ -166,7 +166,10 @@ def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
     )
     if len(cpu.since) != len(naive.shared().cleaned) or len(cpu.own) != len(naive.initial):
         raise UnknownError("a CPU that does not fit the protocol")
-    return cpu_form(naive, role, cpu)
+    found = cpu_form(naive, role, cpu)
+    if found.acted_new != cpu.acted_new or (found.in_handler and found.since != cpu.since):
+        raise UnknownError("a CPU that remembers what cannot matter any more")
+    return found
 
 
 def _bits(number: int) -> list[int]:

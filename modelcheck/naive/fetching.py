@@ -51,10 +51,10 @@ class Fetching(Memory):
     def _parts(self, spot: Spot) -> list[list[int]]:
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.sites[spot.site]
-        longest = max(len(form.at(spot.offset)) for form in site.forms)
-        stop = spot.offset + max(longest, len(self.trap)) if longest else site.size
+        size, longest = len(site.forms[OLD].data), max(len(f.at(spot.offset)) for f in site.forms)
+        stop = spot.offset + max(longest, len(self.trap)) if longest else size
         parts: dict[int, list[int]] = {}
-        for address in range(site.address + spot.offset, site.address + min(stop, site.size)):
+        for address in range(site.address + spot.offset, site.address + min(stop, size)):
             parts.setdefault(self.chunk_of[address], []).append(address)
         return list(parts.values())
 
@@ -201,6 +201,7 @@ DECODERS = {
     "ppc64": (capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | capstone.CS_MODE_LITTLE_ENDIAN),
 }
 """Of s390x and parisc, no instruction is known by name here."""
+NOPS = ("nop", "nop.w", "c.nop")
 MODIFIABLE = {
     "arm64": ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb"),
     "thumb": ("b", "nop", "bkpt", "svc"),

@@ -78,11 +78,6 @@ class Site(NamedTuple):
     foreign: bool
     region: bool
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return len(self.forms[OLD].data)
-
 
 def take(data: Any, what: str, needed: str, known: Json) -> Json:
     """An object's fields, with those that it leaves out. Raises UnknownError."""
@@ -124,17 +119,16 @@ def program(elements: list[Json], path: str = "") -> Program:
     found: list[Step] = []
     for data in elements:
         label = path + data["label"]
-        match data.get("step"):
-            case "Block":
-                take(data, f"block {label!r}", "label steps step", {"source": None})
-                found += program(data["steps"], label + "/")
-            case "If":
-                left_out: Json = {"source": None, "otherwise": []}
-                one = take(data, f"if {label!r}", "label test then step", left_out)
-                ways = [program(one[way], label + "/") for way in ("then", "otherwise")]
-                found.append(Step("If", label, {}, _step(one["test"], label), *ways))
-            case _:
-                found.append(_step(data, label))
+        if data.get("step") == "Block":
+            take(data, f"block {label!r}", "label steps step", {"source": None})
+            found += program(data["steps"], label + "/")
+        elif data.get("step") == "If":
+            left_out: Json = {"source": None, "otherwise": []}
+            one = take(data, f"if {label!r}", "label test then step", left_out)
+            ways = [program(one[way], label + "/") for way in ("then", "otherwise")]
+            found.append(Step("If", label, {}, _step(one["test"], label), *ways))
+        else:
+            found.append(_step(data, label))
     return tuple(found)
 
 

@@ -146,4 +146,5 @@ def hears(cpu: Cpu, said: tuple[Any, ...]) -> Cpu | None:
             return cpu.owning(cell, cpu.own[cell] + amount)
         case ("holds?", cell, value):
             return cpu if cpu.own[cell] == value else None
-    raise AssertionError(said)
+        case _:
+            raise AssertionError(said)

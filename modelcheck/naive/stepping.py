@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from modelcheck.naive.fetching import Fetching, agreeing, decoded
+from modelcheck.naive.fetching import NOPS, Fetching, agreeing, decoded
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
+
+ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
 
 class Naive(Fetching):
@@ -53,11 +55,8 @@ class Naive(Fetching):
         head, *rest = here.cpu.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        if step.kind == "Write":
-            moves = self._write(here, step)
-        else:
-            moves = self._effects(role, here, step, runs_sites, for_all=role != CPUS)
-        for move in moves:
+        moves = self._effects(role, here, step, runs_sites, for_all=role != CPUS)
+        for move in self._write(here, step) if step.kind == "Write" else moves:
             left: Program = (*(head.then if move.holds else head.otherwise), *rest)
             if move.cpu.written:
                 left = here.cpu.rest
@@ -168,7 +167,8 @@ class Naive(Fetching):
         head, *rest = routine.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        for move in self._acts(role, here, routine, step):
+        acts = self._effects(role, here, step, runs_sites=True, for_all=False)
+        for move in self._acts(here, routine, step) if step.kind in ROUTINE else acts:
             left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
@@ -176,7 +176,7 @@ class Naive(Fetching):
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
             yield move._replace(cpu=self.settled(move.shared, move.cpu))
 
-    def _acts(self, role: int, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
+    def _acts(self, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
         site, spot = self.sites[routine.site], here.cpu.spot or self.whole(routine.site)
         match step.kind:
             case "Lookup":
@@ -195,8 +195,8 @@ class Naive(Fetching):
                 here = self.acted(here, spot, agreeing(site, spot.offset, data))
                 yield from self._stale(here, routine, step["cell"])
             case "Skip":
-                there = {n: form.at(spot.offset) for n, form in enumerate(site.forms)}
-                forms = frozenset(n for n, data in there.items() if data and self._is_nop(data))
+                called = [decoded(self.arch, form.at(spot.offset)) for form in site.forms]
+                forms = frozenset(n for n, (name, _) in enumerate(called) if name in NOPS)
                 here = here._replace(ran=(spot.site, spot.offset, b"", "skipped"))
                 here = self.acted(here, spot, forms)
                 yield here if forms else here.violating("effect-is-old-or-new")
@@ -206,11 +206,8 @@ class Naive(Fetching):
                 yield synchronised if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])
-            case _:
-                yield from self._effects(role, here, step, runs_sites=True, for_all=False)
-
-    def _is_nop(self, data: bytes) -> bool:
-        return decoded(self.arch, data)[0] in ("nop", "nop.w", "c.nop")
+            case kind:
+                raise AssertionError(f"{step.label}: {kind} is not for a routine")
 
     def _searched(self, site: int, value: Any) -> bool:
         """Whether a binary search by address finds the site, as if the names were in order."""
