@@ -63,7 +63,12 @@ def certify(text: str) -> Certified:
     watched = document.naive.watched
     if odd := watched - COVERED - NOT_COVERED:
         raise UnknownError(f"property {', '.join(sorted(odd))} is not known here")
-    questions = dict(_Questions(document).all())
+    try:
+        questions = dict(_Questions(document).all())
+    except (LookupError, TypeError, ValueError) as error:
+        raise UnknownError(
+            f"its states are none that the machine can have: {type(error).__name__}: {error}"
+        ) from error
     solvers = {"z3": _by_z3}
     if find_spec("cvc5") is not None:
         solvers["cvc5"] = _by_cvc5
