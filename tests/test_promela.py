@@ -22,9 +22,9 @@ from modelcheck import (
     store,
     write,
 )
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.verdict import Request, Verdict
 from modelcheck.export.closure import Closure, Pair
 from modelcheck.export.parts import Part, Parts
 from modelcheck.export.promela import to_promela
@@ -112,7 +112,7 @@ def spin(model: str, directory: Path) -> Spin:
 
 def assert_spin_agrees(protocol: Protocol, configuration: Configuration, directory: Path) -> Spin:
     machine = Machine(protocol, configuration)
-    ours = explore(System(machine), beyond_violations=True)
+    ours = REFERENCE.explore(System(machine), Request(beyond_violations=True))
     counted = spin(to_promela(machine, title=protocol.name), directory)
     assert (counted.states, counted.transitions) == (ours.states, ours.transitions + 1)
     assert (counted.errors > 0) == (ours.verdict is Verdict.VIOLATED)

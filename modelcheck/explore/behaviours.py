@@ -14,7 +14,7 @@ import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
 
 Event = Hashable
 
@@ -73,7 +73,7 @@ def compare(
     except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     return Difference(tuple(found[0]), tuple(found[1]), (states[0], states[1]), pairs, reason)
 
 

@@ -15,13 +15,16 @@ import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Exploration, Limits, Verdict, Watcher
+
+NAME = "liveness"
+"""Whose explorations these are; no engine, for it does not stop at the first violation."""
 
 PROGRAM = "program"
-"""The kind of the threads that interrupts keep from moving."""
+"""The kind of the turns that interrupts keep from coming."""
 
 
-class Thread(NamedTuple):
+class Turn(NamedTuple):
     """Steps of one actor that get their turn together.
 
     Weakly fair: if one of them is possible from some point on without a break, one is taken; that
@@ -49,15 +52,15 @@ class Fairness:
             for role, local in zip(self._system.actors, state[1:], strict=True)
         )
 
-    def paused(self, state: State, thread: Thread) -> bool:
-        """Whether an interrupt keeps the thread's actor from its program."""
+    def paused(self, state: State, turn: Turn) -> bool:
+        """Whether an interrupt keeps the turn's actor from its program."""
         model = self._system.model
-        role = model.roles[self._system.actors[thread.actor]]
-        local = self._system.locals.values[state[thread.actor + 1]]
-        return thread.kind == PROGRAM and model.paused(role, local)
+        role = model.roles[self._system.actors[turn.actor]]
+        local = self._system.locals.values[state[turn.actor + 1]]
+        return turn.kind == PROGRAM and model.paused(role, local)
 
-    def thread(self, state: State, step: Transition) -> Thread:
-        """The thread that takes a step."""
+    def turn(self, state: State, step: Transition) -> Turn:
+        """Whose turn a step is."""
         role, shared, local = self._system.actors[step.actor], state[0], state[step.actor + 1]
         key = (role, shared, local, step.row.number)
         if key not in self._turns:
@@ -67,11 +70,11 @@ class Fairness:
             )
             for number, move in enumerate(moves):
                 self._turns[role, shared, local, number] = model.turn(model.roles[role], move)
-        return Thread(step.actor, *self._turns[key])
+        return Turn(step.actor, *self._turns[key])
 
 
 @dataclass
-class Graph:
+class StateGraph:
     """All reachable states and the steps between them; `parent` is a shortest way back."""
 
     steps: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
@@ -86,7 +89,7 @@ class Graph:
         return tuple(reversed(found))
 
 
-def explore(
+def decide(
     system: System,
     properties: tuple[str, ...],
     *,
@@ -102,14 +105,14 @@ def explore(
     """
     fairness = Fairness(system)
     pulse = Pulse(limits, watcher)
-    graph = Graph()
+    graph = StateGraph()
     reason = None
     try:
         _reach(system, graph, pulse)
     except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     transitions = sum(len(steps) for steps in graph.steps.values())
 
     def answer(
@@ -119,6 +122,7 @@ def explore(
         loop: int | None = None,
     ) -> Exploration:
         return Exploration(
+            NAME,
             verdict,
             len(graph.steps),
             transitions,
@@ -144,7 +148,7 @@ def explore(
     return answer(Verdict.SAFE)
 
 
-def _reach(system: System, graph: Graph, pulse: Pulse) -> None:
+def _reach(system: System, graph: StateGraph, pulse: Pulse) -> None:
     first = system.initial()
     graph.parent[first] = None
     todo = deque([first])
@@ -159,7 +163,7 @@ def _reach(system: System, graph: Graph, pulse: Pulse) -> None:
                 todo.append(step.target)
 
 
-def _stuck(graph: Graph, fairness: Fairness) -> State | None:
+def _stuck(graph: StateGraph, fairness: Fairness) -> State | None:
     """The first state met from which no finished one can be reached, and no program moves again."""
     before: dict[State, list[State]] = {state: [] for state in graph.steps}
     for state, steps in graph.steps.items():
@@ -172,7 +176,7 @@ def _stuck(graph: Graph, fairness: Fairness) -> State | None:
         (
             state
             for state in stuck
-            if any(fairness.thread(state, step).kind == PROGRAM for step in graph.steps[state])
+            if any(fairness.turn(state, step).kind == PROGRAM for step in graph.steps[state])
         ),
     )
     return next((state for state in stuck if state not in moving), None)
@@ -193,7 +197,7 @@ def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> se
 Lasso = tuple[tuple[Transition, ...], tuple[Transition, ...]]
 
 
-def _starving(graph: Graph, fairness: Fairness) -> Lasso | None:
+def _starving(graph: StateGraph, fairness: Fairness) -> Lasso | None:
     """A fair run on which some program never finishes."""
     unfinished = [state for state in graph.steps if not fairness.finished(state)]
     order = {state: number for number, state in enumerate(graph.steps)}
@@ -206,7 +210,7 @@ def _starving(graph: Graph, fairness: Fairness) -> Lasso | None:
 
 
 def _fair_components(
-    graph: Graph, fairness: Fairness, states: Iterable[State]
+    graph: StateGraph, fairness: Fairness, states: Iterable[State]
 ) -> Iterable[frozenset[State]]:
     """Sets of states in which a fair run can stay for ever."""
     inside = set(states)
@@ -227,22 +231,22 @@ def _fair_components(
             if any(not graph.steps[state] for state in component):
                 yield frozenset(component)
             continue
-        taken, possible = _threads(graph, fairness, component)
+        taken, possible = _turns_in(graph, fairness, component)
         starved = [
-            thread
-            for thread in possible
-            if thread not in taken
-            and (thread.strong or not _breaks(fairness, component, possible[thread], thread))
+            turn
+            for turn in possible
+            if turn not in taken
+            and (turn.strong or not _breaks(fairness, component, possible[turn], turn))
         ]
         if starved:
-            left = component - set().union(*(possible[thread] for thread in starved))
+            left = component - set().union(*(possible[turn] for turn in starved))
             yield from _fair_components(graph, fairness, left)
         else:
             yield frozenset(component)
 
 
-def _runs(fairness: Fairness, thread: Thread, state: State, step: Transition) -> bool:
-    return fairness.thread(state, step) == thread
+def _runs(fairness: Fairness, turn: Turn, state: State, step: Transition) -> bool:
+    return fairness.turn(state, step) == turn
 
 
 def _leads_into(states: set[State], _: State, step: Transition) -> bool:
@@ -250,45 +254,45 @@ def _leads_into(states: set[State], _: State, step: Transition) -> bool:
 
 
 def _breaks(
-    fairness: Fairness, component: Iterable[State], possible: set[State], thread: Thread
+    fairness: Fairness, component: Iterable[State], possible: set[State], turn: Turn
 ) -> set[State]:
-    """Where a thread cannot move, although no interrupt keeps it from that."""
+    """Where a turn cannot come, although no interrupt keeps it from that."""
     return {
-        state for state in component if state not in possible and not fairness.paused(state, thread)
+        state for state in component if state not in possible and not fairness.paused(state, turn)
     }
 
 
-def _threads(
-    graph: Graph, fairness: Fairness, component: set[State]
-) -> tuple[set[Thread], dict[Thread, set[State]]]:
-    """The threads that move within a component, and where each can move."""
-    taken: set[Thread] = set()
-    possible: dict[Thread, set[State]] = {}
+def _turns_in(
+    graph: StateGraph, fairness: Fairness, component: set[State]
+) -> tuple[set[Turn], dict[Turn, set[State]]]:
+    """The turns that come within a component, and where each can."""
+    taken: set[Turn] = set()
+    possible: dict[Turn, set[State]] = {}
     for state in component:
         for step in graph.steps[state]:
-            thread = fairness.thread(state, step)
-            possible.setdefault(thread, set()).add(state)
+            turn = fairness.turn(state, step)
+            possible.setdefault(turn, set()).add(state)
             if step.target in component:
-                taken.add(thread)
+                taken.add(turn)
     return taken, possible
 
 
 def _loop(
-    graph: Graph, fairness: Fairness, component: frozenset[State], start: State
+    graph: StateGraph, fairness: Fairness, component: frozenset[State], start: State
 ) -> tuple[Transition, ...]:
-    """A loop from `start` within a fair component, on which each thread moves or once cannot."""
+    """A loop from `start` within a fair component, on which each turn comes or once cannot."""
     if not graph.steps[start]:
         return ()
-    taken, possible = _threads(graph, fairness, set(component))
+    taken, possible = _turns_in(graph, fairness, set(component))
     loop: list[Transition] = []
     here = start
-    for thread in sorted(possible):
-        if _served(graph, fairness, start, loop, thread):
+    for turn in sorted(possible):
+        if _served(graph, fairness, start, loop, turn):
             continue
-        if thread in taken:
-            way = _way(graph, component, here, partial(_runs, fairness, thread))
+        if turn in taken:
+            way = _way(graph, component, here, partial(_runs, fairness, turn))
         else:
-            idle = _breaks(fairness, component, possible[thread], thread)
+            idle = _breaks(fairness, component, possible[turn], turn)
             if here in idle:
                 continue
             way = _way(graph, component, here, partial(_leads_into, idle))
@@ -300,17 +304,17 @@ def _loop(
 
 
 def _served(
-    graph: Graph, fairness: Fairness, start: State, loop: list[Transition], thread: Thread
+    graph: StateGraph, fairness: Fairness, start: State, loop: list[Transition], turn: Turn
 ) -> bool:
-    """Whether a thread moves on a walk already."""
+    """Whether a turn comes on a walk already."""
     states = [start, *(step.target for step in loop)]
     return any(
-        fairness.thread(state, step) == thread for state, step in zip(states, loop, strict=False)
+        fairness.turn(state, step) == turn for state, step in zip(states, loop, strict=False)
     )
 
 
 def _way(
-    graph: Graph,
+    graph: StateGraph,
     component: frozenset[State],
     start: State,
     wanted: Callable[[State, Transition], bool],

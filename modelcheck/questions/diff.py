@@ -10,13 +10,13 @@ from difflib import ndiff
 from typing import NamedTuple
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
-from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.machine.actors import Machine
+from modelcheck.explore.system import State, Transition
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.state import Move
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.step_text import phrase
 from modelcheck.protocol.steps import flatten
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
 from modelcheck.trace.document import TraceStep, Violation
 from modelcheck.trace.run import Run
@@ -66,6 +66,29 @@ class Comparison:
     reason: str | None
 
     @property
+    def verdict(self) -> Verdict:
+        """Safe if they have the same behaviours, violated if one can do what the other cannot."""
+        if self.only_first or self.only_second:
+            return Verdict.VIOLATED
+        return Verdict.SAFE if self.same_behaviours else Verdict.INCONCLUSIVE
+
+    @property
+    def grounds(self) -> Grounds:
+        """The comparison of both, and the machine alone for what it found."""
+        match self.verdict:
+            case Verdict.SAFE:
+                return (Ground(Means.AUTOMATA),)
+            case Verdict.VIOLATED:
+                return (Ground(Means.AUTOMATA), Ground(Means.REPLAY))
+            case Verdict.INCONCLUSIVE:
+                return ()
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether they have the same behaviours."""
+        return self.verdict is Verdict.SAFE
+
+    @property
     def same_behaviours(self) -> bool:
         """Whether each can do what the other can, in this configuration."""
         return self.reason is None and not (self.only_first or self.only_second)
@@ -105,8 +128,8 @@ class _Observed:
     """A job's system, and what can be seen of its steps."""
 
     def __init__(self, job: Job) -> None:
-        self.machine = Machine(job.variant.protocol, job.configuration)
-        self.system = System(self.machine)
+        self.machine = job.subject.machine
+        self.system = job.subject.system
         self._moves: dict[tuple[int, int, int], tuple[Move, ...]] = {}
 
     @property

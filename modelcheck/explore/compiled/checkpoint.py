@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.explore.compiled.layout import Packing
-from modelcheck.explore.compiled.saving import CheckpointError, Files, Log, Saving
+from modelcheck.explore.compiled.saving import CheckpointError, Files, Log
 from modelcheck.explore.compiled.store import Segment, Words
 from modelcheck.explore.compiled.tables import Question
 from modelcheck.explore.pulse import LimitError
+from modelcheck.explore.verdict import Saving
 
 if TYPE_CHECKING:
     from modelcheck.explore.compiled.search import Search
