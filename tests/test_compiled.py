@@ -17,13 +17,14 @@ from modelcheck.explore.engine import ENGINES, Engine, differences
 from modelcheck.explore.model import Model
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
+from modelcheck.explore.table_models import TableModel, TableMove, TableRole, counters
 from modelcheck.explore.verdict import Exploration, Limits, Progress, Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
 from tests.protocols import SPECS, minimal
-from tests.systems import TableModel, TableMove, TableRole, counters, table_models
+from tests.systems import table_models
 
 TINY = Sizes(slots=256, chunk=64, slice_=8, crowd=8)
 

@@ -63,6 +63,7 @@ def _comparable(found: Exploration) -> dict[str, object]:
     contexts = [(step.actor, step.row.interrupt) for step in found.path]
     return {
         "verdict": found.verdict,
+        "violated": sorted(found.found),
         "property": found.property,
         "depth": found.depth,
         "length": len(found.path),
