@@ -9,6 +9,7 @@ SHARED, LOCALS, SIGNALS = 4, 4, 2
 
 @st.composite
 def table_models(draw: st.DrawFn) -> TableModel:
+    """Models of a few roles whose rows mean nothing."""
     roles = [TableRole("one", 1, replicated=False)]
     roles += [
         TableRole(f"many{number}", draw(st.integers(1, 3)), replicated=True)

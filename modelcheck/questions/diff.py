@@ -7,15 +7,15 @@ violates. Knows protocols, machine, system, explorers and traces; knows nothing 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import ndiff
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
 from modelcheck.explore.system import State, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.state import Move
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.program import flatten
 from modelcheck.protocol.step_text import phrase
-from modelcheck.protocol.steps import flatten
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
 from modelcheck.trace.document import TraceStep, Violation
@@ -82,6 +82,8 @@ class Comparison:
                 return (Ground(Means.AUTOMATA), Ground(Means.REPLAY))
             case Verdict.INCONCLUSIVE:
                 return ()
+            case never:
+                assert_never(never)
 
     @property
     def as_expected(self) -> bool:

@@ -4,6 +4,7 @@ Knows the axioms, and no search; knows nothing of views.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from modelcheck.axiomatic import reasons
 from modelcheck.axiomatic.events import NotCoveredError
@@ -64,3 +65,5 @@ def tears_as_expected(job: Job, verdict: Verdict) -> bool:
             return TORN in job.expected
         case Verdict.INCONCLUSIVE:
             return False
+        case never:
+            assert_never(never)

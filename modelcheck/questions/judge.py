@@ -5,7 +5,7 @@ Knows jobs, the machine and explorers; knows nothing of what the edits are for.
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
@@ -15,8 +15,8 @@ from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import Line, flow
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.protocol.steps import Line, flow
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
 from modelcheck.questions.prove import not_excluded, safe_for_any_number
@@ -45,6 +45,8 @@ class Judgement(NamedTuple):
                 return (Ground(Means.SEARCH, REFERENCE.name),)
             case Verdict.INCONCLUSIVE:
                 return ()
+            case never:
+                assert_never(never)
 
 
 Tell = Callable[[str], None]
