@@ -1,7 +1,9 @@
 """README and docs show what the tool really prints, and every command line in them runs."""
 
+import ast
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
@@ -279,3 +281,45 @@ def test_the_picture_of_the_fetch_models_is_right() -> None:
         "incoherent": (True, True, True),
     }
     assert violated(at_once, "no-unpermitted-modification", "strict", 2)
+
+
+def names_of(path: Path) -> set[str]:
+    """The names that a module defines or passes on, and those of its classes' members."""
+    found: set[str] = set()
+    for node in ast.parse(read(path)).body:
+        match node:
+            case ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name, body=body):
+                found.add(name)
+                members = (member for member in body if isinstance(member, ast.FunctionDef))
+                found.update(f"{name}.{member.name}" for member in members)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def test_every_place_named_in_the_architecture_exists() -> None:
+    """A page that leads its reader astray is worse than none: `path.py:name` is there."""
+    page = read(ROOT / "docs" / "architecture.md")
+    places = re.findall(r"`([\w/]+\.py):([\w.]+)`", page)
+    assert len(places) > 40
+    package = ROOT / "modelcheck"
+    gone = [f"{path}:{name}" for path, name in places if name not in names_of(package / path)]
+    assert gone == []
+    files = re.findall(r"`([\w/]+(?:\.py|/))`", page)
+    assert [
+        file for file in files if not ((package / file).exists() or (ROOT / file).exists())
+    ] == []
+
+
+def test_the_parts_of_the_architecture_are_those_of_the_linter() -> None:
+    """Each part once, in an order that the linter allows: what is known comes first."""
+    page = read(ROOT / "docs" / "architecture.md")
+    told = re.findall(r"^    (\w+)  +\S", page, re.MULTILINE)
+    settings = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]
+    (contract,) = settings["contracts"]
+    levels = [layer.split(" : ") for layer in reversed(contract["layers"])]
+    level = {part: number for number, parts in enumerate(levels) for part in parts}
+    assert sorted(told) == sorted(level)
+    assert [level[part] for part in told] == sorted(level.values())
