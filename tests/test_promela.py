@@ -30,7 +30,7 @@ from modelcheck.explore.verdict import Request, Verdict
 from modelcheck.export.closure import Closure, Pair
 from modelcheck.export.parts import Part, Parts
 from modelcheck.export.promela import to_promela
-from modelcheck.export.rules import Comparison, Guard, Guards, assignments
+from modelcheck.export.rules import Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
@@ -223,7 +223,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-def passes(row: Parts, test: Comparison) -> bool:
+def passes(row: Parts, test: Atom) -> bool:
     """Whether a row passes a comparison."""
     one: Any = row[test.part]
     other: Any = row[test.value] if isinstance(test.value, Part) else test.value
@@ -237,7 +237,7 @@ def passes(row: Parts, test: Comparison) -> bool:
     )
 
 
-def admits(guard: Guard, row: Parts) -> bool:
+def admits(guard: Condition, row: Parts) -> bool:
     """Whether a guard holds of a row."""
     among = any(all(passes(row, test) for test in case) for case in guard.cases)
     return all(passes(row, test) for test in guard.common) and (

@@ -308,7 +308,7 @@ def test_ctrl_c_keeps_what_was_found() -> None:
 def test_the_diff_shows_each_step_once_or_moved() -> None:
     """A repair is read as a patch of the program."""
     found = repairs_of(NOP_TO_CALL, "retire-early", "per-chunk")
-    assert list(view.diff(found, found.found[0]))[2:] == [
+    assert list(view.program_diff(found, found.found[0]))[2:] == [
         " publish  store poke foo",
         " int3     write foo cc",
         " sync-1   send ipi; wait acks",

@@ -16,10 +16,10 @@ from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.suite import Semantics
 from modelcheck.questions.check import Overrides
 
-Command = Callable[..., Any]
+Callback = Callable[..., Any]
 
 
-def overrides_options(command: Command) -> Command:
+def overrides_options(command: Callback) -> Callback:
     """Give a command the options that choose variants and settings, as `overrides`."""
 
     @click.option("--variant", "variants", multiple=True, help="Only this variant (repeatable).")
@@ -51,7 +51,7 @@ def overrides_options(command: Command) -> Command:
     return with_overrides
 
 
-def limits_options(command: Command) -> Command:
+def limits_options(command: Callback) -> Callback:
     """Give a command the options that end a search, as `limits`."""
 
     @click.option("--max-states", type=click.IntRange(1), help="Give up beyond this many states.")
@@ -71,7 +71,7 @@ def limits_options(command: Command) -> Command:
     return with_limits
 
 
-def engine_options(command: Command) -> Command:
+def engine_options(command: Callback) -> Callback:
     """Give a command the options that choose an engine, as `engine` and `request`."""
     folder = click.Path(path_type=Path, file_okay=False)
 

@@ -16,12 +16,12 @@ from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
 
-Event = Hashable
+Letter = Hashable
 
-Observer = Callable[[State, Transition], Event | None]
+Observer = Callable[[State, Transition], Letter | None]
 """What can be seen of a step: an event, or None."""
 
-Word = tuple[Event, ...]
+Word = tuple[Letter, ...]
 
 PULSE = 256
 """States or pairs looked at between two looks at the limits."""
@@ -160,7 +160,7 @@ class _Automaton:
         number: dict[State | None, int] = {None: END, system.initial(): END + 1}
         silent: nx.DiGraph[int] = nx.DiGraph()
         silent.add_nodes_from((END, END + 1))
-        steps: dict[Event, list[tuple[int, int]]] = defaultdict(list)
+        steps: dict[Letter, list[tuple[int, int]]] = defaultdict(list)
         todo = deque([system.initial()])
         while todo:
             state = todo.popleft()
@@ -180,7 +180,7 @@ class _Automaton:
                     silent.add_node(number[target])
         closed = _closures(silent)
         self._count = len(number)
-        self._after: dict[Event, dict[int, int]] = {}
+        self._after: dict[Letter, dict[int, int]] = {}
         """For each event, the states that have it, and the mask of what it leads to."""
         for event, pairs in steps.items():
             leads = self._after[event] = {}
@@ -192,11 +192,11 @@ class _Automaton:
     def __len__(self) -> int:
         return self._count - 1
 
-    def events(self, states: int) -> set[Event]:
+    def events(self, states: int) -> set[Letter]:
         """The events that are possible in some of the states."""
         return {event for event, sources in self._sources.items() if states & sources}
 
-    def after(self, states: int, event: Event) -> int:
+    def after(self, states: int, event: Letter) -> int:
         """The states that an event leads to from some of `states`."""
         leads = self._after.get(event, {})
         result = 0

@@ -20,7 +20,7 @@ from modelcheck.questions.judge import (
     EndState,
     Judge,
     Judgement,
-    Tell,
+    Listener,
     end_state,
     meaning,
     safety_only,
@@ -117,7 +117,7 @@ class Ablation:
         return [judgement for edited in edits for judgement in edited.verdicts.values()]
 
 
-def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
+def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Listener) -> Ablation:
     """Take the protocol of `jobs` apart; they differ in the fetch model alone.
 
     The steps are those of the patchers. Ctrl-C ends it with what is known by then.
@@ -157,7 +157,7 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     return ablation
 
 
-def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
+def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Listener) -> None:
     """Find the smallest sets of syncs.
 
     A sync only restricts what may happen: one that cannot be missed when all others are there is

@@ -6,9 +6,8 @@ Knows the axioms, and no search; knows nothing of views.
 from dataclasses import dataclass
 from typing import assert_never
 
-from modelcheck.axiomatic import reasons
 from modelcheck.axiomatic.events import NotCoveredError
-from modelcheck.axiomatic.reasons import Mixed, Possible
+from modelcheck.axiomatic.reasons import Mixed, Possible, explained_mixes
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.properties import TORN
 from modelcheck.questions.answer import Ground, Grounds, Means
@@ -48,7 +47,7 @@ class Explanation:
 def explain(job: Job) -> Explanation:
     """Put the mixes to Z3 as constraints over an order of events."""
     try:
-        return Explanation(job, reasons.explain(job.variant.protocol, job.configuration))
+        return Explanation(job, explained_mixes(job.variant.protocol, job.configuration))
     except NotCoveredError as error:
         return Explanation(job, (), str(error))
 

@@ -49,7 +49,7 @@ class Judgement(NamedTuple):
                 assert_never(never)
 
 
-Tell = Callable[[str], None]
+Listener = Callable[[str], None]
 """Told what is being judged now."""
 
 PROVED = Judgement(Verdict.SAFE)

@@ -23,7 +23,7 @@ from modelcheck.questions.judge import (
     EndState,
     Judge,
     Judgement,
-    Tell,
+    Listener,
     end_state,
     goes_on,
     meaning,
@@ -135,7 +135,7 @@ class Repairs:
 
 
 def repair(
-    jobs: tuple[Job, ...], most_edits: int, judge: Judge, *, spec: str, tell: Tell
+    jobs: tuple[Job, ...], most_edits: int, judge: Judge, *, spec: str, tell: Listener
 ) -> Repairs:
     """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
 
@@ -165,7 +165,7 @@ def _unsafe(jobs: tuple[Job, ...], protocol: Protocol, judge: Judge) -> tuple[st
     )
 
 
-def _search(result: Repairs, most_edits: int, judge: Judge, tell: Tell) -> None:
+def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> None:
     candidates = _Candidates(result.jobs, judge)
     level = [candidates.start]
     for size in range(1, most_edits + 1):

@@ -9,7 +9,7 @@ import numpy as np
 from modelcheck.explore.compiled.layout import Packing
 from modelcheck.explore.compiled.saving import CheckpointError, Files, Log
 from modelcheck.explore.compiled.store import Segment, Words
-from modelcheck.explore.compiled.tables import Question
+from modelcheck.explore.compiled.tables import Query
 from modelcheck.explore.pulse import LimitError
 from modelcheck.explore.verdict import Saving
 
@@ -82,7 +82,7 @@ class Checkpoint:
         search.start_anew(Packing(tuple(data["capacity"]), self._packing.roles, search.trading))
         try:
             for question in data["asked"]:
-                search.tables.answer(Question(*question))
+                search.tables.answer(Query(*question))
             same = list(search.tables.counts) == data["counts"]
         except IndexError:  # It asks for what is not there.
             same = False

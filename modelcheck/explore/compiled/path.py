@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modelcheck.explore.compiled import kernels
 from modelcheck.explore.compiled.crew import Crew
-from modelcheck.explore.compiled.store import Segment, Sizes, Store, Words, slices
+from modelcheck.explore.compiled.store import Segment, Sizes, StateStore, Words, slices
 from modelcheck.explore.compiled.tables import Tables
 from modelcheck.explore.system import State, Transition
 
@@ -48,7 +48,7 @@ class Paths:
     def __init__(
         self,
         tables: Tables,
-        store: Store,
+        store: StateStore,
         levels: Sequence[Sequence[Segment]],
         seen: set[int],
         *,

@@ -15,8 +15,15 @@ from modelcheck.explore.compiled.checkpoint import Checkpoint
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.layout import Packing, fitting
 from modelcheck.explore.compiled.path import Paths
-from modelcheck.explore.compiled.store import EARLY_GROWTH, GROWTH, Segment, Sizes, Store, slices
-from modelcheck.explore.compiled.tables import Question, Tables
+from modelcheck.explore.compiled.store import (
+    EARLY_GROWTH,
+    GROWTH,
+    Segment,
+    Sizes,
+    StateStore,
+    slices,
+)
+from modelcheck.explore.compiled.tables import Query, Tables
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import System, Transition
 from modelcheck.explore.verdict import INTERRUPTED, Exploration, Request, Verdict
@@ -88,7 +95,7 @@ class Search:
     ) -> None:
         self.tables = Tables(system)
         self.trading = tuple(symmetric and role.replicated for role in system.model.roles)
-        self.store = Store(self._fitting(), sizes, crew, spill)
+        self.store = StateStore(self._fitting(), sizes, crew, spill)
         self._spill = spill
         self.transitions = 0
         self.seen: set[int] = set()
@@ -99,7 +106,7 @@ class Search:
         self._crew = crew
         self._sizes = sizes
         self._lock = threading.Lock()
-        self._questions: list[Question] = []
+        self._questions: list[Query] = []
         self._full = False
 
     @property
@@ -109,7 +116,7 @@ class Search:
 
     def start_anew(self, packing: Packing) -> None:
         """Forget all states."""
-        self.store = Store(packing, self._sizes, self._crew, self._spill)
+        self.store = StateStore(packing, self._sizes, self._crew, self._spill)
         self.levels = []
         self.todo.clear()
 
@@ -210,7 +217,7 @@ class Search:
                     self.todo.appendleft(part._replace(low=int(report[kernels.AT])))
                 if report[kernels.STATUS] in kernels.QUESTIONS:
                     about, *question = report[[kernels.STATUS, *kernels.ASKED]].tolist()
-                    self._questions.append(Question(about, *question))
+                    self._questions.append(Query(about, *question))
                     self._crew.stop = True
                 if time.monotonic() > deadline:
                     self._crew.stop = True
