@@ -60,7 +60,7 @@ def differences(one: Exploration, other: Exploration) -> list[str]:
 
 
 def _comparable(found: Exploration) -> dict[str, object]:
-    contexts = [(step.actor, step.row.interrupt) for step in found.path]
+    contexts = [(transition.actor, transition.row.interrupt) for transition in found.path]
     return {
         "verdict": found.verdict,
         "violated": sorted(found.found),

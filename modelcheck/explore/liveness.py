@@ -69,10 +69,14 @@ class Fairness:
         local = self._system.locals.values[state[turn.actor + 1]]
         return turn.kind == PROGRAM and model.paused(role, local)
 
-    def turn(self, state: State, step: Transition) -> Turn:
+    def turn(self, state: State, transition: Transition) -> Turn:
         """Whose turn a step is."""
-        role, shared, local = self._system.actors[step.actor], state[0], state[step.actor + 1]
-        key = (role, shared, local, step.row.number)
+        role, shared, local = (
+            self._system.actors[transition.actor],
+            state[0],
+            state[transition.actor + 1],
+        )
+        key = (role, shared, local, transition.row.number)
         if key not in self._turns:
             model, system = self._system.model, self._system
             moves = model.moves(
@@ -80,14 +84,14 @@ class Fairness:
             )
             for number, move in enumerate(moves):
                 self._turns[role, shared, local, number] = model.turn(model.roles[role], move)
-        return Turn(step.actor, *self._turns[key])
+        return Turn(transition.actor, *self._turns[key])
 
 
 @dataclass
 class StateGraph:
     """All reachable states and the steps between them; `parent` is a shortest way back."""
 
-    steps: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
+    transitions: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
     parent: dict[State, tuple[State, Transition] | None] = field(default_factory=dict)
 
     def path(self, state: State) -> tuple[Transition, ...]:
@@ -95,7 +99,7 @@ class StateGraph:
         found: list[Transition] = []
         while (before := self.parent[state]) is not None:
             state, step = before
-            found.append(step)
+            found.append(transition)
         return tuple(reversed(found))
 
 
@@ -123,7 +127,7 @@ def decide(
         reason = str(limit)
     except KeyboardInterrupt:
         reason = INTERRUPTED
-    transitions = sum(len(steps) for steps in graph.steps.values())
+    transitions = sum(len(transitions) for transitions in graph.transitions.values())
 
     def answer(
         verdict: Verdict,
@@ -134,7 +138,7 @@ def decide(
         return Exploration(
             NAME,
             verdict,
-            len(graph.steps),
+            len(graph.transitions),
             transitions,
             len(path),
             pulse.seconds(),
@@ -163,30 +167,33 @@ def _reach(system: System, graph: StateGraph, pulse: Pulse) -> None:
     graph.parent[first] = None
     todo = deque([first])
     while todo:
-        if len(graph.steps) % 2048 == 0:
+        if len(graph.transitions) % 2048 == 0:
             pulse.beat(len(graph.parent), 0, len(todo), 0)
         state = todo.popleft()
-        graph.steps[state] = tuple(system.successors(state))
-        for step in graph.steps[state]:
-            if step.target not in graph.parent:
-                graph.parent[step.target] = (state, step)
-                todo.append(step.target)
+        graph.transitions[state] = tuple(system.successors(state))
+        for transition in graph.transitions[state]:
+            if transition.target not in graph.parent:
+                graph.parent[transition.target] = (state, transition)
+                todo.append(transition.target)
 
 
 def _stuck(graph: StateGraph, fairness: Fairness) -> State | None:
     """The first state met from which no finished one can be reached, and no program moves again."""
-    before: dict[State, list[State]] = {state: [] for state in graph.steps}
-    for state, steps in graph.steps.items():
-        for step in steps:
-            before[step.target].append(state)
-    able = _leading_to(before, (state for state in graph.steps if fairness.finished(state)))
-    stuck = [state for state in graph.steps if state not in able]
+    before: dict[State, list[State]] = {state: [] for state in graph.transitions}
+    for state, transitions in graph.transitions.items():
+        for transition in transitions:
+            before[transition.target].append(state)
+    able = _leading_to(before, (state for state in graph.transitions if fairness.finished(state)))
+    stuck = [state for state in graph.transitions if state not in able]
     moving = _leading_to(
         before,
         (
             state
             for state in stuck
-            if any(fairness.turn(state, step).kind == PROGRAM for step in graph.steps[state])
+            if any(
+                fairness.turn(state, transition).kind == PROGRAM
+                for transition in graph.transitions[state]
+            )
         ),
     )
     return next((state for state in stuck if state not in moving), None)
@@ -209,8 +216,8 @@ Lasso = tuple[tuple[Transition, ...], tuple[Transition, ...]]
 
 def _starving(graph: StateGraph, fairness: Fairness) -> Lasso | None:
     """A fair run on which some program never finishes."""
-    unfinished = [state for state in graph.steps if not fairness.finished(state)]
-    order = {state: number for number, state in enumerate(graph.steps)}
+    unfinished = [state for state in graph.transitions if not fairness.finished(state)]
+    order = {state: number for number, state in enumerate(graph.transitions)}
     found = [*_fair_components(graph, fairness, unfinished)]
     if not found:
         return None
@@ -227,18 +234,20 @@ def _fair_components(
     part: nx.DiGraph[State] = nx.DiGraph()
     part.add_nodes_from(inside)
     part.add_edges_from(
-        (state, step.target)
+        (state, transition.target)
         for state in inside
-        for step in graph.steps[state]
-        if step.target in inside
+        for transition in graph.transitions[state]
+        if transition.target in inside
     )
     for component in nx.strongly_connected_components(part):
         closed = len(component) > 1 or any(
-            step.target in component for state in component for step in graph.steps[state]
+            transition.target in component
+            for state in component
+            for transition in graph.transitions[state]
         )
         if not closed:
             # A state that nothing leaves is stayed in.
-            if any(not graph.steps[state] for state in component):
+            if any(not graph.transitions[state] for state in component):
                 yield frozenset(component)
             continue
         taken, possible = _turns_in(graph, fairness, component)
@@ -255,12 +264,12 @@ def _fair_components(
             yield frozenset(component)
 
 
-def _runs(fairness: Fairness, turn: Turn, state: State, step: Transition) -> bool:
-    return fairness.turn(state, step) == turn
+def _runs(fairness: Fairness, turn: Turn, state: State, transition: Transition) -> bool:
+    return fairness.turn(state, transition) == turn
 
 
-def _leads_into(states: set[State], _: State, step: Transition) -> bool:
-    return step.target in states
+def _leads_into(states: set[State], _: State, transition: Transition) -> bool:
+    return transition.target in states
 
 
 def _breaks(
@@ -279,10 +288,10 @@ def _turns_in(
     taken: set[Turn] = set()
     possible: dict[Turn, set[State]] = {}
     for state in component:
-        for step in graph.steps[state]:
-            turn = fairness.turn(state, step)
+        for transition in graph.transitions[state]:
+            turn = fairness.turn(state, transition)
             possible.setdefault(turn, set()).add(state)
-            if step.target in component:
+            if transition.target in component:
                 taken.add(turn)
     return taken, possible
 
@@ -291,7 +300,7 @@ def _loop(
     graph: StateGraph, fairness: Fairness, component: frozenset[State], start: State
 ) -> tuple[Transition, ...]:
     """A loop from `start` within a fair component, on which each turn comes or once cannot."""
-    if not graph.steps[start]:
+    if not graph.transitions[start]:
         return ()
     taken, possible = _turns_in(graph, fairness, set(component))
     loop: list[Transition] = []
@@ -309,7 +318,7 @@ def _loop(
         loop += way
         here = loop[-1].target
     if here != start or not loop:
-        loop += _way(graph, component, here, lambda _, step: step.target == start)
+        loop += _way(graph, component, here, lambda _, transition: transition.target == start)
     return tuple(loop)
 
 
@@ -317,9 +326,10 @@ def _served(
     graph: StateGraph, fairness: Fairness, start: State, loop: list[Transition], turn: Turn
 ) -> bool:
     """Whether a turn comes on a walk already."""
-    states = [start, *(step.target for step in loop)]
+    states = [start, *(transition.target for transition in loop)]
     return any(
-        fairness.turn(state, step) == turn for state, step in zip(states, loop, strict=False)
+        fairness.turn(state, transition) == turn
+        for state, transition in zip(states, loop, strict=False)
     )
 
 
@@ -334,16 +344,16 @@ def _way(
     todo = deque([start])
     while todo:
         state = todo.popleft()
-        for step in graph.steps[state]:
-            if step.target not in component:
+        for transition in graph.transitions[state]:
+            if transition.target not in component:
                 continue
-            if wanted(state, step):
-                way = [step]
+            if wanted(state, transition):
+                way = [transition]
                 while (before := parent[state]) is not None:
                     state, earlier = before
                     way.append(earlier)
                 return way[::-1]
-            if step.target not in parent:
-                parent[step.target] = (state, step)
-                todo.append(step.target)
+            if transition.target not in parent:
+                parent[transition.target] = (state, transition)
+                todo.append(transition.target)
     raise AssertionError("a component is connected")

@@ -116,25 +116,25 @@ def _search(subject: Subject, graph: "nx.DiGraph[Any]", pulse: Pulse) -> None:
         shared = system.shareds.values[state[0]]
         sites = range(len(machine.setup.protocol.sites))
         phase.memory[tuple(machine.setup.layout.contents(shared.memory, n) for n in sites)] = None
-        for step in system.successors(state):
-            role, local = system.actors[step.actor], state[step.actor + 1]
+        for transition in system.successors(state):
+            role, local = system.actors[transition.actor], state[transition.actor + 1]
             key = (role, state[0], local)
             if key not in moves:
                 value = system.locals.values[local]
                 moves[key] = tuple(machine.moves(machine.roles[role], shared, value))
-            move = moves[key][step.row.number]
+            move = moves[key][transition.row.number]
             if move.execution is not None:
                 phase.executions[move.execution] = None
             phase.violations.update(dict.fromkeys(move.violations))
             if move.violations:
                 continue
-            there = _position(machine, system, step.target)
+            there = _position(machine, system, transition.target)
             if there != here:
                 _phase(graph, there)
                 graph.add_edge(here, there, step=move.label)
-            if step.target not in seen:
-                seen.add(step.target)
-                todo.append(step.target)
+            if transition.target not in seen:
+                seen.add(transition.target)
+                todo.append(transition.target)
 
 
 def _phase(graph: "nx.DiGraph[Any]", position: Position) -> Phase:

@@ -452,7 +452,7 @@ def costs(
 
     With `ends`, a way is a step that violates, of a kind that is `wanted`; otherwise a step to a
     state in `table`, whose costs are `ahead` by slot. Such states go to `out`, and to `out_costs`
-    the switches and then, bit by bit, the threads that begin such a way. A thread is an actor's
+    the switches and then, bit by bit, the contexts that begin such a way. A context is an actor's
     field with its interrupts apart; among actors that may trade places and have equal locals, the
     first stands for all. Switching to the first thread costs nothing.
     """
