@@ -98,7 +98,7 @@ class StateGraph:
         """A shortest path to a state."""
         found: list[Transition] = []
         while (before := self.parent[state]) is not None:
-            state, step = before
+            state, transition = before
             found.append(transition)
         return tuple(reversed(found))
 

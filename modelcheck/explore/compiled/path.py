@@ -22,7 +22,7 @@ Counts = npt.NDArray[np.uint64]
 class Cost(NamedTuple):
     """The fewest switches on the rest of the way, and the contexts that can begin such a way.
 
-    Threads are bits; among actors that may trade places, the first stands for those with equal
+    Contexts are bits; among actors that may trade places, the first stands for those with equal
     locals.
     """
 
