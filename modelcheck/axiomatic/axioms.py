@@ -12,7 +12,7 @@ which acknowledges just when the patcher sends, unless the others do not run the
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import z3
 
@@ -412,6 +412,10 @@ class Axioms:
                         for again in other.read
                         if self._line[byte] == self._line[again]
                     ]
+                case Staleness.SINCE_SYNC:
+                    pass  # what was fetched before says nothing of what is fetched next
+                case _:
+                    assert_never(self.model.staleness)
             order.append(self.executes(one, done))
         if order:
             self._state("one by one", "", "", *order)

@@ -104,11 +104,10 @@ class Machine:
         that is strong fairness, for a trap handler masks interrupts between. So does who waits for
         a lock get it: locks are queues (Linux kernel/locking/qspinlock.c).
         """
-        match move.label:
-            case cpu.TAKE_IPI | cpu.STOP | cpu.LEAVE_STOP if move.step is None:
-                return "interrupt", True
-            case program.DRAIN if move.step is None:
-                return "stores", False
+        if move.step is None and move.label in (cpu.TAKE_IPI, cpu.STOP, cpu.LEAVE_STOP):
+            return "interrupt", True
+        if move.step is None and move.label == program.DRAIN:
+            return "stores", False
         if move.interrupt or not role.patches:
             return "run", False
         return "program", move.step is not None and takes_lock(move.step.actions())

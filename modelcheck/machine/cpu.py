@@ -4,6 +4,7 @@ Knows the setup, the windows and the handler; knows nothing of the programs of p
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from modelcheck.machine import handler, routine
 from modelcheck.machine.effects import Actor
@@ -149,6 +150,8 @@ def _view_after(
             for chunk, version in zip(read, found, strict=False):
                 view[chunk.history] = version
             return tuple(view)
+        case _:
+            assert_never(setup.fetch.staleness)
 
 
 # Byte-wise: each chunk is read in a step of its own.

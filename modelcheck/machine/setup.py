@@ -162,7 +162,12 @@ class Setup:
         return Local(own=own if any(cell.per_cpu for cell in cells) else ())
 
     def synchronised(self, local: Local, shared: Shared) -> Local:
-        """The CPU after a serialising event: nothing fetched before counts any more."""
+        """The CPU after a serialising event: nothing fetched before counts any more.
+
+        This moves the bound of what may still be fetched, and drops a partial fetch. It fetches
+        nothing: later stores stay free to be seen or not. Where instruction caches are not
+        coherent the bound moves only as far as maintenance has made them drop.
+        """
         return self._seeing_newest(local, shared)._replace(fetch=None)
 
     def settled(self, local: Local, shared: Shared) -> Local:
@@ -180,7 +185,10 @@ class Setup:
     def forgets_view(self, local: Local) -> bool:
         """Whether what a CPU could fetch so far matters no more: it serialises before it fetches.
 
-        Where caches are not coherent, to serialise does not bring all up to date.
+        A reduction and no rule: CPUs in a handler that differ in their views only are one state,
+        and nobody can tell (tests/test_semantics_agree.py takes it out and compares). Not where
+        the return does not serialise, for an IPI taken in the handler must then count; nor where
+        caches are not coherent, for to serialise does not bring all up to date there.
         """
         in_trap = local.trap is not None and not local.trap.in_callee
         return in_trap and self.return_synchronises and self.coherent_icache

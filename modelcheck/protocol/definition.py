@@ -9,7 +9,7 @@ from modelcheck.arch.architecture import Architecture, Stores
 from modelcheck.protocol.actions import Leave, first
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import Block, Element, If, flatten
+from modelcheck.protocol.program import Block, Element, If, Step, flatten
 from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
@@ -217,4 +217,7 @@ def _rebuilt(
             return replace(element, steps=edit(element.steps))
         case If():
             return replace(element, then=edit(element.then), otherwise=edit(element.otherwise))
-    return element
+        case Step():
+            return element
+        case _:
+            raise AssertionError(element)

@@ -62,9 +62,11 @@ class Step(Element):
     def actions(self) -> Actions:
         """What the step is made of, one after the other, with nobody in between.
 
-        A Put stands alone; there is at most one Tell.
+        A Put stands alone; there is at most one Tell. Raises SpecError where a kind does not say.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what it is made of")
+        raise SpecError(
+            f"step {self.label!r}: {type(self).__name__} does not say what it is made of"
+        )
 
     @property
     def words(self) -> str:

@@ -76,6 +76,10 @@ def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
                 yield from _labels(element.steps, path + "/")
             case If():
                 yield from _labels((*element.then, *element.otherwise), path + "/")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
 def _check_names(protocol: "Protocol") -> None:
@@ -136,6 +140,10 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                 _check_tests((*element.then, *element.otherwise))
             case Step() if first(Ask, element.actions()):
                 raise SpecError(f"{_where(element)}: a test leads nowhere; put it into when()")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
 def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
@@ -161,12 +169,9 @@ def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
-    match action:
-        case Put():
-            return (action.site,)
-        case Run():
-            return action.sites
-    return ()
+    if isinstance(action, Put):
+        return (action.site,)
+    return action.sites if isinstance(action, Run) else ()
 
 
 def _check_cell(action: Action, cell: Cell, where: str) -> None:

@@ -9,7 +9,7 @@ from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import Protocol
@@ -139,6 +139,10 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Tell) -> None:
                     insort(result.found, candidates.repair(program), key=lambda found: found.rank)
                 case Verdict.INCONCLUSIVE:
                     result.undecided += 1
+                case Verdict.VIOLATED:
+                    pass
+                case unknown:
+                    assert_never(unknown)
             result.tried += 1
         result.edits, level = size, fresh
         if result.found:

@@ -29,7 +29,6 @@ def describe(
     machine: Machine, was: Local, move: Move, step: Step | None, executed: Executed | None
 ) -> str:
     """What an actor does in a move, in a few words."""
-    sites = machine.setup.protocol.sites
     if step is not None:
         return _done(machine, was, move, step)
     match move.label:
@@ -42,6 +41,14 @@ def describe(
             return "goes on, serialised" if serialised else "goes on, not serialised"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
+        case cpu.FETCH | cpu.READ | cpu.EXECUTE:
+            return _fetched(machine, move, executed)
+        case unknown:
+            raise AssertionError(unknown)
+
+
+def _fetched(machine: Machine, move: Move, executed: Executed | None) -> str:
+    sites = machine.setup.protocol.sites
     if executed is not None:
         at = f" at +{executed.offset}" if executed.offset else ""
         if executed.kind == "trap":
@@ -73,7 +80,7 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     asks = next((n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Find)), 0)
     # A test that holds is told by what comes of it; where it does not, nothing does.
     actions = actions[asks:] if move.holds else actions[asks : asks + 1]
-    if isinstance(actions[0], do.Ask) and len(actions) > 1:
+    if len(actions) > 1 and isinstance(actions[0], do.Ask):
         actions = actions[1:]
     return ", ".join(_done_by(machine, was, move, action) for action in actions)
 
@@ -165,12 +172,9 @@ def _looked_up(machine: Machine, was: Local, move: Move, action: do.Find) -> str
 
 def value_text(value: Value | tuple[Value, ...]) -> str:
     """What a cell holds, or the cells of all CPUs."""
-    match value:
-        case None | ():
-            return "empty"
-        case tuple():
-            return ", ".join(map(str, value))
-    return str(value)
+    if value is None or value == ():
+        return "empty"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def explain(name: str, step: TraceStep) -> str:
@@ -215,7 +219,8 @@ def explain(name: str, step: TraceStep) -> str:
             )
         case _ if name == UNEXPECTED:
             return f"{actor} replaces other bytes than those it expects to find: {step.does}."
-    raise ValueError(name)
+        case _:
+            raise ValueError(name)
 
 
 def explain_unfinished(name: str, stuck: str) -> str:

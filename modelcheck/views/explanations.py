@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import assert_never
 
 from rich.text import Text
 
@@ -194,6 +195,12 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield f"from {first} on it takes no interrupt"
             case "serialises":
                 yield f"{first} discards what the patcher's own CPU had fetched"
+            case "taken" | "waited for" | "data" | "stands still" | "deferred" | "handled":
+                pass  # said by what else is said of the same steps
+            case "no foresight" | "one by one":
+                pass  # true of any protocol
+            case _:
+                assert_never(axiom.kind)
 
 
 # Tears.
@@ -235,6 +242,10 @@ def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> 
             return f"the CPU stops for {label}"
         case do.Release() if happening.taken:
             return f"the CPU goes on after {label}"
+        case do.Stop() | do.Release() | do.Grace() | None:
+            pass
+        case unknown:
+            assert_never(unknown)
     if awaited(actions) == "acknowledged":
         return f"{label}: all acknowledged"
     stored = of_kind(do.Set, actions)
