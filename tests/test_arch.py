@@ -96,12 +96,12 @@ MEMORY = {
 
 
 def code(text: str) -> bytes:
-    """Bytes in hexadecimal."""
+    """Bytes from hexadecimal."""
     return bytes.fromhex(text)
 
 
 def protocol(arch: str, **more: object) -> Protocol:
-    """A protocol of one write, for an architecture; its bytes are nobody's."""
+    """A protocol of one write on an architecture."""
     site = Site("foo", b"\x13\x00\x00\x00", b"\xe7\x82\x02\x10")
     return Protocol("p", (site,), (write("text", site, site.new),), arch=arch, **more)  # type: ignore[arg-type]
 

@@ -97,7 +97,7 @@ converter.register_structure_hook_func(lambda kind: kind in (Element, Step), _el
 converter.register_unstructure_hook_func(lambda kind: kind in (Element, Step), _element)
 
 
-# Protocols: the memory that they had is written, whoever said it.
+# Protocols.
 
 MEMORY: Mapping[str, Any] = {"stores": "in-order", "coherent_icache": True}
 """How memory behaves where a document says nothing of it. That is a matter of the form alone: what
