@@ -27,7 +27,7 @@ from modelcheck import (
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Request, Verdict
-from modelcheck.export.closure import Closure, Pair
+from modelcheck.export.closure import Closure, RolePair
 from modelcheck.export.parts import Part, Parts
 from modelcheck.export.promela import to_promela
 from modelcheck.export.rules import Atom, Condition, Guards, assignments
@@ -184,7 +184,7 @@ def test_the_closure_has_every_pair_that_a_search_meets(sync: str, fetch: str) -
         state = todo.pop()
         shared = system.shareds.values[state[0]]
         for role, local in zip(system.actors, state[1:], strict=True):
-            assert Pair(role, shared, system.locals.values[local]) in closure.moves
+            assert RolePair(role, shared, system.locals.values[local]) in closure.moves
         for step in system.successors(state):
             if step.target not in seen:
                 seen.add(step.target)

@@ -74,7 +74,7 @@ def for_all_bytes(
                 shown,
                 pair is not None,
                 found,
-                "" if agreed else f"the explorer does not confirm it: {found.reason}",
+                "" if agreed else f"the engine does not confirm it: {found.reason}",
             )
     except NotCoveredError as error:
         seconds = time.monotonic() - started

@@ -1,6 +1,6 @@
 """Checking: one variant in one configuration, from protocol to verdict and trace.
 
-Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
+Knows protocols, machine, system, engines and traces; knows nothing of how results are shown.
 """
 
 import hashlib
@@ -74,14 +74,14 @@ class Job:
 class Result:
     """The verdict on a job, for what, and how it was reached.
 
-    `explorer` is the engine that searched, `confirmed_by` a second one that gave the same answer.
+    `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
     `expected` has the properties, any of which was expected to be violated; none if the variant
     was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
     `any_number` tells whether a proof for every number of CPUs is known.
     """
 
     job: Job
-    explorer: str
+    engine: str
     verdict: Verdict
     violated: str | None
     expected: tuple[str, ...]
@@ -100,7 +100,7 @@ class Result:
         """Who searched; the machine alone, for a counterexample; and what a proof rests on."""
         if self.verdict is Verdict.INCONCLUSIVE:
             return ()
-        found = [Ground(Means.SEARCH, by) for by in (self.explorer, self.confirmed_by) if by]
+        found = [Ground(Means.SEARCH, by) for by in (self.engine, self.confirmed_by) if by]
         if self.violated in LIVENESS:
             found = [Ground(Means.GRAPH)]
         elif self.verdict is Verdict.SAFE and set(LIVENESS) & set(self.job.setup.watched):
@@ -205,7 +205,7 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
         )
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
-        explorer=searched.engine,
+        engine=searched.engine,
         # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
         verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
         violated=found.property if settled else None,

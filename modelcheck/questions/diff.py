@@ -1,7 +1,7 @@
 """Comparing two protocols: how their steps differ, and what each can do that the other cannot.
 
 What can be seen of a run is the sequence of the instructions that its CPUs execute, and of what it
-violates. Knows protocols, machine, system, explorers and traces; knows nothing of views.
+violates. Knows protocols, machine, system, engines and traces; knows nothing of views.
 """
 
 from collections.abc import Iterator

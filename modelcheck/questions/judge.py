@@ -1,6 +1,6 @@
 """Judging many edits of a protocol, each for any number of CPUs; equal ones are judged once.
 
-Knows jobs, the machine and explorers; knows nothing of what the edits are for.
+Knows jobs, the machine and engines; knows nothing of what the edits are for.
 """
 
 from collections.abc import Callable

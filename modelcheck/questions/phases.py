@@ -1,7 +1,7 @@
 """The state graph, reduced to what a person can read: the phases that patching goes through.
 
 A phase is all states in which the programs stand at the same steps. What CPUs can execute in it is
-joined over those states. Knows protocols, machine, system and explorers; knows nothing of views.
+joined over those states. Knows protocols, machine, system and engines; knows nothing of views.
 """
 
 from collections import deque

@@ -1,6 +1,6 @@
 """Proving: one variant for every number of CPUs at once, or the fewest that show the bug.
 
-Knows protocols, machine, system, explorers, traces and certificates; knows nothing of views.
+Knows protocols, machine, system, engines, traces and certificates; knows nothing of views.
 """
 
 import time

@@ -173,7 +173,7 @@ def _statistics(rows: Numbered) -> str:
         f"<td>{'violated' if result.expected else 'safe'}</td>"
         f'<td class="number">{result.states:,}</td><td class="number">{result.transitions:,}</td>'
         f'<td class="number">{result.depth}</td><td class="number">{result.seconds:.3f} s</td>'
-        f"<td>{escape(result.explorer)}</td></tr>"
+        f"<td>{escape(result.engine)}</td></tr>"
         for _, result in rows
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
@@ -188,7 +188,7 @@ def _statistics(rows: Numbered) -> str:
 def search_as_text(result: Result) -> str:
     """What it took to reach a verdict, in a few words."""
     return (
-        f"{result.explorer} engine: {result.states:,} states, {result.transitions:,} "
+        f"{result.engine} engine: {result.states:,} states, {result.transitions:,} "
         f"transitions, depth {result.depth}, {result.seconds:.3f} s"
     )
 
