@@ -91,7 +91,9 @@ VERDICTS = {
 
 
 @each_question
-@pytest.mark.parametrize(("name", "job"), [("sound", SOUND), ("torn", TORN_ONE)])
+@pytest.mark.parametrize(
+    ("name", "job"), [("sound", SOUND), ("torn", TORN_ONE)], ids=["sound", "torn"]
+)
 def test_all_questions_of_one_subject_give_one_verdict(question: str, name: str, job: Job) -> None:
     """Searches, invariants, axioms and automata agree; only a repair makes the torn one safe."""
     answer = QUESTIONS[question](job, NO_LIMITS)
