@@ -17,6 +17,8 @@ from modelcheck import (
     Handler,
     Protocol,
     Site,
+    Suite,
+    Variant,
     add,
     emulate,
     iret,
@@ -26,17 +28,14 @@ from modelcheck import (
     wait_until,
     write,
 )
-from modelcheck.explore import liveness
-from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.naive.reading import STEPS, UnknownError
 from modelcheck.naive.walk import walk as naive_walk
 from modelcheck.protocol.program import flatten
-from modelcheck.protocol.properties import COMPLETES, DEADLOCK
+from modelcheck.protocol.properties import DEADLOCK
 from modelcheck.protocol.vocabulary import KINDS
+from modelcheck.questions.check import Job, check
 from modelcheck.trace.converter import converter
 from tests import test_seeded_bugs as seeded
 from tests.checks import TooBigError, walk
@@ -49,9 +48,10 @@ NAIVE = Path(__file__).parent.parent / "modelcheck" / "naive"
 
 def deadlocks(protocol: Protocol, run: Configuration) -> set[str]:
     """Whether some program can never finish, as the set of what that violates."""
-    system = System(Machine(protocol, run))
-    found = liveness.explore(system, (DEADLOCK,), deadlock=DEADLOCK, completes=COMPLETES)
-    return {DEADLOCK} if found.verdict is Verdict.VIOLATED else set()
+    variant = Variant("base", protocol)
+    job = Job(Suite(protocol), variant, replace(run, properties=(DEADLOCK,)), "naive")
+    violated = check(job, spec="naive").violated
+    return {violated} if violated else set()
 
 
 def assert_same(protocol: Protocol, run: Configuration, at_most: int) -> bool:
