@@ -103,14 +103,15 @@ class _Closure:
         try:
             self.begin()
             transitions = 0
+            self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
             while self.todo:
                 core = next(iter(self.todo))
                 del self.todo[core]
                 suspects[core] = []
                 for role, local, row in self.steps(core):
+                    transitions += 1
                     if transitions % PULSE == 0:
                         self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
-                    transitions += 1
                     if row.violations:
                         suspects[core].append(Suspect(core, role, local, row))
                     if self.beyond_violations or not row.violations:
