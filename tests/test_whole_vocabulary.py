@@ -92,7 +92,7 @@ def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
         assert found_by(protocol, replace(configuration, cpus=cpus)) <= open_
 
 
-@random_runs(40)
+@random_runs(20)
 @given(protocols(), configurations(semantics=("windowed",)))
 def test_certificates(protocol: Protocol, configuration: Configuration) -> None:
     """A proof of all that can be proved is confirmed by its checker, and by the independent one."""
