@@ -14,7 +14,8 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.actions import Actions, Owner, Put
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import Step, here
+from modelcheck.protocol.program import Step
+from modelcheck.protocol.source import here
 from modelcheck.protocol.suite import Suite
 from modelcheck.protocol.vocabulary import KINDS
 from modelcheck.questions.any_bytes import for_all_bytes

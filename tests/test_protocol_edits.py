@@ -32,7 +32,8 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.program import Element, Source, flatten
+from modelcheck.protocol.program import Element, flatten
+from modelcheck.protocol.source import Source
 from modelcheck.protocol.vocabulary.anyone import Store
 from tests.checks import by_last
 

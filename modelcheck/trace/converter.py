@@ -13,7 +13,8 @@ from modelcheck.arch.architecture import Stores
 from modelcheck.protocol import vocabulary  # noqa: F401, so that all kinds of steps exist
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.program import Element, Source, Step
+from modelcheck.protocol.program import Element, Step
+from modelcheck.protocol.source import Source
 
 
 def faults(error: BaseValidationError, root: str) -> str:

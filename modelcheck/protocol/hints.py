@@ -1,0 +1,73 @@
+"""Type hints, as a spec's author would say them: what a field wants. Knows hints."""
+
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from modelcheck.protocol.slips import a
+
+NOUNS = {"str": "text", "int": "whole number", "Element": "step", "Step": "test"}
+"""What Python calls otherwise."""
+
+
+def items(hint: Any) -> tuple[Any, ...]:
+    """The hints of the items of a tuple; of any number of items, one."""
+    only = choices(hint)[0] if len(choices(hint)) == 1 else None
+    return tuple(h for h in get_args(only) if h is not ...) if get_origin(only) is tuple else ()
+
+
+def choices(hint: Any) -> tuple[Any, ...]:
+    """The hints any of which would do."""
+    if get_origin(hint) is Annotated:
+        return choices(get_args(hint)[0])
+    return get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+
+
+def kinds(hint: Any) -> frozenset[str]:
+    """The names of the types that would do."""
+    return frozenset(_kind(choice) for choice in choices(hint))
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return _kind(get_args(hint)[0])
+    return "str" if get_origin(hint) is Literal else (get_origin(hint) or hint).__name__
+
+
+def words(hint: Any) -> tuple[str, ...]:
+    """The words that would do, where it takes one of a few."""
+    if get_origin(hint) is Annotated:
+        return tuple(get_args(hint)[1].words)
+    found = (get_args(h) for h in choices(hint) if get_origin(h) is Literal)
+    return tuple(word for some in found for word in some)
+
+
+def wanted(hint: Any) -> str:
+    """What a hint asks for, in words."""
+    if get_origin(hint) is Annotated:
+        rule = get_args(hint)[1]
+        return f"{a(rule.noun)}: {rule.detail}"
+    return " or ".join(map(_one, choices(hint)))
+
+
+def _one(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return f"a tuple of {_many(hint)}"
+    if hint is NoneType:
+        return "None"
+    if hint in (bool, bytes):
+        return "True or False" if hint is bool else "bytes"
+    return wanted(hint) if get_origin(hint) is Annotated else a(_noun(hint))
+
+
+def _many(hint: Any) -> str:
+    (first, *others) = get_args(hint)
+    return f"{_noun(first)}s" if ... in others else f"{1 + len(others)} {_noun(first)}s"
+
+
+def _noun(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return str(get_args(hint)[1].noun)
+    kind = _kind(hint)
+    return "pair" if kind == "tuple" else NOUNS.get(kind, kind)
