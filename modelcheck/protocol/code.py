@@ -1,10 +1,10 @@
 """What a protocol changes: sites (code bytes) and cells (data). Knows bytes, and how to check."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, permutations
 from typing import Annotated
 
-from modelcheck.protocol.checking import Name, Natural, Part, Positive, Rule, checked
+from modelcheck.protocol.checking import Name, Natural, Part, Positive, Rule, Text, checked
 from modelcheck.protocol.errors import SpecError
 
 Value = int | str | tuple[str, ...] | None
@@ -52,7 +52,8 @@ class Site(Part):
     Where one of them is several instructions, `old_runs` and `new_runs` say which (see `runs`); a
     CPU may be interrupted between them for as long as it likes. CPUs enter at the offsets
     `entries`. `between` has forms that the site may also take on the way. A `foreign` site is not
-    the patcher's: its handler must find that out and leave the trap to others.
+    the patcher's: its handler must find that out and leave the trap to others. Where the bytes are
+    no instructions of the architecture, or taken as one, `undecoded` says why, or a spec is refused.
     """
 
     name: Name
@@ -64,6 +65,7 @@ class Site(Part):
     between: tuple[Form, ...] = ()
     entries: tuple[int, ...] = (0,)
     foreign: bool = False
+    undecoded: Text = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
