@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
@@ -18,8 +19,8 @@ from modelcheck.protocol.errors import SpecError, nearest
 LONGEST = 500
 """Characters of what an exception that is not ours may say."""
 
-RENAMED = {"isa": "arch"}
-"""What arguments were called before."""
+RENAMED = {"isa": "arch", "steps": "program", "null": "None", "nil": "None", "NULL": "None"}
+"""What things were called before, or are called elsewhere."""
 
 
 def told(path: Path, error: BaseException) -> str:
@@ -64,14 +65,18 @@ def _told(error: BaseException, frames: list[tuple[FrameType, int]]) -> str:
         return said + _of_import(error, said)
     if isinstance(error, NameError):
         return said + _of_name(error, known)
+    if isinstance(error, FrozenInstanceError):
+        return f"{said}; values of a spec do not change: make another with dataclasses.replace"
     if isinstance(error, AttributeError):
-        return said + _meant(error.name, dir(error.obj) if error.obj is not None else ())
+        return said + _of_attribute(error)
     if isinstance(error, TypeError) and (wrong := re.match(r"([\w.]+)\(\) (.*)", said)):
         return _of_call(wrong[1].removesuffix(".__init__"), wrong[2], known)
+    if said.endswith("object is not callable"):
+        return f"{kind}: {said}; is a comma missing before the parenthesis?"
     if isinstance(error, SystemExit):
         return f"{kind}: {said}; a spec only builds values: take out what ends the program"
     if isinstance(error, RecursionError):
-        return f"{kind}: {said}; a function of the spec calls itself without end"
+        return f"{kind}: a function of the spec calls itself without end"
     if isinstance(error, MemoryError):
         return f"{kind}: a value of the spec is too large for this machine; make it shorter"
     return f"{kind}: {said}" if said else kind
@@ -83,6 +88,7 @@ def _line(error: BaseException) -> str:
         text = str(error.msg if isinstance(error, SyntaxError) else error)
     except Exception:  # an exception of the spec's own, whose words fail
         return "an error that cannot be shown"
+    text = re.sub(r" \(/.*\)$", "", text)  # of an import: where the module is on this machine
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
@@ -94,9 +100,8 @@ def _meant(name: str | None, known: Iterable[str]) -> str:
 
 def _of_import(error: ImportError, said: str) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return _meant(error.name, ("modelcheck", *sys.stdlib_module_names)) or (
-            "; a spec may import modelcheck, and Python files beside it"
-        )
+        near = _meant(error.name, ("modelcheck",))
+        return near or "; a spec may import modelcheck, Python's library, and files beside it"
     wrong = re.match(r"cannot import name '(\w+)' from '([\w.]+)'", said)
     if not wrong:
         return ""
@@ -104,7 +109,16 @@ def _of_import(error: ImportError, said: str) -> str:
     return _meant(wrong[1], getattr(module, "__all__", dir(module)))
 
 
+def _of_attribute(error: AttributeError) -> str:
+    near = _meant(error.name, dir(error.obj) if error.obj is not None else ())
+    if near or not is_dataclass(error.obj):
+        return near
+    return f"; it has: {', '.join(field.name for field in fields(error.obj))}"
+
+
 def _of_name(error: NameError, known: dict[str, Any]) -> str:
+    if error.name in RENAMED:
+        return f"; write {RENAMED[error.name]}"
     if error.name in modelcheck.__all__:
         return f"; import it: from modelcheck import {error.name}"
     return _meant(error.name, (*known, *modelcheck.__all__, *dir(builtins)))
@@ -120,12 +134,13 @@ def _of_call(name: str, said: str, known: dict[str, Any]) -> str:
         parameters = inspect.signature(called).parameters.values()  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return f"TypeError: {name}() {said}"
+    said = re.sub(r"\. Did you mean .*", "", said)  # Python has begun to say so too
     takes = [p for p in parameters if p.name != "self"]
     words = [f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in takes]
     wrong = re.search(r"unexpected keyword argument '(\w+)'", said)
     near = _meant(wrong[1], words) if wrong else ""
     if wrong and RENAMED.get(wrong[1]) in words:
-        near = f"; it is called {RENAMED[wrong[1]]!r} now"
+        near = f"; it is called {RENAMED[wrong[1]]!r}"
     return (
         f"{name}() {said}{near}{' It' if near.endswith('?') else '; it'} takes: {', '.join(words)}"
     )

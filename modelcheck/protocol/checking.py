@@ -8,6 +8,7 @@ the remedy of the slip that this looks like. Knows hints and values, and no part
 import inspect
 from collections.abc import Callable
 from functools import cache, wraps
+from types import GenericAlias
 from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, get_type_hints
 
 from modelcheck.protocol.errors import SpecError
@@ -77,8 +78,9 @@ class Part:
     def __post_init__(self) -> None:
         if not hasattr(self, "source"):
             object.__setattr__(self, "made", here())
-        for one in _checks(type(self)):
-            one.check(getattr(self, one.name), lambda: _called(type(self).__name__, vars(self)))
+        kind: Any = type(self)
+        for one in _checks(kind):
+            one.check(getattr(self, one.name), lambda: _called(kind.__name__, vars(self)))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -141,8 +143,8 @@ class _Check(NamedTuple):
             hint, value = inner[min(number, len(inner) - 1)], value[number]
             place += f"[{number}]"
         of = kinds(items(hint)[0]) if items(hint) else frozenset()
-        mended = remedy(Slip(self.name, value, kinds(hint), of, words(hint)))
-        told = f"{whose}: {place} is {shown(value)}; wanted is {wanted(hint)}"
+        mended = remedy(Slip(self.name, value, kinds(hint), of, words(hint), bool(path)))
+        told = f"{whose}: {place} is {shown(value, kinds(hint))}; wanted is {wanted(hint)}"
         return f"{told}. {mended}" if mended else told
 
 
@@ -156,6 +158,6 @@ def _checks(annotated: Any) -> tuple[_Check, ...]:
     for name, parameter in inspect.signature(annotated).parameters.items():
         if name in hints:
             several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
-            hint = tuple[hints[name], ...] if several else hints[name]  # type: ignore[misc]
+            hint = GenericAlias(tuple, (hints[name], ...)) if several else hints[name]
             found.append(_Check(name, hint, TypeAdapter[Any](hint).validate_python))
     return tuple(found)

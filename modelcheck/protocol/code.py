@@ -52,8 +52,9 @@ class Site(Part):
     Where one of them is several instructions, `old_runs` and `new_runs` say which (see `runs`); a
     CPU may be interrupted between them for as long as it likes. CPUs enter at the offsets
     `entries`. `between` has forms that the site may also take on the way. A `foreign` site is not
-    the patcher's: its handler must find that out and leave the trap to others. Where the bytes are
-    no instructions of the architecture, or taken as one, `undecoded` says why, or a spec is refused.
+    the patcher's: its handler must find that out and leave the trap to others. Where bytes are
+    no instructions of the architecture, or several taken as one, `undecoded` says why; a spec
+    that does not is refused.
     """
 
     name: Name

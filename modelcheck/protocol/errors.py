@@ -20,7 +20,10 @@ class SpecError(ValueError):
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The one of the words that was meant by one that is none of them, if one is alike."""
-    known = {_plain(other): other for other in words}
+    known = {_plain(other): other for other in reversed(tuple(words))}  # the first of equals
+    inside = [other for other in known.values() if other.endswith(f"/{word}")]
+    if len(inside) == 1:  # a step, by its name without that of its program
+        return inside[0]
     found = get_close_matches(_plain(word), known, n=1)
     return known[found[0]] if found else None
 

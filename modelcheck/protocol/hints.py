@@ -1,5 +1,6 @@
 """Type hints, as a spec's author would say them: what a field wants. Knows hints."""
 
+from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -43,27 +44,33 @@ def words(hint: Any) -> tuple[str, ...]:
 
 def wanted(hint: Any) -> str:
     """What a hint asks for, in words."""
+    *most, last = (word for choice in _said(hint) for word in choice)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _said(hint: Any) -> Iterator[tuple[str, ...]]:
     if get_origin(hint) is Annotated:
         rule = get_args(hint)[1]
-        return f"{a(rule.noun)}: {rule.detail}"
-    return " or ".join(map(_one, choices(hint)))
-
-
-def _one(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(map(str, get_args(hint)))
-    if get_origin(hint) is tuple:
-        return f"a tuple of {_many(hint)}"
-    if hint is NoneType:
-        return "None"
-    if hint in (bool, bytes):
-        return "True or False" if hint is bool else "bytes"
-    return wanted(hint) if get_origin(hint) is Annotated else a(_noun(hint))
+        yield (f"{a(rule.noun)}: {rule.detail}",)
+        return
+    for choice in choices(hint):
+        if get_origin(choice) is Literal:
+            yield tuple(map(repr, get_args(choice)))
+        elif get_origin(choice) is tuple:
+            yield (f"a tuple of {_many(choice)}",)
+        elif choice is bool:
+            yield "True", "False"
+        elif choice in (NoneType, bytes):
+            yield ("None" if choice is NoneType else "bytes",)
+        else:
+            yield (a(_noun(choice)),)
 
 
 def _many(hint: Any) -> str:
     (first, *others) = get_args(hint)
-    return f"{_noun(first)}s" if ... in others else f"{1 + len(others)} {_noun(first)}s"
+    noun = _noun(first)
+    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return several if ... in others else f"{1 + len(others)} {several}"
 
 
 def _noun(hint: Any) -> str:

@@ -58,23 +58,35 @@ def _check_site(site: Site, arch: Architecture) -> None:
 def _no_instruction(
     site: Site, form: Form, offset: int, data: bytes, arch: Architecture
 ) -> SpecError:
-    said = f"site {site.name!r}: {form.name}, at offset {offset}: {data.hex(' ')}"
-    lengths = _lengths(data, site.address + offset, arch)
-    if lengths:
+    address = site.address + offset
+    longer = arch.decode(form.data[offset:], address)
+    if lengths := _lengths(data, address, arch):
         field = f"{form.name}_runs=" if form.name in ("old", "new") else "runs="
-        said += f" is {len(lengths)} instructions of {arch.name}, not one; say so: "
         start = f", start={offset}" if offset else ""
-        said += f"{field}runs({', '.join(map(str, lengths))}{start})"
-    else:
-        said += f" is no instruction of {arch.name}"
-        others = (
-            one
-            for one in ARCHITECTURES.values()
-            if one.decoder is not opaque and _decodes(site, one)
+        said = (
+            f"is {len(lengths)} instructions of {arch.name}, not one; say so: "
+            f"{field}runs({', '.join(map(str, lengths))}{start})"
         )
-        other = next(others, None)
-        said += f'; did you mean arch="{other.name}"?' if other else ""
-    return SpecError(f'{said}. If it is meant so, say why: undecoded="..."', site.made)
+    elif longer.length > len(data):
+        said = (
+            f"is not all of an instruction of {arch.name}, {longer.text}, of {longer.length} bytes"
+        )
+    else:
+        said = f"is no instruction of {arch.name}" + _of_another(site)
+    return SpecError(
+        f"site {site.name!r}: {form.name}, at offset {offset}: {data.hex(' ')} {said}. "
+        'If it is meant so, say why: undecoded="..."',
+        site.made,
+    )
+
+
+def _of_another(site: Site) -> str:
+    """The architecture whose instructions all forms are, unless they are so short as to be any."""
+    if len(site) >= 4:
+        for other in ARCHITECTURES.values():
+            if other.decoder is not opaque and _decodes(site, other):
+                return f', but of {other.name}: write arch="{other.name}"'
+    return ""
 
 
 def _lengths(data: bytes, address: int, arch: Architecture) -> tuple[int, ...]:

@@ -248,8 +248,8 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
         at = todo.pop()
         if at == len(lines):
             raise SpecError(
-                f"protocol {protocol.name!r}: the {what} must end with a Return (iret), "
-                "whichever way it takes"
+                f"protocol {protocol.name!r}: the {what} must end with a Return "
+                f"({'ret' if what == 'callee' else 'iret'}), whichever way it takes"
             )
         if at not in reached:
             reached.add(at)
