@@ -13,7 +13,6 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
-import modelcheck
 from modelcheck.protocol.errors import SpecError, nearest
 
 LONGEST = 500
@@ -116,18 +115,23 @@ def _of_attribute(error: AttributeError) -> str:
     return f"; it has: {', '.join(field.name for field in fields(error.obj))}"
 
 
+def _names() -> tuple[str, ...]:
+    """What specs may import."""
+    return tuple(sys.modules["modelcheck"].__all__)
+
+
 def _of_name(error: NameError, known: dict[str, Any]) -> str:
     if error.name in RENAMED:
         return f"; write {RENAMED[error.name]}"
-    if error.name in modelcheck.__all__:
+    if error.name in _names():
         return f"; import it: from modelcheck import {error.name}"
-    return _meant(error.name, (*known, *modelcheck.__all__, *dir(builtins)))
+    return _meant(error.name, (*known, *_names(), *dir(builtins)))
 
 
 def _of_call(name: str, said: str, known: dict[str, Any]) -> str:
     """A call with wrong arguments: what it takes, and which one was meant."""
     first, *parts = name.split(".")
-    called = known.get(first, getattr(modelcheck, first, None))
+    called = known.get(first, getattr(sys.modules["modelcheck"], first, None))
     for part in parts:
         called = getattr(called, part, None)
     try:

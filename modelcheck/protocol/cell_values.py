@@ -4,14 +4,12 @@ A counter that is stored a name, a search among names of no sites: the machine c
 with these, and the author meant another cell or another value.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelcheck.protocol.actions import Action, Ask, Change, Find, Need, Put, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import flatten
-from modelcheck.protocol.source import Source
 
 if TYPE_CHECKING:
     from modelcheck.protocol.definition import Protocol
@@ -25,26 +23,22 @@ class _Uses(NamedTuple):
     mappings: frozenset[str]
 
 
-class _Held(NamedTuple):
-    """A value that a cell holds, or is compared with, and who says so."""
-
-    cell: str
-    value: Value
-    where: str
-    source: Source | None
-
-
 def check_values(protocol: "Protocol") -> None:
     """Raise SpecError where a cell holds, or is compared with, what means nothing there."""
-    uses = _uses(protocol)
+    steps = [step for program in protocol.programs.values() for step in flatten(program)]
+    done = [(step, action) for step in steps for action in step.actions()]
+    uses = _uses([action for _, action in done])
     sites = [site.name for site in protocol.sites]
-    for held in _held(protocol):
-        if fault := _fault(held, uses, sites):
-            raise SpecError(f"{held.where}: {fault}", held.source)
+    for cell in protocol.cells:
+        if fault := _fault(cell.name, cell.initial, uses, sites):
+            raise SpecError(f"cell {cell.name!r}: {fault}", cell.made)
+    for step, action in done:
+        holds = isinstance(action, Set | Ask | Need)
+        if holds and (fault := _fault(action.cell, action.value, uses, sites)):
+            raise SpecError(f"step {step.label!r}: {fault}", step.source)
 
 
-def _uses(protocol: "Protocol") -> _Uses:
-    actions = [action for _, _, action in _actions(protocol)]
+def _uses(actions: list[Action]) -> _Uses:
     counting = (a for a in actions if isinstance(a, Change) or (isinstance(a, Set) and a.at_once))
     return _Uses(
         frozenset(action.cell for action in counting),
@@ -53,30 +47,14 @@ def _uses(protocol: "Protocol") -> _Uses:
     )
 
 
-def _actions(protocol: "Protocol") -> Iterator[tuple[str, Source | None, Action]]:
-    for program in protocol.programs.values():
-        for step in flatten(program):
-            for action in step.actions():
-                yield f"step {step.label!r}", step.source, action
-
-
-def _held(protocol: "Protocol") -> Iterator[_Held]:
-    for cell in protocol.cells:
-        yield _Held(cell.name, cell.initial, f"cell {cell.name!r}", cell.made)
-    for where, source, action in _actions(protocol):
-        if isinstance(action, Set | Ask | Need):
-            yield _Held(action.cell, action.value, where, source)
-
-
-def _fault(held: _Held, uses: _Uses, sites: list[str]) -> str:
-    """What is wrong with a value; empty if nothing is."""
-    value = held.value
-    if held.cell in uses.counted and not isinstance(value, int):
-        return f"{value!r} is no number, but cell {held.cell!r} counts, or is a lock"
-    if held.cell in uses.searched and isinstance(value, str):
-        return f"cell {held.cell!r} is searched; give it a tuple of names of sites: ({value!r},)"
-    if held.cell in uses.mappings and value is not None and value not in sites:
-        return f"cell {held.cell!r} names the site to write, not {value!r}; {_sites(value, sites)}"
+def _fault(cell: str, value: Value, uses: _Uses, sites: list[str]) -> str:
+    """What is wrong with a value of a cell; empty if nothing is."""
+    if cell in uses.counted and not isinstance(value, int):
+        return f"{value!r} is no number, but cell {cell!r} counts, or is a lock"
+    if cell in uses.searched and isinstance(value, str):
+        return f"cell {cell!r} is searched; give it a tuple of names of sites: ({value!r},)"
+    if cell in uses.mappings and value is not None and value not in sites:
+        return f"cell {cell!r} names the site to write, not {value!r}; {_sites(value, sites)}"
     for name in value if isinstance(value, tuple) else ():
         if name not in sites:
             return f"{name!r} in the tuple is no site; {_sites(name, sites)}"

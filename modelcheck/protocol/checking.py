@@ -7,7 +7,8 @@ the remedy of the slip that this looks like. Knows hints and values, and no part
 
 import inspect
 from collections.abc import Callable
-from functools import cache, wraps
+from dataclasses import dataclass
+from functools import cache, cached_property, wraps
 from types import GenericAlias
 from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, get_type_hints
 
@@ -116,22 +117,22 @@ def _called(kind: str, given: dict[str, Any]) -> str:
     return f"{kind} {name!r}" if isinstance(name, str) else kind
 
 
-class _Check(NamedTuple):
-    """A field or an argument: its hint, and what compares values with that."""
+@dataclass(frozen=True)
+class _Check:
+    """A field or an argument: its hint, and what it is if nobody says."""
 
     name: str
     hint: Any
-    validate: Callable[..., Any]
+    default: Any
 
     def check(self, value: Any, whose: Callable[[], str]) -> None:
-        """Raises SpecError unless the value is what the hint says."""
-        from pydantic import ValidationError
+        """Raises SpecError unless the value is what the hint says, or the default."""
+        if value is not self.default and (fault := self._compare(value)) is not None:
+            raise SpecError(self._told(value, fault, whose()))
 
-        try:
-            self.validate(value, strict=True)  # no True for 1, no list for a tuple
-        except ValidationError as error:
-            (first, *_) = error.errors(include_url=False, include_context=False)
-            raise SpecError(self._told(value, first["loc"], whose())) from None
+    @cached_property
+    def _compare(self) -> "_Compare":
+        return _comparing(self.hint)
 
     def _told(self, value: Any, path: tuple[int | str, ...], whose: str) -> str:
         """The fault: what was given, what is wanted, and how to mend it."""
@@ -148,16 +149,35 @@ class _Check(NamedTuple):
         return f"{told}. {mended}" if mended else told
 
 
+_Compare = Callable[[Any], tuple[int | str, ...] | None]
+"""What finds where in a value the first fault is; None if there is none."""
+
+
+@cache
+def _comparing(hint: Any) -> _Compare:
+    """What compares values with a hint; one for all fields that have it."""
+    from pydantic import TypeAdapter, ValidationError  # here: it takes a while to import
+
+    validate = TypeAdapter[Any](hint).validate_python
+
+    def compare(value: Any) -> tuple[int | str, ...] | None:
+        try:
+            validate(value, strict=True)  # no True for 1, no list for a tuple
+        except ValidationError as error:
+            return error.errors(include_url=False, include_context=False)[0]["loc"]
+        return None
+
+    return compare
+
+
 @cache
 def _checks(annotated: Any) -> tuple[_Check, ...]:
     """The fields of a part, or the arguments of a function, as far as they have hints."""
-    from pydantic import TypeAdapter
-
     hints = get_type_hints(annotated, include_extras=True)
     found = []
     for name, parameter in inspect.signature(annotated).parameters.items():
         if name in hints:
             several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
             hint = GenericAlias(tuple, (hints[name], ...)) if several else hints[name]
-            found.append(_Check(name, hint, TypeAdapter[Any](hint).validate_python))
+            found.append(_Check(name, hint, parameter.default))
     return tuple(found)

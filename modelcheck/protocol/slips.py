@@ -35,7 +35,7 @@ def shown(value: object, kinds: Set[str] = frozenset()) -> str:
     return brief or a(kind)
 
 
-_PLAIN = str | bytes | bytearray | int | float | tuple | list | dict | set | frozenset
+_PLAIN = (str, bytes, bytearray, int, float, tuple, list, dict, set, frozenset)
 
 
 def _brief(value: object) -> str:
