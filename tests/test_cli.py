@@ -214,7 +214,7 @@ def test_what_is_asked_for_twice_is_checked_once(capsys: pytest.CaptureFixture[s
 def test_a_site_of_several_instructions_is_not_passed_over(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Several instructions as one are refused; where the spec says why, each form gets a warning."""
+    """Several instructions as one are refused, or, where a spec says why, warned of by form."""
     text = Path(INT3).read_text(encoding="utf-8")
     five_nops = 'NOP = bytes.fromhex("90 90 90 90 90")'
     wrong = text.replace('NOP = bytes.fromhex("0f 1f 44 00 00")', five_nops)

@@ -261,7 +261,7 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
         (lambda: Suite(BASE, fetch="strict"), "A tuple of one has a comma"),  # type: ignore
         (
             lambda: Variant("v", BASE, violates("no-torn-instrucion")),
-            "violates: .* is 'no-torn-instrucion'; wanted is a property: .* mean 'no-torn-instruction'",
+            "is 'no-torn-instrucion'; wanted is a property: .* mean 'no-torn-instruction'",
         ),
         (
             lambda: Suite(BASE, expect=violates("per-cpu-monotone")),

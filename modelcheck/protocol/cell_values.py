@@ -32,9 +32,9 @@ def check_values(protocol: "Protocol") -> None:
     for cell in protocol.cells:
         if fault := _fault(cell.name, cell.initial, uses, sites):
             raise SpecError(f"cell {cell.name!r}: {fault}", cell.made)
-    for step, action in done:
-        holds = isinstance(action, Set | Ask | Need)
-        if holds and (fault := _fault(action.cell, action.value, uses, sites)):
+    said = [(step, action) for step, action in done if isinstance(action, Set | Ask | Need)]
+    for step, action in said:
+        if fault := _fault(action.cell, action.value, uses, sites):
             raise SpecError(f"step {step.label!r}: {fault}", step.source)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from modelcheck.protocol.actions import Actions, Owner, synchronises
-from modelcheck.protocol.checking import Name, Part, checked
+from modelcheck.protocol.checking import Name, Part, Text, checked
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.source import Source, here
 
@@ -17,7 +17,7 @@ from modelcheck.protocol.source import Source, here
 class Element(Part):
     """A part of a program; `label` names it in edits, traces and reports."""
 
-    label: Name
+    label: Text
     source: Source | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
