@@ -80,7 +80,7 @@ class Part:
         if not hasattr(self, "source"):
             object.__setattr__(self, "made", here())
         kind: Any = type(self)
-        for one in _checks(kind):
+        for one in checks_of(kind):
             one.check(getattr(self, one.name), lambda: _called(kind.__name__, vars(self)))
 
     @classmethod
@@ -103,7 +103,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             given = dict(zip(signature.parameters, args, strict=False))
             if isinstance(given.get("label", ""), str):
                 return function(*args, **kwargs)
-        for one in _checks(function):
+        for one in checks_of(function):
             if one.name in given:
                 one.check(given[one.name], lambda: _called(function.__name__, given))
         return function(*args, **kwargs)
@@ -171,7 +171,7 @@ def _comparing(hint: Any) -> _Compare:
 
 
 @cache
-def _checks(annotated: Any) -> tuple[_Check, ...]:
+def checks_of(annotated: Any) -> tuple[_Check, ...]:
     """The fields of a part, or the arguments of a function, as far as they have hints."""
     hints = get_type_hints(annotated, include_extras=True)
     found = []

@@ -5,6 +5,7 @@ bytes that mean nothing, and an edit may leave a write that expects what nobody 
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture
@@ -42,7 +43,22 @@ def _check_trap(protocol: Protocol) -> None:
 
 def _check_site(site: Site, arch: Architecture) -> None:
     """Each instruction that a form says it has is one, and lies where one may lie."""
+    begins = {offset for form in site.forms for offset, _ in form.runs}
+    for entry in site.entries:
+        if entry not in begins:
+            raise SpecError(
+                f"site {site.name!r}: CPUs enter at byte {entry}, where no form has an "
+                f"instruction begin; they begin at {', '.join(map(str, sorted(begins)))}",
+                site.made,
+            )
     for form in site.forms:
+        for (one, length), (other, _) in pairwise(sorted(form.runs)):
+            if one + length > other:
+                raise SpecError(
+                    f"site {site.name!r}: {form.name} has an instruction of {length} bytes at "
+                    f"{one}, and another begins within it, at {other}",
+                    site.made,
+                )
         for offset, length in form.runs:
             data = form.data[offset : offset + length]
             if arch.decode(data, site.address + offset).length != length:
