@@ -8,15 +8,15 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.questions.check import Result
 
-Checked = Sequence[tuple[Path, Sequence[Result]]]
+BySpec = Sequence[tuple[Path, Sequence[Result]]]
 
 
-def to_markdown(checked: Checked) -> str:
+def to_markdown(checked: BySpec) -> str:
     """An overview of all specs, and a table of all their verdicts."""
     return f"# Verdicts\n\n{overview(checked)}\n## Every variant\n\n{_all_verdicts(checked)}"
 
 
-def overview(checked: Checked) -> str:
+def overview(checked: BySpec) -> str:
     """A line for each spec: the verdict on its main protocol under each fetch model, and how many
     of its other variants are violated under some model."""
     models = _models(checked)
@@ -30,7 +30,7 @@ def overview(checked: Checked) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _all_verdicts(checked: Checked) -> str:
+def _all_verdicts(checked: BySpec) -> str:
     """Protocol and variant by fetch model, with the length of the shortest counterexample."""
     models = _models(checked)
     lines = _header(("protocol", "variant", *models))
@@ -40,7 +40,7 @@ def _all_verdicts(checked: Checked) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _models(checked: Checked) -> list[str]:
+def _models(checked: BySpec) -> list[str]:
     found = {r.job.configuration.fetch for _, results in checked for r in results}
     return [model for model in MODELS if model in found]
 
