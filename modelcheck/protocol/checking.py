@@ -68,7 +68,7 @@ Natural = Annotated[int, Rule("whole number", "0 or more", lambda number: number
 Positive = Annotated[int, Rule("whole number", "1 or more", lambda number: number >= 1)]
 
 
-class Part:
+class SpecValue:
     """What specs build: frozen dataclasses. All fields are checked when one is made.
 
     `made` is the line of the spec that made it. It is no field: parts of two lines are equal.

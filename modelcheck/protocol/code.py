@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, permutations
 from typing import Annotated
 
-from modelcheck.protocol.checking import Name, Natural, Part, Positive, Rule, Text, checked
+from modelcheck.protocol.checking import Name, Natural, Positive, Rule, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
 
 Value = int | str | tuple[str, ...] | None
@@ -34,7 +34,7 @@ def runs(*lengths: Positive, start: Natural = 0) -> Runs:
 
 
 @dataclass(frozen=True)
-class Form(Part):
+class Form(SpecValue):
     """One thing that a site may be: its bytes, and which instructions a pass through it runs."""
 
     name: Name
@@ -43,7 +43,7 @@ class Form(Part):
 
 
 @dataclass(frozen=True)
-class Site(Part):
+class Site(SpecValue):
     """Code in memory, its bytes before the patch and after it: one instruction, or a region.
 
     `old` and `new` have the same length, at least one byte. `address` is the virtual address of
@@ -133,7 +133,7 @@ class Site(Part):
 
 
 @dataclass(frozen=True)
-class Cell(Part):
+class Cell(SpecValue):
     """A word of data that patcher and CPUs share, read and written atomically.
 
     None, 0 and () mean "nothing published"; a handler that looks the cell up then finds no entry.

@@ -7,7 +7,7 @@ from functools import partial
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture, Stores
 from modelcheck.protocol.actions import Leave, first
-from modelcheck.protocol.checking import Name, Part, checked
+from modelcheck.protocol.checking import Name, SpecValue, checked
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Block, Element, If, Step, flatten
@@ -20,7 +20,7 @@ CALLEE_PREFIX = "callee/"
 
 
 @dataclass(frozen=True)
-class Handler(Part):
+class Handler(SpecValue):
     """What a CPU does when it executes the trap instruction.
 
     `trap` is that instruction's bytes. The steps of `program` interleave with everything else, and
@@ -40,7 +40,7 @@ class Handler(Part):
 
 
 @dataclass(frozen=True)
-class Patcher(Part):
+class Patcher(SpecValue):
     """Another program that runs beside the patcher's, on a CPU of its own."""
 
     name: Name
@@ -48,7 +48,7 @@ class Patcher(Part):
 
 
 @dataclass(frozen=True)
-class Protocol(Part):
+class Protocol(SpecValue):
     """A patching protocol: sites, cells, the patcher's program, and the trap handler.
 
     `properties` are the names of what must hold. With `patcher_executes`, the patcher's own CPU

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from modelcheck.protocol.actions import Actions, Owner, synchronises
-from modelcheck.protocol.checking import Name, Part, Text, checked
+from modelcheck.protocol.checking import Name, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.source import Source, here
 
 
 @dataclass(frozen=True)
-class Element(Part):
+class Element(SpecValue):
     """A part of a program; `label` names it in edits, traces and reports."""
 
     label: Text

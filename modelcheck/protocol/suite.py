@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from modelcheck.protocol.checking import (
     Name,
     Natural,
-    Part,
     Positive,
     Rule,
+    SpecValue,
     Text,
     checked,
     one_of,
@@ -28,9 +28,9 @@ FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent", "strict")
 EVERY_FETCH_MODEL = ("coherent", "coherent-any-order", *FETCH_MODELS[1:])
 """All that there are, by name; `machine/fetch.py` says what each means."""
 
-FetchModel = Annotated[str, one_of("fetch model", EVERY_FETCH_MODEL)]
-FetchModels = Annotated[tuple[FetchModel, ...], Rule("tuple of fetch models", "at least one", bool)]
-Chunk = Annotated[
+ModelName = Annotated[str, one_of("fetch model", EVERY_FETCH_MODEL)]
+ModelNames = Annotated[tuple[ModelName, ...], Rule("tuple of fetch models", "at least one", bool)]
+ChunkSize = Annotated[
     int,
     Rule(
         "power of two",
@@ -44,7 +44,7 @@ Month = Annotated[
 
 
 @dataclass(frozen=True)
-class Clause(Part):
+class Clause(SpecValue):
     """One expected violation: of any of `properties`, under these fetch models.
 
     `split` narrows it to configurations where the patched bytes lie in several fetch chunks
@@ -52,13 +52,13 @@ class Clause(Part):
     """
 
     properties: tuple[Property, ...]
-    under: tuple[FetchModel, ...]
+    under: tuple[ModelName, ...]
     split: bool | None
     of: tuple[Natural, ...]
 
 
 @dataclass(frozen=True)
-class Expectation(Part):
+class Expectation(SpecValue):
     """The expected verdict for each configuration: the clauses that apply, or else safe."""
 
     clauses: tuple[Clause, ...] = ()
@@ -86,7 +86,7 @@ SAFE = Expectation()
 @checked
 def violates(
     *properties: Property,
-    under: tuple[FetchModel, ...] = (),
+    under: tuple[ModelName, ...] = (),
     split: bool | None = None,
     of: tuple[Natural, ...] = (),
 ) -> Expectation:
@@ -102,7 +102,7 @@ def violates(
 
 
 @dataclass(frozen=True)
-class Bug(Part):
+class Bug(SpecValue):
     """A real bug: when it was mended (YYYY or YYYY-MM), where, how that is called there, the commit
     or thread to read, and what happened, in a few sentences."""
 
@@ -114,7 +114,7 @@ class Bug(Part):
 
 
 @dataclass(frozen=True)
-class Variant(Part):
+class Variant(SpecValue):
     """A protocol made from another by a named edit, and what is expected of it.
 
     `bug` says which real bug it was, if it was one.
@@ -157,7 +157,7 @@ def _check_name(kind: str, name: str) -> None:
 
 
 @dataclass(frozen=True)
-class Suite(Part):
+class Suite(SpecValue):
     """A protocol and its variants, with the configurations to check them in.
 
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
@@ -169,8 +169,8 @@ class Suite(Part):
     variants: tuple[Variant, ...] = ()
     expect: Expectation = SAFE
     cpus: Positive = 2
-    chunk: Chunk = 1
-    fetch: FetchModels = FETCH_MODELS
+    chunk: ChunkSize = 1
+    fetch: ModelNames = FETCH_MODELS
     semantics: Semantics = "windowed"
     bug: Bug | None = None
 
