@@ -111,7 +111,7 @@ def test_a_spec_that_does_not_load_keeps_no_other_from_being_checked(
     assert main([str(folder), "--junit", "j.xml", "--sarif", "s.json"]) == 2
     out = capsys.readouterr().out
     assert "NOT CHECKED" in out
-    assert "broken.py:1: No module named" in out.replace("\n", " ")
+    assert "broken.py:1:Nomodulenamed" in "".join(out.split()), "wherever lines end"
     assert "2 verdicts" in out
     assert "No module named" in Path("j.xml").read_text()
     assert "not-checked" in Path("s.json").read_text()
