@@ -53,7 +53,7 @@ def _fault(cell: str, value: Value, uses: _Uses, sites: list[str]) -> str:
         return f"{value!r} is no number, but cell {cell!r} counts, or is a lock"
     if cell in uses.searched and isinstance(value, str):
         return f"cell {cell!r} is searched; give it a tuple of names of sites: ({value!r},)"
-    if cell in uses.mappings and value is not None and value not in sites:
+    if cell in uses.mappings and value and value not in sites:
         return f"cell {cell!r} names the site to write, not {value!r}; {_sites(value, sites)}"
     for name in value if isinstance(value, tuple) else ():
         if name not in sites:
