@@ -1,0 +1,613 @@
+"""The instructions of AArch64 (Arm ARM, DDI 0487). Knows what instructions can do."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from modelcheck.litmus.architecture import number_of, refuse, word_of
+from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.instruction import (
+    CONDITIONS,
+    Apply,
+    Barrier,
+    Effect,
+    Expression,
+    Fault,
+    Here,
+    Jump,
+    Literal,
+    Load,
+    Maintain,
+    Pick,
+    Register,
+    Set,
+    Store,
+    Synchronise,
+    Value,
+    add,
+    both,
+    compare,
+    either,
+    exclusive_or,
+    holds,
+    integer,
+    mask,
+    signed,
+    subtract,
+)
+from modelcheck.litmus.order import Kind
+from modelcheck.litmus.text import Line, Operand
+
+FLAGS, LINK, RETURN = "NZCV", "X30", "ELR_EL1"
+ZERO = Literal(0)
+
+Jumps = Callable[[Operand], Expression]
+
+_SYNONYMS = {"HS": "CS", "LO": "CC"}
+_BARRIERS = {
+    **dict.fromkeys(("SY", "ISH", "OSH"), "full"),
+    **dict.fromkeys(("LD", "ISHLD", "OSHLD"), "ld"),
+    **dict.fromkeys(("ST", "ISHST", "OSHST"), "st"),
+    # The threads of a test are in one inner shareable domain, and no smaller one.
+    **dict.fromkeys(("NSH", "NSHLD", "NSHST"), "nsh"),
+}
+_INVERSE = {"EQ": "NE", "CS": "CC", "MI": "PL", "VS": "VC", "HI": "LS", "GE": "LT", "GT": "LE"}
+_INVERSE |= {contrary: name for name, contrary in _INVERSE.items()}
+
+_LOADS = {
+    "LDR": Kind.READ,
+    "LDUR": Kind.READ,
+    "LDAR": Kind.READ | Kind.ACQUIRE,
+    "LDAPR": Kind.READ | Kind.ACQUIRE_PC,
+    "LDAPUR": Kind.READ | Kind.ACQUIRE_PC,
+}
+_STORES = {
+    "STR": Kind.WRITE,
+    "STUR": Kind.WRITE,
+    "STLR": Kind.WRITE | Kind.RELEASE,
+    "STLUR": Kind.WRITE | Kind.RELEASE,
+}
+_SIZES = {"B": 1, "H": 2, "SB": 1, "SH": 2, "SW": 4}
+
+
+class AArch64:
+    """AArch64, as far as litmus tests use it."""
+
+    name = "AArch64"
+    little = 4
+    page = "arm64"
+
+    def register(self, name: str) -> str | None:
+        """X0 for X0 and W0; the zero register is none."""
+        upper = name.upper()
+        if re.fullmatch(r"[XW]([0-9]|[12][0-9]|30)", upper):
+            return f"X{upper[1:]}"
+        return upper if upper in ("SP", RETURN) else LINK if upper == "LR" else None
+
+    def order_key(self, register: str) -> int:
+        """By number, and the others after them."""
+        return int(register[1:]) if register[1:].isdigit() else 99
+
+    def spelling(self, instruction: str) -> str:
+        """NOP has no quotes in this format."""
+        return "NOP" if instruction == "NOP" else f'instr:"{instruction}"'
+
+    def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """What a line does. Raises LitmusError."""
+        name = line.mnemonic.upper()
+        stem, _, suffix = name.partition(".")
+        if stem == "B" and suffix:
+            return (self._jump_if(line, suffix, jump),)
+        if suffix:
+            refuse(line)
+        found = _TABLE.get(name)
+        if found is not None:
+            try:
+                return tuple(found(self, line, jump))
+            except LitmusError:
+                raise
+            except (ValueError, IndexError):
+                # More operands than it has, or fewer.
+                refuse(line)
+        for base, kinds in _LOADS.items():
+            if name.startswith(base) and name[len(base) :] in ("", *_SIZES):
+                return self._load(line, kinds, name[len(base) :])
+        for base, kinds in _STORES.items():
+            if name.startswith(base) and name[len(base) :] in ("", "B", "H"):
+                return self._store(line, kinds, name[len(base) :])
+        refuse(line)
+
+    # Operands.
+
+    def _target(self, line: Line, operand: Operand) -> tuple[str, int]:
+        """The register that an operand names, "" for the zero register, and its bits."""
+        word = word_of(line, operand).upper()
+        bits = 32 if word.startswith("W") else 64
+        if word in ("XZR", "WZR"):
+            return "", bits
+        found = self.register(word)
+        if found is None or found == RETURN:
+            refuse(line, f"{operand.word!r} is no register, in {line.text!r}")
+        return found, bits
+
+    def _source(self, line: Line, operand: Operand) -> Expression:
+        if operand.form == "number":
+            return Literal(operand.number & (2**64 - 1))
+        name, bits = self._target(line, operand)
+        return Register(name, bits) if name else ZERO
+
+    def _last(self, line: Line, operands: tuple[Operand, ...]) -> Expression:
+        """A last operand, which may be shifted or extended by the one after it."""
+        value = self._source(line, operands[0])
+        if len(operands) == 1:
+            return value
+        if len(operands) > 2:
+            refuse(line)
+        how = operands[1]
+        amount = how.number if how.form == "modified" else 0
+        extend = _EXTENDS.get(how.word.upper())
+        if how.form not in ("word", "modified") or extend is None:
+            refuse(line)
+        return Apply(partial(_shifted, extend, amount), (value,))
+
+    def _address(
+        self, line: Line, operands: tuple[Operand, ...]
+    ) -> tuple[Expression, tuple[Effect, ...]]:
+        """The address of an access, and what becomes of its base register."""
+        memory = operands[0]
+        if memory.form != "memory" or not memory.parts:
+            refuse(line)
+        base, _ = self._target(line, memory.parts[0])
+        if not base:
+            refuse(line)
+        start: Expression = Register(base)
+        if len(memory.parts) > 1:
+            index = self._last(line, memory.parts[1:])
+            start = Apply(add, (start, index))
+        if memory.back:
+            if len(operands) > 1 or len(memory.parts) == 1:
+                refuse(line)
+            return start, (Set(base, start),)
+        if len(operands) == 1:
+            return start, ()
+        step = Literal(number_of(line, operands[1]) & (2**64 - 1))
+        if len(operands) > 2 or len(memory.parts) > 1:
+            refuse(line)
+        return start, (Set(base, Apply(add, (Register(base), step))),)
+
+    # Accesses.
+
+    def _load(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
+        if len(line.operands) < 2:
+            refuse(line)
+        target, bits = self._target(line, line.operands[0])
+        address, back = self._address(line, line.operands[1:])
+        size = _SIZES.get(suffix, bits // 8)
+        extend = partial(_sign_extended, size * 8, bits) if suffix.startswith("S") else None
+        return (Load(target, address, size, int(kinds), extend), *back)
+
+    def _store(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
+        if len(line.operands) < 2:
+            refuse(line)
+        value = self._source(line, line.operands[0])
+        if line.operands[0].form != "word":
+            refuse(line)
+        _, bits = self._target(line, line.operands[0])
+        address, back = self._address(line, line.operands[1:])
+        return (Store(address, value, _SIZES.get(suffix, bits // 8), int(kinds)), *back)
+
+    def pair(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """LDP and STP: two accesses side by side."""
+        first, second, *rest = line.operands
+        address, back = self._address(line, tuple(rest))
+        found: list[Effect] = []
+        for number, operand in enumerate((first, second)):
+            register, bits = self._target(line, operand)
+            place = Apply(add, (address, Literal(number * bits // 8)))
+            if line.mnemonic.upper() == "LDP":
+                found.append(Load(register, place, bits // 8, int(Kind.READ)))
+            else:
+                value = self._source(line, operand)
+                found.append(Store(place, value, bits // 8, int(Kind.WRITE)))
+        return (*found, *back)
+
+    # Arithmetic.
+
+    def compute(self, function: Callable[..., Value], line: Line, _: Jumps) -> Iterable[Effect]:
+        """Rd, Rn, operand."""
+        target, bits = self._target(line, line.operands[0])
+        arguments = (
+            self._source(line, line.operands[1]),
+            self._last(line, line.operands[2:]),
+        )
+        value = Apply(partial(_masked, function, bits), arguments)
+        return (Set(target, value),) if target else ()
+
+    def compute_and_compare(
+        self, function: Callable[..., Value], line: Line, jump: Jumps
+    ) -> Iterable[Effect]:
+        """Rd, Rn, operand, and the flags."""
+        _, bits = self._target(line, line.operands[0])
+        arguments = (
+            self._source(line, line.operands[1]),
+            self._last(line, line.operands[2:]),
+        )
+        flags = Set(FLAGS, Apply(_FLAGS[function](bits), arguments))
+        return (flags, *self.compute(function, line, jump))
+
+    def compare(self, function: Callable[..., Value], line: Line, jump: Jumps) -> Iterable[Effect]:
+        """Rn, operand: the flags alone."""
+        _, bits = self._target(line, line.operands[0])
+        zero = Operand("word", "WZR" if bits == 32 else "XZR")
+        alike = Line(line.labels, line.mnemonic, (zero, *line.operands), line.text, line.spot)
+        return self.compute_and_compare(function, alike, jump)
+
+    def move(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """MOV, MOVZ: a register or a number, which may be shifted."""
+        target, bits = self._target(line, line.operands[0])
+        if line.operands[1].form != "number" and len(line.operands) > 2:
+            refuse(line)
+        value = self._last(line, line.operands[1:])
+        return (Set(target, Apply(partial(mask, bits=bits), (value,))),) if target else ()
+
+    def negate(self, function: Callable[..., Value], line: Line, jump: Jumps) -> Iterable[Effect]:
+        """MVN, NEG: the operation with zero on the left."""
+        zero = Operand("word", "XZR")
+        operands = (line.operands[0], zero, *line.operands[1:])
+        alike = Line(line.labels, line.mnemonic, operands, line.text, line.spot)
+        return self.compute(function, alike, jump)
+
+    def keep(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """MOVK: 16 bits of a register."""
+        target, bits = self._target(line, line.operands[0])
+        shift = line.operands[2].number if len(line.operands) > 2 else 0
+        value = number_of(line, line.operands[1]) << shift
+
+        def kept(old: Value) -> Value:
+            return (integer(old) & ~(0xFFFF << shift) | value) & ((1 << bits) - 1)
+
+        return (Set(target, Apply(kept, (Register(target, bits),))),) if target else ()
+
+    def inverted(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """MOVN: the complement of a number."""
+        target, bits = self._target(line, line.operands[0])
+        shift = line.operands[2].number if len(line.operands) > 2 else 0
+        value = ~(number_of(line, line.operands[1]) << shift) & ((1 << bits) - 1)
+        return (Set(target, Literal(value)),) if target else ()
+
+    def widen(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+        """SXTW, UXTW: Rd, Rn."""
+        target, bits = self._target(line, line.operands[0])
+        value = Apply(lambda v: mask(function(v), bits), (self._source(line, line.operands[1]),))
+        return (Set(target, value),) if target else ()
+
+    def here(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """ADR: the address of a label."""
+        target, _ = self._target(line, line.operands[0])
+        return (Set(target, jump(line.operands[1])),) if target else ()
+
+    # Selection.
+
+    def select(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+        """Rd, Rn, Rm, condition: Rn, or a function of Rm."""
+        target, bits = self._target(line, line.operands[0])
+        then, other = (self._source(line, operand) for operand in line.operands[1:3])
+        condition = _condition(line, line.operands[3])
+        return self._picked(target, bits, condition, then, other, function)
+
+    def set_if(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+        """CSET, CSETM: Rd, condition."""
+        target, bits = self._target(line, line.operands[0])
+        condition = _INVERSE[_condition(line, line.operands[1])]
+        return self._picked(target, bits, condition, ZERO, ZERO, function)
+
+    def change_if(
+        self, function: Callable[[Value], Value], line: Line, _: Jumps
+    ) -> Iterable[Effect]:
+        """CINC, CINV, CNEG: Rd, Rn, condition."""
+        target, bits = self._target(line, line.operands[0])
+        value = self._source(line, line.operands[1])
+        condition = _INVERSE[_condition(line, line.operands[2])]
+        return self._picked(target, bits, condition, value, value, function)
+
+    def _picked(
+        self,
+        target: str,
+        bits: int,
+        condition: str,
+        then: Expression,
+        other: Expression,
+        function: Callable[[Value], Value],
+    ) -> Iterable[Effect]:
+        if not target:
+            return ()
+        changed = Apply(lambda v: mask(function(v), bits), (other,))
+        return (Pick(target, Apply(holds(condition), (Register(FLAGS),)), then, changed),)
+
+    # Control.
+
+    def _jump_if(self, line: Line, condition: str, jump: Jumps) -> Effect:
+        if len(line.operands) != 1:
+            refuse(line)
+        name = _condition(line, Operand("word", condition))
+        return Jump(jump(line.operands[0]), Apply(holds(name), (Register(FLAGS),)))
+
+    def jump_always(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """B."""
+        (operand,) = line.operands
+        return (Jump(jump(operand)),)
+
+    def call(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """BL."""
+        (operand,) = line.operands
+        return Jump(jump(operand)), Set(LINK, Here(4))
+
+    def jump_to_register(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """BR, BLR, RET."""
+        name = line.mnemonic.upper()
+        operands = line.operands
+        if name == "RET" and not operands:
+            operands = (Operand("word", LINK),)
+        (operand,) = operands
+        register, bits = self._target(line, operand)
+        if bits != 64 or not register:
+            refuse(line)
+        link = (Set(LINK, Here(4)),) if name == "BLR" else ()
+        return (Jump(Register(register)), *link)
+
+    def jump_if_zero(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """CBZ, CBNZ."""
+        register, target = line.operands
+        wanted = line.mnemonic.upper() == "CBZ"
+        value = self._source(line, register)
+        return (Jump(jump(target), Apply(partial(_is_zero, wanted), (value,))),)
+
+    def jump_if_bit(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+        """TBZ, TBNZ."""
+        register, bit, target = line.operands
+        wanted = int(line.mnemonic.upper() == "TBNZ")
+        at = number_of(line, bit)
+        value = self._source(line, register)
+        return (Jump(jump(target), Apply(lambda v: int(integer(v) >> at & 1 == wanted), (value,))),)
+
+    # The system.
+
+    def barrier(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """DMB, DSB."""
+        (operand,) = line.operands
+        kind = _BARRIERS.get(word_of(line, operand).upper())
+        if kind is None:
+            refuse(line)
+        return (Barrier(f"{line.mnemonic.lower()}.{kind}"),)
+
+    def synchronise(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """ISB."""
+        if line.operands and [o.word.upper() for o in line.operands] != ["SY"]:
+            refuse(line)
+        return (Synchronise(),)
+
+    def maintain(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """DC CVAU, IC IVAU, IC IALLU, IC IALLUIS."""
+        what = (line.mnemonic.upper(), word_of(line, line.operands[0]).upper())
+        if what in (("IC", "IALLU"), ("IC", "IALLUIS")) and len(line.operands) == 1:
+            return (Maintain(None, int(Kind.DROP)),)
+        kind = {("DC", "CVAU"): Kind.CLEAN, ("IC", "IVAU"): Kind.DROP}.get(what)
+        if kind is None:
+            refuse(line, f"{' '.join(what)} is not covered; DC CVAU and IC IVAU, IALLU, IALLUIS are")
+        _, operand = line.operands
+        return (Maintain(self._source(line, operand), int(kind)),)
+
+    def system_register(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """MSR and MRS of the exception link register."""
+        target, source = line.operands
+        name = line.mnemonic.upper()
+        special = target if name == "MSR" else source
+        if word_of(line, special).upper() != RETURN:
+            refuse(line, f"{name} of {special.word} is not covered; of ELR_EL1 it is")
+        if name == "MSR":
+            return (Set(RETURN, self._source(line, source)),)
+        register, _ = self._target(line, target)
+        return (Set(register, Register(RETURN)),) if register else ()
+
+    def trap(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """SVC, UDF: exceptions are context synchronisation events."""
+        if len(line.operands) != 1:
+            refuse(line)
+        if line.mnemonic.upper() == "SVC":
+            return Synchronise(), Fault("supervisor call", 4)
+        return Synchronise(), Fault("undefined instruction", 0)
+
+    def exception_return(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """ERET: so is the return from one."""
+        if line.operands:
+            refuse(line)
+        return Synchronise(), Jump(Register(RETURN))
+
+    def nothing(self, line: Line, _: Jumps) -> Iterable[Effect]:
+        """NOP."""
+        if line.operands:
+            refuse(line)
+        return ()
+
+
+def _condition(line: Line, operand: Operand) -> str:
+    word = word_of(line, operand).upper()
+    name = _SYNONYMS.get(word, word)
+    if name not in CONDITIONS:
+        refuse(line, f"unknown condition {operand.word!r}, in {line.text!r}")
+    return name
+
+
+def _masked(function: Callable[..., Value], bits: int, left: Value, right: Value) -> Value:
+    if bits < 64 and isinstance(left, int) and isinstance(right, int):
+        left, right = left & (1 << bits) - 1, right & (1 << bits) - 1
+    return mask(function(left, right), bits)
+
+
+def _sign_extended(size: int, bits: int, value: Value) -> Value:
+    return signed(value, size) & ((1 << bits) - 1) if isinstance(value, int) else value
+
+
+def _shifted(extend: Callable[[Value, int], Value], amount: int, value: Value) -> Value:
+    return extend(value, amount)
+
+
+def _left(value: Value, amount: int) -> Value:
+    return (integer(value) << amount) & (2**64 - 1) if amount else value
+
+
+def _extending(bits: int, *, sign: bool) -> Callable[[Value, int], Value]:
+    def extended(value: Value, amount: int) -> Value:
+        number = signed(value, bits) if sign else integer(value) & ((1 << bits) - 1)
+        return (number << amount) & (2**64 - 1)
+
+    return extended
+
+
+def _arithmetic_right(value: Value, amount: Value) -> Value:
+    return (signed(value) >> integer(amount)) & (2**64 - 1)
+
+
+def _right(value: Value, amount: Value) -> Value:
+    return integer(value) >> integer(amount)
+
+
+def _multiplied(left: Value, right: Value) -> Value:
+    return (integer(left) * integer(right)) & (2**64 - 1)
+
+
+def _without(left: Value, right: Value) -> Value:
+    return integer(left) & ~integer(right) & (2**64 - 1)
+
+
+def _or_not(left: Value, right: Value) -> Value:
+    return (integer(left) | ~integer(right)) & (2**64 - 1)
+
+
+def _xor_not(left: Value, right: Value) -> Value:
+    return (integer(left) ^ ~integer(right)) & (2**64 - 1)
+
+
+def _is_zero(wanted: bool, value: Value) -> Value:
+    return int((value == 0) == wanted)
+
+
+def _sum_flags(bits: int) -> Callable[[Value, Value], Value]:
+    minus = compare(bits)
+    return lambda left, right: minus(left, -integer(right) & ((1 << bits) - 1))
+
+
+def _bit_flags(bits: int) -> Callable[[Value, Value], Value]:
+    minus = compare(bits)
+    return lambda left, right: minus(mask(both(left, right), bits), 0)
+
+
+_FLAGS: dict[Callable[..., Value], Callable[[int], Callable[[Value, Value], Value]]] = {
+    subtract: compare,
+    add: _sum_flags,
+    both: _bit_flags,
+}
+
+_EXTENDS: dict[str, Callable[[Value, int], Value]] = {
+    "LSL": _left,
+    "LSR": _right,
+    "ASR": _arithmetic_right,
+    "UXTB": _extending(8, sign=False),
+    "UXTH": _extending(16, sign=False),
+    "UXTW": _extending(32, sign=False),
+    "UXTX": _left,
+    "SXTB": _extending(8, sign=True),
+    "SXTH": _extending(16, sign=True),
+    "SXTW": _extending(32, sign=True),
+    "SXTX": _left,
+}
+
+
+def _complement(value: Value) -> Value:
+    return ~integer(value) & (2**64 - 1)
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
+def _next(value: Value) -> Value:
+    return add(value, 1)
+
+
+def _minus(value: Value) -> Value:
+    return subtract(0, value)
+
+
+Maker = Callable[[AArch64, Line, Jumps], Iterable[Effect]]
+
+
+def _of(method: Callable[..., Iterable[Effect]], function: Callable[..., Value]) -> Maker:
+    return lambda isa, line, jump: method(isa, function, line, jump)
+
+
+_TABLE: dict[str, Maker] = {
+    **{
+        name: _of(AArch64.compute, function)
+        for name, function in {
+            "ADD": add,
+            "SUB": subtract,
+            "AND": both,
+            "ORR": either,
+            "EOR": exclusive_or,
+            "BIC": _without,
+            "ORN": _or_not,
+            "EON": _xor_not,
+            "MUL": _multiplied,
+            "LSL": lambda value, amount: _left(value, integer(amount)),
+            "LSR": _right,
+            "ASR": _arithmetic_right,
+        }.items()
+    },
+    "ADDS": _of(AArch64.compute_and_compare, add),
+    "SUBS": _of(AArch64.compute_and_compare, subtract),
+    "ANDS": _of(AArch64.compute_and_compare, both),
+    "CMP": _of(AArch64.compare, subtract),
+    "CMN": _of(AArch64.compare, add),
+    "TST": _of(AArch64.compare, both),
+    "MOV": AArch64.move,
+    "MOVZ": AArch64.move,
+    "MOVK": AArch64.keep,
+    "MOVN": AArch64.inverted,
+    "MVN": _of(AArch64.negate, _or_not),
+    "NEG": _of(AArch64.negate, subtract),
+    "SXTW": _of(AArch64.widen, partial(_shifted, _EXTENDS["SXTW"], 0)),
+    "UXTW": _of(AArch64.widen, partial(_shifted, _EXTENDS["UXTW"], 0)),
+    "ADR": AArch64.here,
+    "CSEL": _of(AArch64.select, _same),
+    "CSINC": _of(AArch64.select, _next),
+    "CSINV": _of(AArch64.select, _complement),
+    "CSNEG": _of(AArch64.select, _minus),
+    "CSET": _of(AArch64.set_if, _next),
+    "CSETM": _of(AArch64.set_if, _complement),
+    "CINC": _of(AArch64.change_if, _next),
+    "CINV": _of(AArch64.change_if, _complement),
+    "CNEG": _of(AArch64.change_if, _minus),
+    "LDP": AArch64.pair,
+    "STP": AArch64.pair,
+    "B": AArch64.jump_always,
+    "BL": AArch64.call,
+    "BR": AArch64.jump_to_register,
+    "BLR": AArch64.jump_to_register,
+    "RET": AArch64.jump_to_register,
+    "CBZ": AArch64.jump_if_zero,
+    "CBNZ": AArch64.jump_if_zero,
+    "TBZ": AArch64.jump_if_bit,
+    "TBNZ": AArch64.jump_if_bit,
+    "DMB": AArch64.barrier,
+    "DSB": AArch64.barrier,
+    "ISB": AArch64.synchronise,
+    "DC": AArch64.maintain,
+    "IC": AArch64.maintain,
+    "MSR": AArch64.system_register,
+    "MRS": AArch64.system_register,
+    "SVC": AArch64.trap,
+    "UDF": AArch64.trap,
+    "ERET": AArch64.exception_return,
+    "NOP": AArch64.nothing,
+}

@@ -1,0 +1,107 @@
+"""What an architecture must answer, and what all of them share in turning lines into instructions.
+
+Knows the text of instructions, and what they do.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NoReturn, Protocol
+
+from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.instruction import Address, Effect, Expression, Here, Instruction, Literal
+from modelcheck.litmus.text import Line, Operand
+
+Labels = Callable[[str], Address | None]
+"""Where a label is."""
+
+
+class Architecture(Protocol):
+    """The instructions of one architecture."""
+
+    name: str
+    little: int
+    """Bytes of an instruction, all of which have so many."""
+    page: str
+    """What its words are told by when they are disassembled, for the decoder."""
+
+    def register(self, name: str) -> str | None:
+        """The one name of a register; None for what is no register."""
+
+    def order_key(self, register: str) -> int:
+        """Where a register comes among the others, for print."""
+
+    def effects(self, line: Line, jump: Callable[[Operand], Expression]) -> Sequence[Effect]:
+        """What a line does, where `jump` says where an operand leads. Raises LitmusError."""
+
+    def spelling(self, instruction: str) -> str:
+        """How a value that is an instruction is written."""
+
+
+def refuse(line: Line, why: str = "") -> NoReturn:
+    """Raise LitmusError: the line is no instruction that is covered."""
+    raise LitmusError(why or f"unknown instruction {line.text!r}", line.spot)
+
+
+def assemble(
+    isa: Architecture, line: Line, at: Address | None, labels: Labels
+) -> Instruction:
+    """A line as an instruction. Jumps to labels are distances once they have an address.
+
+    Raises LitmusError.
+    """
+    towards: list[Address] = []
+    text = [line.text]
+
+    def jump(operand: Operand) -> Expression:
+        if operand.form == "here":
+            return Here(operand.number)
+        if operand.form not in ("word", "qualified"):
+            refuse(line, f"{line.text!r} leads to no label")
+        target = labels(operand.word)
+        if target is None:
+            raise LitmusError(f"no label {operand.word!r} in this thread", line.spot)
+        if at is None:
+            towards.append(target)
+            return Literal(target)
+        if target.base != at.base:
+            return Literal(target)
+        distance = target.offset - at.offset
+        text[0] = text[0].removesuffix(operand.word) + f".{distance:+d}"
+        return Here(distance)
+
+    effects = tuple(isa.effects(line, jump))
+    if towards:
+        return _towards(isa, line, towards[0], labels)
+    return _only(isa.name, text[0], effects)
+
+
+_known: dict[tuple[str, str], Instruction] = {}
+
+
+def _only(isa: str, text: str, effects: tuple[Effect, ...]) -> Instruction:
+    return _known.setdefault((isa, text), Instruction(text, effects))
+
+
+def _towards(isa: Architecture, line: Line, target: Address, labels: Labels) -> Instruction:
+    @cache
+    def placed(at: Address) -> Instruction:
+        return assemble(isa, line, at, labels)
+
+    return Instruction(line.text, (), target, placed)
+
+
+def word_of(line: Line, operand: Operand) -> str:
+    """An operand that must be a word."""
+    if operand.form != "word":
+        refuse(line)
+    return operand.word
+
+
+def number_of(line: Line, operand: Operand) -> int:
+    """An operand that must be a number."""
+    if operand.form != "number":
+        refuse(line)
+    return operand.number
+
+
+NOWHERE = Spot(0, 0)

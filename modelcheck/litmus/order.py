@@ -1,0 +1,165 @@
+"""Who must wait for whom, as data: the rows of each architecture, each with its clause.
+
+A row says that of two events of a thread the earlier in program order comes first, so that the
+later waits for it. All rules of a memory model that can be said so are rows here, and no others
+are anywhere: the machine knows kinds and rows, no architecture. Knows nothing.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag, auto
+from typing import Literal
+
+
+class Kind(IntFlag):
+    """What an event is. An access has the mark READ or WRITE, and those of its instruction."""
+
+    READ = auto()
+    WRITE = auto()
+    ACQUIRE = auto()
+    ACQUIRE_PC = auto()
+    RELEASE = auto()
+    CLEAN = auto()
+    """Data cache clean by address."""
+    DROP = auto()
+    """Instruction cache invalidation by address."""
+    SYNC = auto()
+    """A context synchronisation event, FENCE.I, or a serialising instruction."""
+    BRANCH = auto()
+    """A branch or indirect jump becomes certain."""
+    ADDRESS = auto()
+    """The address of an access becomes certain."""
+    FETCH = auto()
+    """The fetch of an instruction that may be stored to."""
+
+
+R, W, A, Q, L = Kind.READ, Kind.WRITE, Kind.ACQUIRE, Kind.ACQUIRE_PC, Kind.RELEASE
+DC, IC, SYNC, FETCH = Kind.CLEAN, Kind.DROP, Kind.SYNC, Kind.FETCH
+BRANCH, ADDRESS = Kind.BRANCH, Kind.ADDRESS
+
+Where = Literal["anywhere", "same place", "hazard", "dropped"]
+"""Which pairs a row speaks of, and how strictly.
+
+`anywhere` and `same place`: the first comes before the second. `hazard`: the first comes before
+what overwrites the value that the second read (for reads: of the same place, by another thread).
+`dropped`: the first comes before what an invalidation and its barrier order, if the second was
+fetched before that invalidation.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of an earlier event with a mark in `first`, and a later with one in `then`, who waits.
+
+    `through`: only if one of these barriers is between them. For a hazard by invalidation, the
+    barriers that complete one.
+    """
+
+    name: str
+    first: Kind
+    then: Kind
+    source: str
+    through: frozenset[str] = frozenset()
+    where: Where = "anywhere"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The rules of an architecture, or of a variant of it.
+
+    `cleans`: a store is seen by invalidations only once its place was cleaned. `drops`: fetches
+    may be older than memory until an invalidation; otherwise they read memory.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    cleans: bool = False
+    drops: bool = False
+
+    def without(self, name: str) -> "Order":
+        """The rules but for one row. Raises KeyError where there is none of that name."""
+        if name not in {row.name for row in self.rows}:
+            raise KeyError(name)
+        rows = tuple(row for row in self.rows if row.name != name)
+        return Order(self.name, rows, self.cleans, self.drops)
+
+
+# Arm. The clauses are those of Arm's cat model, which the manual (DDI 0487, B2.3) restates.
+
+DMB_FULL = frozenset({"dmb.full"})
+DMB_LD = frozenset({"dmb.ld"})
+DMB_ST = frozenset({"dmb.st"})
+DSB_FULL = frozenset({"dsb.full"})
+DSB_LD = frozenset({"dsb.ld"})
+DSB_ST = frozenset({"dsb.st"})
+
+_ARM = (
+    Row("write after access", R | W, W, "lmws: local memory write successor", where="same place"),
+    Row("reads of one place", R, R, "Exp-haz-ob", where="hazard"),
+    Row("clean after access", R | W, DC, "po-scl-ob", where="same place"),
+    Row("access after clean", DC, R | W | DC, "po-scl-ob", where="same place"),
+    Row("DMB", R | W | DC, R | W | DC, "bob: dmb.full", DMB_FULL),
+    Row("DMB LD", R, R | W, "bob: dmb.ld", DMB_LD),
+    Row("DMB ST", W, W, "bob: dmb.st", DMB_ST),
+    Row("DSB", R | W | DC | IC, R | W | DC | IC | SYNC, "DSB-ob: dsb.full", DSB_FULL),
+    Row("DSB LD", R, R | W | DC | IC | SYNC, "DSB-ob: dsb.ld", DSB_LD),
+    Row("DSB ST", W, R | W | DC | IC | SYNC, "DSB-ob: dsb.st", DSB_ST),
+    Row("acquire", A | Q, R | W, "bob: [A | Q]; po"),
+    Row("release", R | W, L, "bob: po; [L]"),
+    Row("release before acquire", L, A, "bob: [L]; po; [A]"),
+    Row("branch before effect", BRANCH, W | DC | IC, "dob, pob: ctrl"),
+    Row("branch before ISB", BRANCH, SYNC, "IFB-ob: ctrl; [IFB]"),
+    Row("address before write", ADDRESS, W, "dob, pob: addr; po; [W]"),
+    Row("address before ISB", ADDRESS, SYNC, "IFB-ob: addr; po; [IFB]"),
+    Row("ISB", SYNC, R | W | DC | IC | SYNC | FETCH, "IFB-ob: [IFB]; po"),
+    Row("fetch before effect", FETCH, R | W | DC | IC, "f-ob"),
+)
+
+ARM_FETCH_IN_ORDER = Row("fetches, DIC", FETCH, FETCH, "IC-ob with DIC", where="hazard")
+ARM_FETCH_DROPPED = Row(
+    "fetches around an invalidation", FETCH, FETCH, "IC-ob", DSB_FULL, where="dropped"
+)
+
+
+def arm(*, dic: bool, idc: bool) -> Order:
+    """Arm's rules by cache type (CTR_EL0.DIC, .IDC)."""
+    name = f"DIC={int(dic)} IDC={int(idc)}"
+    if dic:
+        return Order(name, (*_ARM, ARM_FETCH_IN_ORDER))
+    return Order(name, (*_ARM, ARM_FETCH_DROPPED), cleans=not idc, drops=True)
+
+
+# RISC-V. The clauses of data are rules 1 to 13 of RVWMO (The RISC-V ISA manual, volume I), those of
+# fetches have the names that rems-project/litmus-tests-riscv-ifetch gives them.
+
+
+def fences(first: str, then: str) -> frozenset[str]:
+    """The fences that order an earlier access, `r` or `w`, before a later one."""
+    kinds = ("r", "w", "rw")
+    found = {f"fence.{p}.{s}" for p in kinds for s in kinds if first in p and then in s}
+    return frozenset(found if (first, then) == ("w", "r") else found | {"fence.tso"})
+
+
+_RISCV = (
+    Row("write after access", R | W, W, "RVWMO 1", where="same place"),
+    Row("reads of one place", R, R, "RVWMO 2", where="hazard"),
+    Row("FENCE r,r", R, R, "RVWMO 4", fences("r", "r")),
+    Row("FENCE r,w", R, W, "RVWMO 4", fences("r", "w")),
+    Row("FENCE w,r", W, R, "RVWMO 4", fences("w", "r")),
+    Row("FENCE w,w", W, W, "RVWMO 4", fences("w", "w")),
+    Row("branch before write", BRANCH, W, "RVWMO 11"),
+    Row("address before write", ADDRESS, W, "RVWMO 13"),
+    Row("accesses before FENCE.I", R | W, SYNC, "ir3"),
+    Row("FENCE.I", SYNC, R | W | SYNC | FETCH, "ir3 and ir1"),
+)
+
+_RISCV_FETCH = {
+    "Ziccif": (),
+    "Ziccid": (Row("fetches in order", FETCH, FETCH, "ir2"),),
+    "ir-decode": (Row("fetch before access", FETCH, R | W, "ir_decode"),),
+    "ir-decode-w": (Row("fetch before write", FETCH, W, "ir_decode_w"),),
+    "ir3-fetch": (Row("fetches before FENCE.I", FETCH, SYNC, "ir3f"),),
+}
+
+RISCV = {name: Order(name, (*_RISCV, *rows)) for name, rows in _RISCV_FETCH.items()}
+"""RISC-V's rules by the name of the variant. All include Ziccif: an aligned word is fetched
+whole."""

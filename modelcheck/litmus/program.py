@@ -1,0 +1,366 @@
+"""A litmus test made ready to run: code at addresses, registers and variables with values.
+
+Knows texts, architectures and what instructions do.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from modelcheck.litmus.aarch64 import AArch64
+from modelcheck.litmus.architecture import Architecture, assemble
+from modelcheck.litmus.condition import Condition, Equals, Faulted, Location, Quantifier, atoms
+from modelcheck.litmus.disassembly import instruction_of
+from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.instruction import (
+    Address,
+    Apply,
+    Effect,
+    Expression,
+    Instruction,
+    Jump,
+    Load,
+    Maintain,
+    Pick,
+    Register,
+    Set,
+    Store,
+    Value,
+)
+from modelcheck.litmus.riscv import RiscV
+from modelcheck.litmus.text import Line, Text, Written, instruction
+
+ARCHITECTURES: Mapping[str, Architecture] = {"AArch64": AArch64(), "RISCV": RiscV()}
+
+VARIANTS = ("self", "ifetch")
+"""Variants of herd that a test may ask for: both say that instructions are fetched."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread: where it begins, and what its registers hold then."""
+
+    name: str
+    registers: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Test:
+    """A litmus test that is ready to run. `ends` has, for each column, where its code ends."""
+
+    text: Text
+    isa: Architecture
+    threads: tuple[Thread, ...]
+    code: Mapping[Address, Instruction]
+    lines: Mapping[Address, Line]
+    labels: Mapping[str, Mapping[str, Address]]
+    ends: Mapping[str, int]
+    variables: Mapping[Address, Value]
+
+    @property
+    def name(self) -> str:
+        """The test's own name."""
+        return self.text.name
+
+    @property
+    def quantifier(self) -> Quantifier:
+        """Of which final states the condition speaks."""
+        return self.text.quantifier
+
+    @property
+    def condition(self) -> Condition:
+        """What is asked of them."""
+        return self.text.condition
+
+    @property
+    def idc(self) -> bool:
+        """Whether the header says that data caches need no cleaning; DIC includes it."""
+        return self.dic or "IDC" in self.text.attributes.get("CacheType", "").split()
+
+    @property
+    def dic(self) -> bool:
+        """Whether the header says that instruction caches need no invalidation."""
+        return "DIC" in self.text.attributes.get("CacheType", "").split()
+
+    @cached_property
+    def observed(self) -> tuple[Location, ...]:
+        """The locations whose final values tell final states apart, in the order of print."""
+        found = {
+            (location.thread, self.canonical(location)): location
+            for location in (*self.text.shown, *_locations(self.condition))
+        }
+
+        def key(item: tuple[tuple[int | None, str], Location]) -> tuple[int, int, str]:
+            (thread, name), _ = item
+            if thread is None:
+                return len(self.threads), 0, name
+            return thread, self.isa.order_key(name), name
+
+        return tuple(location for _, location in sorted(found.items(), key=key))
+
+    @cached_property
+    def watches_faults(self) -> bool:
+        """Whether faults tell final states apart."""
+        return any(isinstance(atom, Faulted) for atom in atoms(self.condition))
+
+    def canonical(self, location: Location) -> str:
+        """The one name of a location's register, or the variable."""
+        if location.thread is None:
+            return location.name
+        found = self.isa.register(location.name)
+        assert found is not None
+        return found
+
+    def value(self, written: Written) -> Value:
+        """A value as the file writes it. Raises LitmusError."""
+        match written.kind:
+            case "number":
+                return _number(self.isa, int(written.text, 0))
+            case "instruction":
+                return self._instruction(written)
+            case "label":
+                return self._label(written.text, written.spot)
+            case "word":
+                if written.text.upper() == "NOP":
+                    return self._instruction(written)
+                return Address(written.text)
+
+    def initial(self, place: Address) -> Value:
+        """What memory holds at the beginning."""
+        if place.base in self.ends:
+            return self.code[place]
+        return self.variables.get(place, 0)
+
+    def where(self, place: Address) -> str:
+        """How a reader calls a place: P1:L0, P1+8, x."""
+        if place.base not in self.ends:
+            return place.base + (f"+{place.offset}" if place.offset else "")
+        for label, address in self.labels[place.base].items():
+            if address == place:
+                return f"{place.base}:{label}"
+        return f"{place.base}+{place.offset}"
+
+    def told(self, value: Value) -> str:
+        """A value in print: numbers in decimal, labels and instructions by name."""
+        match value:
+            case Instruction():
+                return self.isa.spelling(value.text)
+            case Address(base, _):
+                return f'label:"{self.where(value)}"' if base in self.ends else self.where(value)
+            case int():
+                return str(value)
+            case _:
+                raise AssertionError(value)
+
+    def equal(self, value: Value, wanted: Value) -> bool:
+        """Whether a final value is the one that a condition names."""
+        if isinstance(wanted, Instruction) and wanted.towards is not None:
+            # It names a label; the value has come to be a distance. Where from is not said: from
+            # where the test has this instruction, or else from anywhere.
+            column = [place for place in self.code if place.base == wanted.towards.base]
+            alike = [place for place in column if self.lines[place].text == wanted.text]
+            return any(wanted.at(place) is value for place in alike or column)
+        return value == wanted
+
+    def _instruction(self, written: Written) -> Instruction:
+        line = instruction(written.text, written.spot)
+        return assemble(self.isa, line, None, self._any_label)
+
+    def _any_label(self, name: str) -> Address | None:
+        if ":" in name:
+            thread, _, label = name.partition(":")
+            return self.labels.get(thread, {}).get(label)
+        found = {labels[name] for labels in self.labels.values() if name in labels}
+        return found.pop() if len(found) == 1 else None
+
+    def _label(self, text: str, where: Spot) -> Address:
+        thread, _, label = text.partition(":")
+        if thread not in self.labels:
+            raise LitmusError(f"label {text!r}: there is no thread {thread!r}", where)
+        found = self.labels[thread].get(label)
+        if found is None:
+            raise LitmusError(f"label {text!r}: thread {thread} has no label {label!r}", where)
+        return found
+
+
+def prepare(text: Text) -> Test:
+    """Make a test ready to run. Raises LitmusError."""
+    isa = ARCHITECTURES.get(text.arch)
+    if isa is None:
+        known = ", ".join(ARCHITECTURES)
+        raise LitmusError(f"architecture {text.arch!r} is not covered; these are: {known}", Spot(1, 1))
+    _check_attributes(text)
+    labels, ends, lines = _layout(text, isa)
+    code: dict[Address, Instruction] = {}
+    for address, line in lines.items():
+        own = labels[address.base]
+        main = labels.get(address.base.removesuffix(".F"), own)
+        code[address] = assemble(isa, line, address, (main | own).get)
+    bare = Test(text, isa, (), code, lines, labels, ends, {})
+    registers: dict[str, dict[str, Value]] = {
+        name: {} for name in text.columns if not name.endswith(".F")
+    }
+    variables: dict[Address, Value] = {}
+    for setting in text.settings:
+        value = bare.value(setting.value)
+        location = setting.location
+        if location.thread is None:
+            variables[Address(location.name)] = value
+            continue
+        name = f"P{location.thread}"
+        if name not in registers:
+            raise LitmusError(f"there is no thread {name}", setting.spot)
+        register = isa.register(location.name)
+        if register is None:
+            raise LitmusError(f"{location.name!r} is no register", setting.spot)
+        registers[name][register] = value
+    threads = tuple(Thread(name, held) for name, held in registers.items())
+    test = Test(text, isa, threads, code, lines, labels, ends, variables)
+    _check_names(test)
+    _check_registers(test)
+    return test
+
+
+def _check_attributes(text: Text) -> None:
+    """Other attributes are comments; these change what a test means."""
+    for variant in text.attributes.get("Variant", "").replace(",", " ").split():
+        if variant not in VARIANTS:
+            raise LitmusError(f"variant {variant!r} is not covered: it is another model", Spot(1, 1))
+    for word in text.attributes.get("CacheType", "").replace(",", " ").split():
+        if word not in ("DIC", "IDC"):
+            raise LitmusError(f"CacheType {word!r} is unknown; DIC and IDC are", Spot(1, 1))
+
+
+def _layout(
+    text: Text, isa: Architecture
+) -> tuple[dict[str, dict[str, Address]], dict[str, int], dict[Address, Line]]:
+    labels: dict[str, dict[str, Address]] = {}
+    ends: dict[str, int] = {}
+    lines: dict[Address, Line] = {}
+    for number, name in enumerate(n for n in text.columns if not n.endswith(".F")):
+        if name != f"P{number}":
+            raise LitmusError(f"the threads are P0, P1, ... in this order; {name} is not", Spot(1, 1))
+    for name, column in text.columns.items():
+        if name.removesuffix(".F") not in text.columns:
+            raise LitmusError(f"handler {name} has no thread", column[0].spot)
+        labels[name] = {}
+        for index, line in enumerate(column):
+            address = Address(name, index * isa.little)
+            for label in line.labels:
+                if label in labels[name]:
+                    raise LitmusError(f"label {label!r} is there twice", line.spot)
+                labels[name][label] = address
+            if line.mnemonic:
+                lines[address] = line
+        ends[name] = (len(column) - 1) * isa.little
+    return labels, ends, lines
+
+
+def _number(isa: Architecture, number: int) -> Value:
+    """A number; the instruction that it is the word of, where that is beyond doubt."""
+    found = instruction_of(isa, number) if number > 0xFFFF else None
+    return found if found is not None else number & (2**64 - 1)
+
+
+def _locations(condition: Condition) -> Iterator[Location]:
+    for atom in atoms(condition):
+        if isinstance(atom, Equals):
+            yield atom.location
+
+
+def _check_names(test: Test) -> None:
+    """All that the condition names is there. Raises LitmusError."""
+    for location in (*test.text.shown, *_locations(test.condition)):
+        if location.thread is None:
+            continue
+        if location.thread >= len(test.threads):
+            raise LitmusError(f"there is no thread P{location.thread}", location.spot)
+        if test.isa.register(location.name) is None:
+            raise LitmusError(f"{location.name!r} is no register", location.spot)
+    for atom in atoms(test.condition):
+        if isinstance(atom, Equals):
+            test.value(atom.value)
+        elif atom.thread >= len(test.threads):
+            raise LitmusError(f"there is no thread P{atom.thread}", atom.spot)
+        elif atom.label is not None and atom.label not in test.labels[f"P{atom.thread}"]:
+            raise LitmusError(f"thread P{atom.thread} has no label {atom.label!r}", atom.spot)
+
+
+def _check_registers(test: Test) -> None:
+    """Whatever is read is set somewhere: at the beginning, or by some instruction.
+
+    Raises LitmusError.
+    """
+    values = [value for thread in test.threads for value in thread.registers.values()]
+    stored = [value for value in (*values, *test.variables.values())]
+    everywhere = {
+        register
+        for instruction in (*test.code.values(), *stored)
+        if isinstance(instruction, Instruction)
+        for effect in _effects(test, instruction)
+        for register in written_registers(effect)
+    }
+    for address, instruction in test.code.items():
+        own = {
+            name
+            for thread in test.threads
+            if thread.name == address.base.removesuffix(".F")
+            for name in thread.registers
+        }
+        for effect in instruction.effects:
+            for register in read_registers(effect):
+                if register not in everywhere | own:
+                    what = f"register {register} is never set, in {instruction.text!r}"
+                    raise LitmusError(what, test.lines[address].spot)
+    for location in _locations(test.condition):
+        if location.thread is not None:
+            held = test.threads[location.thread].registers
+            if test.canonical(location) not in everywhere | set(held):
+                raise LitmusError(f"register {location.name} is never set", location.spot)
+
+
+def _effects(test: Test, instruction: Instruction) -> tuple[Effect, ...]:
+    if instruction.towards is None:
+        return instruction.effects
+    return instruction.at(Address(instruction.towards.base)).effects
+
+
+def written_registers(effect: Effect) -> Iterator[str]:
+    """The registers that an effect sets."""
+    if isinstance(effect, Set | Pick | Load) and effect.target:
+        yield effect.target
+
+
+def read_registers(effect: Effect) -> Iterator[str]:
+    """The registers that an effect reads."""
+    match effect:
+        case Set(_, value):
+            yield from _registers(value)
+        case Pick(_, condition, then, otherwise):
+            for part in (condition, then, otherwise):
+                yield from _registers(part)
+        case Load(_, address, _, _, _):
+            yield from _registers(address)
+        case Store(address, value, _, _):
+            yield from _registers(address)
+            yield from _registers(value)
+        case Maintain(address, _):
+            if address is not None:
+                yield from _registers(address)
+        case Jump(target, condition):
+            yield from _registers(target)
+            if condition is not None:
+                yield from _registers(condition)
+        case _:
+            return
+
+
+def _registers(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Register(name, _):
+            yield name
+        case Apply(_, arguments):
+            for argument in arguments:
+                yield from _registers(argument)
+        case _:
+            return

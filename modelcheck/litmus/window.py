@@ -1,0 +1,575 @@
+"""What a thread's window of instructions says: registers, what may happen, what comes next.
+
+A window is the instructions that a thread has fetched, in program order, each with what has become
+of it. All else about a thread is a function of its window. Knows instructions and orders.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, assert_never
+
+from modelcheck.litmus.instruction import (
+    Address,
+    Apply,
+    Barrier,
+    Expression,
+    Fault,
+    Here,
+    Instruction,
+    Jump,
+    Literal,
+    Load,
+    Maintain,
+    Pick,
+    Register,
+    Set,
+    Store,
+    Synchronise,
+    UndefinedValueError,
+    Value,
+    mask,
+)
+from modelcheck.litmus.order import Kind, Order
+
+Vector = tuple[int, ...]
+"""For each code word that may be stored to, a version of it: the oldest that a fetch may still
+read. () is all zeros."""
+
+
+def join(left: Vector, right: Vector) -> Vector:
+    """The later of two, place by place."""
+    if not left or left == right:
+        return right
+    return tuple(map(max, left, right)) if right else left
+
+
+class Seen(NamedTuple):
+    """A load has read a value.
+
+    `version` is its number in the place's history; the store (entry, effect) that it was forwarded
+    from while that has not reached memory; None once nobody will ask. `mark`: see Done.
+    """
+
+    value: Value
+    version: int | tuple[int, int] | None
+    mark: Vector
+
+
+class Done(NamedTuple):
+    """A store or a maintenance is done.
+
+    `mark` is what a fetch that must come after it may read; `dropped` what an invalidation left.
+    """
+
+    mark: Vector = ()
+    dropped: Vector = ()
+
+
+class Entry(NamedTuple):
+    """An instruction in a window.
+
+    `fetched` is false of one that is guessed and yet to be fetched. `carry` is what a fetch that
+    must come after its fetch may read. `states` has, for each effect, what has become of it: Seen,
+    Done, or of a branch or pick the way guessed.
+    """
+
+    at: Address
+    instruction: Instruction
+    fetched: bool
+    carry: Vector
+    states: tuple[Any, ...]
+
+    def become(self, effect: int, state: Any) -> "Entry":
+        """The entry with the state of one effect replaced."""
+        return self._replace(states=(*self.states[:effect], state, *self.states[effect + 1 :]))
+
+
+Window = tuple[Entry, ...]
+
+
+class Known(NamedTuple):
+    """The value of a register, None while it is not known.
+
+    `certain`: it depends on no prediction of a condition. `since`: what a fetch that must come
+    after the reads behind it may read. `pick`: the pick (entry, effect) whose prediction would
+    make it known.
+    """
+
+    value: Value | None
+    certain: bool = True
+    since: Vector = ()
+    pick: tuple[int, int] | None = None
+
+
+class Event(NamedTuple):
+    """Something that may happen now: the effect of an entry, or (effect -1) its fetch.
+
+    Of a load, `source` is the store that it is forwarded from, with `value`; of a store, `value`
+    is what it stores. `place` None: all places.
+    """
+
+    entry: int
+    effect: int
+    place: Address | None
+    value: Value | None = None
+    source: tuple[int, int] | None = None
+
+
+class Access(NamedTuple):
+    """An access or maintenance in the window, with its place if that is known."""
+
+    entry: int
+    effect: int
+    kinds: int
+    place: Address | None
+    done: bool
+
+
+class Complaint(NamedTuple):
+    """Why a thread cannot go on, though it is certain that it comes there."""
+
+    at: Address
+    why: str
+
+
+class Look(NamedTuple):
+    """All that a window says.
+
+    `next` is the address of the next instruction, None where it is not known yet or there is none.
+    `guess` is the branch that must be guessed before more can be fetched, and `aim` whether its
+    target is what is not known. `confirmed` has the guesses that have turned out right. `floor` is what the next
+    fetch may read, if it is not `held` back.
+    """
+
+    registers: Mapping[str, Known]
+    events: tuple[Event, ...]
+    accesses: tuple[Access, ...]
+    picks: tuple[tuple[int, int], ...]
+    next: Address | None
+    guess: tuple[int, int] | None
+    aim: bool
+    confirmed: tuple[tuple[int, int], ...]
+    floor: Vector
+    held: bool
+    possible: bool
+    faults: tuple[tuple[str, Address], ...]
+    ended: bool
+    complaint: Complaint | None
+
+
+_UNKNOWN = Known(None, False)
+_SYNC, _BRANCH, _ADDRESS, _FETCH = (
+    int(Kind.SYNC),
+    int(Kind.BRANCH),
+    int(Kind.ADDRESS),
+    int(Kind.FETCH),
+)
+
+
+class Rows:
+    """The rows of an order, in the form in which windows are looked at."""
+
+    def __init__(self, order: Order) -> None:
+        plain = [row for row in order.rows if row.where == "anywhere" and not row.through]
+        self.direct = [(int(row.first), int(row.then)) for row in plain]
+        self.same_place = [
+            (int(row.first), int(row.then)) for row in order.rows if row.where == "same place"
+        ]
+        self.through: dict[str, list[tuple[int, int]]] = {}
+        for row in order.rows:
+            for barrier in row.through if row.where == "anywhere" else ():
+                self.through.setdefault(barrier, []).append((int(row.first), int(row.then)))
+        self.reads_hazard = any(
+            row.where == "hazard" and row.first & Kind.READ for row in order.rows
+        )
+        fetches = [row for row in order.rows if row.first & row.then & Kind.FETCH]
+        self.fetches_ordered = bool(fetches)
+        dropped = [row for row in fetches if row.where == "dropped"]
+        self.completes: frozenset[str] = dropped[0].through if dropped else frozenset()
+        """The barriers that complete an invalidation, where fetches heed that."""
+        held = 0
+        for row in plain:
+            if row.first & Kind.FETCH:
+                held |= int(row.then)
+        both = int(Kind.READ | Kind.WRITE)
+        self.late = not (held & both == both or held & _FETCH)
+        """Whether anything that comes later in the program can happen before a fetch."""
+        self.carried = any(row.first & Kind.FETCH and row.then & Kind(_SYNC | _FETCH) for row in order.rows)
+        self._waits: dict[int, int] = {}
+
+    def waits_for(self, kinds: int) -> int:
+        """The kinds of earlier events that an event of some kinds waits for."""
+        found = self._waits.get(kinds)
+        if found is None:
+            found = 0
+            for first, then in self.direct:
+                if then & kinds:
+                    found |= first
+            self._waits[kinds] = found
+        return found
+
+
+def evaluate(expression: Expression, registers: Mapping[str, Known], at: Address) -> Known:
+    """The value of an expression, as far as it is known. Raises UndefinedValueError."""
+    kind = type(expression)
+    if kind is Register:
+        known = registers.get(expression.name)
+        if known is None:
+            return Known(0)
+        if expression.bits == 64 or known.value is None:
+            return known
+        return known._replace(value=mask(known.value, expression.bits))
+    if kind is Literal:
+        return Known(expression.value)
+    if kind is Here:
+        return Known(at.plus(expression.offset))
+    if kind is Apply:
+        parts = [evaluate(argument, registers, at) for argument in expression.arguments]
+        certain, since, pick = True, (), None
+        for part in parts:
+            if part.value is None and part.pick is None:
+                return _UNKNOWN
+            pick = part.pick if part.value is None else pick
+            certain = certain and part.certain
+            since = join(since, part.since)
+        if pick is not None:
+            return Known(None, False, since, pick)
+        return Known(expression.function(*(part.value for part in parts)), certain, since)
+    assert_never(expression)
+
+
+class Reader:
+    """Looks at the windows of one thread."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        start: Address,
+        registers: Mapping[str, Value],
+        ends: Mapping[str, int],
+        handler: Address | None,
+    ) -> None:
+        self.rows = rows
+        self.start = start
+        self.registers = {name: Known(value) for name, value in registers.items()}
+        self.ends = ends
+        self.handler = handler
+        self._looks: dict[Window, Look] = {}
+
+    def look(self, window: Window) -> Look:
+        """What a window says."""
+        found = self._looks.get(window)
+        if found is None:
+            found = self._looks[window] = _Walk(self, window).look()
+        return found
+
+
+class _Walk:
+    """One pass over a window, from the oldest instruction to the newest."""
+
+    def __init__(self, reader: Reader, window: Window) -> None:
+        self.reader = reader
+        self.rows = reader.rows
+        self.window = window
+        self.registers = dict(reader.registers)
+        self.pending = 0
+        """Kinds of events that have not happened."""
+        self.held = 0
+        """Kinds that a barrier holds back."""
+        self.marks: dict[int, Vector] = {}
+        """For each kind, what a fetch may read that comes after all those that have happened."""
+        self.sync_floor: Vector = ()
+        self.events: list[Event] = []
+        self.accesses: list[Access] = []
+        self.stores: list[tuple[int, int, Address | None, Known, int]] = []
+        self.sources: dict[tuple[int, int], Known] = {}
+        self.picks: list[tuple[int, int]] = []
+        self.next: Address | None = reader.start
+        self.guess: tuple[int, int] | None = None
+        self.aim = False
+        self.confirmed: list[tuple[int, int]] = []
+        self.possible = True
+        self.predicted = False
+        """Whether a pick is predicted, so that all this may be in vain."""
+        self.faults: list[tuple[str, Address]] = []
+        self.complaint: Complaint | None = None
+        self.ended = False
+
+    def look(self) -> Look:
+        for number, entry in enumerate(self.window):
+            self._entry(number, entry)
+        if self.next is not None and self.next.offset == self.reader.ends.get(self.next.base, -1):
+            self.next, self.ended = None, True
+        elif self.next is not None and not self._is_code(self.next):
+            self._complain(self.window[-1].at, f"it goes to {self.next.base}, where no code is")
+            self.next = None
+        waits = self.rows.waits_for(_FETCH)
+        return Look(
+            self.registers,
+            tuple(self.events),
+            tuple(self.accesses),
+            tuple(dict.fromkeys(self.picks)),
+            self.next,
+            self.guess,
+            self.aim,
+            tuple(self.confirmed),
+            self._floor(),
+            bool(self.pending & waits or self.held & _FETCH),
+            self.possible,
+            tuple(self.faults),
+            self.ended,
+            self.complaint,
+        )
+
+    def _is_code(self, address: Address) -> bool:
+        end = self.reader.ends.get(address.base)
+        return end is not None and 0 <= address.offset < end and address.offset % 4 == 0
+
+    def _complain(self, at: Address, why: str) -> None:
+        """Note what is wrong, unless it may be on a way that is never gone."""
+        doubtful = self.predicted or self.pending & (_BRANCH | _FETCH)
+        if self.complaint is None and not doubtful:
+            self.complaint = Complaint(at, why)
+
+    def _entry(self, number: int, entry: Entry) -> None:
+        if not entry.fetched:
+            if not (self.pending & self.rows.waits_for(_FETCH) or self.held & _FETCH):
+                self.events.append(Event(number, -1, entry.at))
+            self.pending |= _FETCH
+        elif entry.carry:
+            self._mark(_FETCH, entry.carry)
+        self.next = entry.at.plus(4)
+        for at, effect in enumerate(entry.instruction.effects):
+            try:
+                self._effect(number, at, entry, effect)
+            except UndefinedValueError as error:
+                self._complain(entry.at, str(error))
+                self.next = None
+
+    def _effect(self, number: int, at: int, entry: Entry, effect: Any) -> None:
+        match effect:
+            case Set(target, value):
+                self.registers[target] = evaluate(value, self.registers, entry.at)
+            case Load():
+                self._load(number, at, entry, effect)
+            case Store():
+                self._store(number, at, entry, effect)
+            case Barrier(name):
+                self._barrier(name)
+            case Jump():
+                self._jump(number, at, entry, effect)
+            case Synchronise():
+                self._synchronise()
+            case Maintain():
+                self._maintain(number, at, entry, effect)
+            case Pick():
+                self._pick(number, at, entry, effect)
+            case Fault(kind, returns):
+                self.faults.append((kind, entry.at))
+                self.registers["ELR_EL1"] = Known(entry.at.plus(returns))
+                self.next = self.reader.handler
+                self.ended = self.next is None
+            case _:
+                assert_never(effect)
+
+    def _mark(self, kind: int, mark: Vector) -> None:
+        self.marks[kind] = join(self.marks.get(kind, ()), mark)
+
+    def _joined(self, kinds: int) -> Vector:
+        found: Vector = ()
+        for kind, mark in self.marks.items():
+            if kind & kinds:
+                found = join(found, mark)
+        return found
+
+    def _floor(self) -> Vector:
+        floor = self._joined(self.rows.waits_for(_FETCH))
+        return join(floor, self.marks.get(_FETCH, ())) if self.rows.fetches_ordered else floor
+
+    def _waits(self, kinds: int, place: Address | None) -> bool:
+        """Whether an event of some kinds has to wait, where everything may need `place` None."""
+        if self.held & kinds or self.pending & self.rows.waits_for(kinds):
+            return True
+        for first, then in self.rows.same_place:
+            if then & kinds:
+                for access in self.accesses:
+                    if not access.done and access.kinds & first and place == access.place:
+                        return True
+        return False
+
+    def _address(self, entry: Entry, expression: Expression) -> Known:
+        address = evaluate(expression, self.registers, entry.at)
+        if address.value is not None and not isinstance(address.value, Address):
+            raise UndefinedValueError("it accesses what is no address")
+        return address
+
+    def _note_address(self, address: Known) -> None:
+        """Later events may wait for the address of an access."""
+        if address.value is None or not address.certain:
+            self.pending |= _ADDRESS
+        elif address.since:
+            self._mark(_ADDRESS, address.since)
+
+    def _load(self, number: int, at: int, entry: Entry, load: Load) -> None:
+        state = entry.states[at]
+        address = self._address(entry, load.address)
+        place: Any = address.value
+        self.accesses.append(Access(number, at, load.kinds, place, state is not None))
+        if state is None:
+            self.accesses.pop()
+            self._offer_load(number, at, entry, load, address)
+            self.accesses.append(Access(number, at, load.kinds, place, False))
+            self.pending |= load.kinds
+            if load.target:
+                self.registers[load.target] = _UNKNOWN
+        else:
+            certain, since = address.certain, join(state.mark, address.since)
+            if isinstance(state.version, tuple):
+                source = self.sources[state.version]
+                certain, since = certain and source.certain, join(since, source.since)
+            if load.target:
+                value = mask(state.value, 8 * load.size)
+                value = load.extend(value) if load.extend is not None else value
+                self.registers[load.target] = Known(value, certain, since)
+            if state.mark:
+                self._mark(load.kinds, state.mark)
+        self._note_address(address)
+
+    def _offer_load(
+        self, number: int, at: int, entry: Entry, load: Load, address: Known
+    ) -> None:
+        if address.value is None:
+            if address.pick is not None:
+                self.picks.append(address.pick)
+            return
+        place: Any = address.value
+        if not entry.fetched or self._waits(load.kinds, place):
+            return
+        for store in reversed(self.stores):
+            if store[2] == place:
+                if store[3].value is None or store[4] < load.size:
+                    return
+                self.events.append(Event(number, at, place, store[3].value, store[:2]))
+                return
+        self.events.append(Event(number, at, place))
+
+    def _store(self, number: int, at: int, entry: Entry, store: Store) -> None:
+        state = entry.states[at]
+        address = self._address(entry, store.address)
+        data = evaluate(store.value, self.registers, entry.at)
+        place: Any = address.value
+        if state is None:
+            certain = address.certain and data.certain
+            if (
+                entry.fetched
+                and place is not None
+                and data.value is not None
+                and certain
+                and not self._waits(store.kinds, place)
+            ):
+                value = mask(data.value, 8 * store.size)
+                self.events.append(Event(number, at, place, value))
+            self.pending |= store.kinds
+            source = Known(data.value, certain, join(data.since, address.since))
+            self.sources[number, at] = source
+            self.stores.append((number, at, place, source, store.size))
+        elif state.mark:
+            self._mark(store.kinds, state.mark)
+        self.accesses.append(Access(number, at, store.kinds, place, state is not None))
+        self._note_address(address)
+
+    def _maintain(self, number: int, at: int, entry: Entry, maintain: Maintain) -> None:
+        state = entry.states[at]
+        address = Known(None)
+        if maintain.address is not None:
+            address = evaluate(maintain.address, self.registers, entry.at)
+        place: Any = address.value
+        if isinstance(place, int):
+            # A number is no place of the test: nothing is cached there.
+            place = Address("", place)
+        known = maintain.address is None or place is not None
+        if state is None:
+            if (
+                entry.fetched
+                and known
+                and address.certain
+                and not self._waits(maintain.kinds, place)
+            ):
+                self.events.append(Event(number, at, place))
+            self.pending |= maintain.kinds
+        elif state.mark:
+            self._mark(maintain.kinds, state.mark)
+        self.accesses.append(Access(number, at, maintain.kinds, place, state is not None))
+
+    def _barrier(self, name: str) -> None:
+        for first, then in self.rows.through.get(name, ()):
+            if self.pending & first:
+                self.held |= then
+            if then & _SYNC and self.marks:
+                self.sync_floor = join(self.sync_floor, self._joined(first))
+
+    def _synchronise(self) -> None:
+        waits = self.rows.waits_for(_SYNC)
+        if self.held & _SYNC or self.pending & waits:
+            self.pending |= _SYNC
+        floor = join(self.sync_floor, self._joined(waits))
+        if floor:
+            self._mark(_SYNC, floor)
+
+    def _pick(self, number: int, at: int, entry: Entry, pick: Pick) -> None:
+        condition = evaluate(pick.condition, self.registers, entry.at)
+        guessed = entry.states[at]
+        if condition.value is not None:
+            taken = bool(condition.value)
+            self._check_guess(number, at, guessed, taken)
+        elif guessed is None:
+            self.registers[pick.target] = Known(None, False, (), condition.pick or (number, at))
+            return
+        else:
+            taken, self.predicted = guessed, True
+        chosen = evaluate(pick.then if taken else pick.otherwise, self.registers, entry.at)
+        sure = condition.value is not None and condition.certain
+        since = join(condition.since, chosen.since)
+        self.registers[pick.target] = Known(
+            chosen.value, sure and chosen.certain, since, chosen.pick
+        )
+
+    def _jump(self, number: int, at: int, entry: Entry, jump: Jump) -> None:
+        target = evaluate(jump.target, self.registers, entry.at)
+        guessed = entry.states[at]
+        if jump.condition is None:
+            certain, since = target.certain, target.since
+            if target.value is not None:
+                self._check_guess(number, at, guessed, target.value)
+                self._go(entry, target.value)
+            elif guessed is not None:
+                self.next = guessed
+            else:
+                self.guess, self.aim, self.next = (number, at), True, None
+        else:
+            condition = evaluate(jump.condition, self.registers, entry.at)
+            certain, since = condition.certain, condition.since
+            taken = guessed
+            if condition.value is not None:
+                taken = bool(condition.value)
+                self._check_guess(number, at, guessed, taken)
+            if taken is None and target.value != self.next:
+                self.guess, self.next = (number, at), None
+            elif taken:
+                assert target.value is not None
+                self._go(entry, target.value)
+        if not certain:
+            self.pending |= _BRANCH
+        elif since:
+            self._mark(_BRANCH, since)
+
+    def _check_guess(self, number: int, at: int, guessed: Any, found: Any) -> None:
+        if guessed is not None:
+            self.possible = self.possible and guessed == found
+            self.confirmed.append((number, at))
+
+    def _go(self, entry: Entry, target: Value) -> None:
+        if isinstance(target, Address):
+            self.next = target
+        else:
+            self.next = None
+            self._complain(entry.at, "it goes to what is no address")
