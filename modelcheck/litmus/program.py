@@ -73,6 +73,11 @@ class Test:
         return self.text.condition
 
     @property
+    def asked(self) -> str:
+        """The condition as text."""
+        return self.text.asked
+
+    @property
     def idc(self) -> bool:
         """Whether the header says that data caches need no cleaning; DIC includes it."""
         return self.dic or "IDC" in self.text.attributes.get("CacheType", "").split()

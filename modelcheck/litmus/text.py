@@ -67,7 +67,8 @@ class Setting:
 @dataclass(frozen=True)
 class Text:
     """A litmus file. `columns` are the threads, and handlers such as P1.F; `shown` the locations
-    whose final values are asked for, besides those of the condition."""
+    whose final values are asked for, besides those of the condition; `asked` is the condition as
+    text."""
 
     arch: str
     name: str
@@ -76,6 +77,7 @@ class Text:
     columns: dict[str, tuple[Line, ...]]
     quantifier: Quantifier
     condition: Condition
+    asked: str
     shown: tuple[Location, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -90,7 +92,7 @@ def read(text: str) -> Text:
     rows: list[Tree[Token]] = []
     names: list[Token] = []
     shown: list[Location] = []
-    quantifier, condition = Quantifier.FORALL, Condition_TRUE
+    quantifier, condition, asked = Quantifier.FORALL, TRUE, "forall (true)"
     for child in tree.children[2:]:
         assert isinstance(child, Tree)
         match child.data:
@@ -109,6 +111,7 @@ def read(text: str) -> Text:
             case "quantified":
                 quantifier = Quantifier.of(str(_tree(child.children[0]).children[0]))
                 condition = _condition(_tree(child.children[1]))
+                asked = " ".join(text[child.meta.start_pos : child.meta.end_pos].split())
             case other:
                 raise AssertionError(other)
     return Text(
@@ -119,12 +122,13 @@ def read(text: str) -> Text:
         _columns(names, rows),
         quantifier,
         condition,
+        asked,
         tuple(shown),
         tuple(notes),
     )
 
 
-Condition_TRUE: Condition = Constant(True)
+TRUE: Condition = Constant(True)
 
 
 def _tree(node: Tree[Token] | Token) -> Tree[Token]:

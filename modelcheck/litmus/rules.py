@@ -1,0 +1,28 @@
+"""Which rules judge a test: by its architecture, its header, and what was asked for.
+
+Knows tests and orders.
+"""
+
+from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.order import RISCV, Order, arm
+from modelcheck.litmus.program import Test
+
+RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV)}
+"""The names of rules that can be asked for, the default first. Arm's are the cache type."""
+
+
+def order_of(test: Test, cache: tuple[bool, bool] | None = None, rules: str | None = None) -> Order:
+    """The order that judges a test.
+
+    `cache` is DIC and IDC, by default those of the header. Raises LitmusError if `rules` are not of
+    the test's architecture.
+    """
+    name = test.isa.name
+    known = RULES.get(name, ())
+    if rules is not None and rules not in known:
+        others = f"; it has {', '.join(known)}" if known else "; its rules are the cache type"
+        raise LitmusError(f"{name} has no rules {rules!r}{others}", Spot(1, 1))
+    if name == "AArch64":
+        dic, idc = cache if cache is not None else (test.dic, test.idc)
+        return arm(dic=dic, idc=idc or dic)
+    return RISCV[rules or known[0]]
