@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.litmus.program import Test
+from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.verdict import Judgement, Step
 
 
@@ -32,7 +32,7 @@ def steps(judgement: Judgement) -> list[Told]:
     return [_told(judgement.test, step) for step in judgement.run]
 
 
-def _told(test: Test, step: Step) -> Told:
+def _told(test: LitmusTest, step: Step) -> Told:
     move = step.move
     line = test.lines.get(move.at)
     changed = {}
@@ -47,7 +47,7 @@ def _told(test: Test, step: Step) -> Told:
     )
 
 
-def _does(test: Test, does: tuple[Any, ...]) -> str:
+def _does(test: LitmusTest, does: tuple[Any, ...]) -> str:
     match does:
         case ("read", place, value):
             return f"reads {test.where(place)} = {test.told(value)}"

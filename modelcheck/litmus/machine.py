@@ -27,7 +27,7 @@ from modelcheck.litmus.instruction import (
 )
 from modelcheck.litmus.memory import History, Layout, Shared, Version, merged
 from modelcheck.litmus.order import Kind, Order
-from modelcheck.litmus.program import Test
+from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.window import (
     Done,
     Entry,
@@ -125,7 +125,7 @@ class Litmus:
 
     def __init__(
         self,
-        test: Test,
+        test: LitmusTest,
         order: Order,
         foreseen: Foreseen = Foreseen(),
         wanted: Callable[[Final], bool] | None = None,
@@ -631,7 +631,7 @@ def _become(window: Window, entry: int, effect: int, state: Any) -> Window:
     return (*window[:entry], window[entry].become(effect, state), *window[entry + 1 :])
 
 
-def foresee(test: Test) -> Foreseen:
+def foresee(test: LitmusTest) -> Foreseen:
     """The stores that the text of the test shows, by registers that no instruction sets.
 
     What it misses the machine tells, and is then begun again with.

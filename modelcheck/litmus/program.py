@@ -45,7 +45,7 @@ class Thread:
 
 
 @dataclass(frozen=True)
-class Test:
+class LitmusTest:
     """A litmus test that is ready to run. `ends` has, for each column, where its code ends."""
 
     text: Text
@@ -188,7 +188,7 @@ class Test:
         return found
 
 
-def prepare(text: Text) -> Test:
+def prepare(text: Text) -> LitmusTest:
     """Make a test ready to run. Raises LitmusError."""
     isa = ARCHITECTURES.get(text.arch)
     if isa is None:
@@ -201,7 +201,7 @@ def prepare(text: Text) -> Test:
         own = labels[address.base]
         main = labels.get(address.base.removesuffix(".F"), own)
         code[address] = assemble(isa, line, address, (main | own).get)
-    bare = Test(text, isa, (), code, lines, labels, ends, {})
+    bare = LitmusTest(text, isa, (), code, lines, labels, ends, {})
     registers: dict[str, dict[str, Value]] = {
         name: {} for name in text.columns if not name.endswith(".F")
     }
@@ -220,7 +220,7 @@ def prepare(text: Text) -> Test:
             raise LitmusError(f"{location.name!r} is no register", setting.spot)
         registers[name][register] = value
     threads = tuple(Thread(name, held) for name, held in registers.items())
-    test = Test(text, isa, threads, code, lines, labels, ends, variables)
+    test = LitmusTest(text, isa, threads, code, lines, labels, ends, variables)
     _check_names(test)
     _check_registers(test)
     return test
@@ -273,7 +273,7 @@ def _locations(condition: Condition) -> Iterator[Location]:
             yield atom.location
 
 
-def _check_names(test: Test) -> None:
+def _check_names(test: LitmusTest) -> None:
     """All that the condition names is there. Raises LitmusError."""
     for location in (*test.text.shown, *_locations(test.condition)):
         if location.thread is None:
@@ -291,7 +291,7 @@ def _check_names(test: Test) -> None:
             raise LitmusError(f"thread P{atom.thread} has no label {atom.label!r}", atom.spot)
 
 
-def _check_registers(test: Test) -> None:
+def _check_registers(test: LitmusTest) -> None:
     """Whatever is read is set somewhere: at the beginning, or by some instruction.
 
     Raises LitmusError.
@@ -324,7 +324,7 @@ def _check_registers(test: Test) -> None:
                 raise LitmusError(f"register {location.name} is never set", location.spot)
 
 
-def _effects(test: Test, instruction: Instruction) -> tuple[Effect, ...]:
+def _effects(test: LitmusTest, instruction: Instruction) -> tuple[Effect, ...]:
     if instruction.towards is None:
         return instruction.effects
     return instruction.at(Address(instruction.towards.base)).effects

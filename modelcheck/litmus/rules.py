@@ -5,13 +5,13 @@ Knows tests and orders.
 
 from modelcheck.litmus.errors import LitmusError, Spot
 from modelcheck.litmus.order import RISCV, Order, arm
-from modelcheck.litmus.program import Test
+from modelcheck.litmus.program import LitmusTest
 
 RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV)}
 """The names of rules that can be asked for, the default first. Arm's are the cache type."""
 
 
-def order_of(test: Test, cache: tuple[bool, bool] | None = None, rules: str | None = None) -> Order:
+def order_of(test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None) -> Order:
     """The order that judges a test.
 
     `cache` is DIC and IDC, by default those of the header. Raises LitmusError if `rules` are not of

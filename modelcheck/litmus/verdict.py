@@ -11,7 +11,7 @@ from modelcheck.explore.verdict import NO_LIMITS, Limits
 from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
 from modelcheck.litmus.machine import Final, Litmus, Move, UnforeseenError, foresee
 from modelcheck.litmus.order import Order
-from modelcheck.litmus.program import Test
+from modelcheck.litmus.program import LitmusTest
 from modelcheck.system.system import System
 
 
@@ -40,7 +40,7 @@ class Judgement:
     required outcome, one to the contrary. `reason` says what made it inconclusive.
     """
 
-    test: Test
+    test: LitmusTest
     order: Order
     verdict: Verdict
     states: tuple[str, ...]
@@ -59,7 +59,7 @@ class Judgement:
 
 
 def judge(
-    test: Test, order: Order, limits: Limits = NO_LIMITS, *, with_run: bool = False
+    test: LitmusTest, order: Order, limits: Limits = NO_LIMITS, *, with_run: bool = False
 ) -> Judgement:
     """Explore all runs of a test. Raises LitmusError where one leaves what is covered."""
     started = time.monotonic()
@@ -122,7 +122,7 @@ def _steps(model: Litmus, system: System, path: Iterable[Any]) -> Iterable[Step]
         state = transition.target
 
 
-def holds(test: Test, final: Final) -> bool:
+def holds(test: LitmusTest, final: Final) -> bool:
     """Whether the condition of a test holds of a final state."""
     values = {
         (location.thread, test.canonical(location)): value
@@ -145,7 +145,7 @@ def holds(test: Test, final: Final) -> bool:
     return evaluate(test.condition, atom)
 
 
-def told(test: Test, final: Final) -> str:
+def told(test: LitmusTest, final: Final) -> str:
     """A final state as text: 0:X1=1 1:X9=0 [x]=2."""
     parts = []
     for location, value in zip(test.observed, final.values, strict=True):
