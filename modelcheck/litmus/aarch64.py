@@ -74,8 +74,7 @@ class AArch64:
     """AArch64, as far as litmus tests use it."""
 
     name = "AArch64"
-    little = 4
-    page = "arm64"
+    decoder = "arm64"
 
     def register(self, name: str) -> str | None:
         """X0 for X0 and W0; the zero register is none."""
@@ -83,6 +82,14 @@ class AArch64:
         if re.fullmatch(r"[XW]([0-9]|[12][0-9]|30)", upper):
             return f"X{upper[1:]}"
         return upper if upper in ("SP", RETURN) else LINK if upper == "LR" else None
+
+    def size(self, line: Line) -> int:
+        """All instructions have four bytes."""
+        return 4
+
+    def encode(self, line: Line) -> bytes | None:
+        """Words are not looked into."""
+        return None
 
     def order_key(self, register: str) -> int:
         """By number, and the others after them."""
@@ -414,8 +421,8 @@ class AArch64:
         if len(line.operands) != 1:
             refuse(line)
         if line.mnemonic.upper() == "SVC":
-            return Synchronise(), Fault("supervisor call", 4)
-        return Synchronise(), Fault("undefined instruction", 0)
+            return Synchronise(), Fault("supervisor call", 4, RETURN)
+        return Synchronise(), Fault("undefined instruction", 0, RETURN)
 
     def exception_return(self, line: Line, _: Jumps) -> Iterable[Effect]:
         """ERET: so is the return from one."""

@@ -19,13 +19,17 @@ class Architecture(Protocol):
     """The instructions of one architecture."""
 
     name: str
-    little: int
-    """Bytes of an instruction, all of which have so many."""
-    page: str
-    """What its words are told by when they are disassembled, for the decoder."""
+    decoder: str
+    """What disassembles its machine code."""
 
     def register(self, name: str) -> str | None:
         """The one name of a register; None for what is no register."""
+
+    def size(self, line: Line) -> int:
+        """How many bytes a line has."""
+
+    def encode(self, line: Line) -> bytes | None:
+        """The bytes of a line where jumps are known, if there are any to be known."""
 
     def order_key(self, register: str) -> int:
         """Where a register comes among the others, for print."""
@@ -72,14 +76,16 @@ def assemble(
     effects = tuple(isa.effects(line, jump))
     if towards:
         return _towards(isa, line, towards[0], labels)
-    return _only(isa.name, text[0], effects)
+    return _only(isa, text[0], effects, isa.size(line))
 
 
 _known: dict[tuple[str, str], Instruction] = {}
 
 
-def _only(isa: str, text: str, effects: tuple[Effect, ...]) -> Instruction:
-    return _known.setdefault((isa, text), Instruction(text, effects))
+def _only(
+    isa: Architecture, text: str, effects: tuple[Effect, ...], size: int
+) -> Instruction:
+    return _known.setdefault((isa.name, text), Instruction(text, effects, size))
 
 
 def _towards(isa: Architecture, line: Line, target: Address, labels: Labels) -> Instruction:
@@ -87,7 +93,7 @@ def _towards(isa: Architecture, line: Line, target: Address, labels: Labels) -> 
     def placed(at: Address) -> Instruction:
         return assemble(isa, line, at, labels)
 
-    return Instruction(line.text, (), target, placed)
+    return Instruction(line.text, (), isa.size(line), target, placed)
 
 
 def word_of(line: Line, operand: Operand) -> str:

@@ -1,23 +1,20 @@
-"""An instruction from the number that is its word. Knows architectures, and a disassembler."""
+"""Instructions from machine code. Knows architectures, and the package's disassembler."""
 
 import re
 from functools import cache
 
-from capstone import CS_ARCH_ARM64, CS_ARCH_RISCV, CS_MODE_LITTLE_ENDIAN, CS_MODE_RISCV64, Cs
+from iced_x86 import Decoder, DecoderError
 
+from modelcheck.isa import decode
 from modelcheck.litmus.architecture import NOWHERE, Architecture, assemble
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import Instruction
 from modelcheck.litmus.text import instruction
 
-_JUMPS = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|j|jal|beqz?|bnez?|blt\w*|bge\w*)\b")
+_JUMPS = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|jal|beqz?|bnez?|blt\w*|bge\w*|j\w*)\b")
 
-
-@cache
-def _decoder(page: str) -> Cs:
-    if page == "arm64":
-        return Cs(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN)
-    return Cs(CS_ARCH_RISCV, CS_MODE_RISCV64)
+WORD = 4
+"""Bytes of an instruction where all have as many."""
 
 
 @cache
@@ -25,18 +22,48 @@ def instruction_of(isa: Architecture, word: int) -> Instruction | None:
     """The instruction that a word is, of those that are covered; None if it is none."""
     if not 0 <= word < 2**32:
         return None
-    found = next(iter(_decoder(isa.page).disasm_lite(word.to_bytes(4, "little"), 0)), None)
-    if found is None or found[1] != isa.little:
+    found = _decoded(isa, word.to_bytes(WORD, "little"))
+    return found if found is not None and found.size == WORD else None
+
+
+@cache
+def instruction_in(isa: Architecture, data: bytes) -> Instruction | None:
+    """The x86 instruction that bytes begin with, of those that are covered."""
+    return _decoded(isa, data)
+
+
+@cache
+def incomplete(data: bytes) -> bool:
+    """Whether more bytes are needed to tell what x86 instruction these begin with."""
+    decoder = Decoder(64, data)
+    decoder.decode()
+    return bool(decoder.last_error == DecoderError.NO_MORE_BYTES)
+
+
+def _decoded(isa: Architecture, data: bytes) -> Instruction | None:
+    found = decode(isa.decoder, data)
+    if not found.length:
         return None
-    _, _, mnemonic, operands = found
-    if _JUMPS.fullmatch(mnemonic):
-        operands = re.sub(r"#?(-?(?:0x[0-9a-f]+|\d+))$", _distance, operands)
+    text = "nop" if found.is_nop else found.text
+    mnemonic, _, operands = text.partition(" ")
+    if _JUMPS.fullmatch(mnemonic.lower()):
+        operands = re.sub(r"#?(-?(?:0x[0-9a-f]+|\d+))$", _distance, operands.replace("short ", ""))
     text = f"{mnemonic} {operands}".strip()
-    text = text if isa.name != "AArch64" else text.upper().replace("0X", "0x")
+    if isa.decoder == "arm64":
+        text = text.upper().replace("0X", "0x")
     try:
-        return assemble(isa, instruction(text, NOWHERE), None, lambda _: None)
+        made = assemble(isa, instruction(text, NOWHERE), None, lambda _: None)
     except LitmusError:
         return None
+    if made.size == found.length:
+        return made
+    # The same text in more bytes or fewer: what it does is the same.
+    return _sized(isa, made, found.length)
+
+
+@cache
+def _sized(isa: Architecture, made: Instruction, size: int) -> Instruction:
+    return Instruction(f"{made.text} ({size} bytes)", made.effects, size)
 
 
 def _distance(number: re.Match[str]) -> str:

@@ -29,6 +29,7 @@ value: SIGNED                 -> number
      | QUALIFIED              -> label
      | "label" ":" STRING     -> label
      | "instr" ":" STRING     -> instruction
+     | "alias" ":" STRING     -> alias
      | WORD                   -> word
 
 columns: COLUMN ("|" COLUMN)* ";"
@@ -68,7 +69,7 @@ EXISTS: "exists"
 NEGATED: /(~|not)\s*exists/
 FORALL: "forall"
 NOT: /~|not\b/
-FAULT: /[fF]ault/
+FAULT.3: /[fF]ault(?=\s*\()/
 FAULTED: /[^()]+/
 %ignore /\s+/
 """
@@ -79,6 +80,7 @@ instruction: MNEMONIC ("," ? operand ("," operand)*)?
 operand: "#"? SIGNED             -> number
        | DOT SIGNED?             -> here
        | "[" operand ("," operand)* "]" BANG?  -> memory
+       | WORD "[" operand ("," operand)* "]"  -> sized
        | SIGNED? "(" WORD ")"    -> offset
        | WORD "#"? SIGNED        -> modified
        | WORD ":" WORD           -> qualified

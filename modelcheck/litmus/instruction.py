@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
+ALIAS = "'"
+
+
 class Address(NamedTuple):
     """Where a variable or an instruction is: bytes from the start of a variable or a column."""
 
@@ -17,6 +20,14 @@ class Address(NamedTuple):
     def plus(self, offset: int) -> "Address":
         """The address so many bytes further."""
         return Address(self.base, self.offset + offset)
+
+    def alias(self) -> "Address":
+        """Another linear address of the same memory."""
+        return Address(self.base + ALIAS, self.offset)
+
+    def physical(self) -> "Address":
+        """The address without what makes it an alias."""
+        return Address(self.base.removesuffix(ALIAS), self.offset)
 
 
 class Flags(NamedTuple):
@@ -109,12 +120,16 @@ class Load:
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """`size` bytes of memory take a value; `kinds` as for Load."""
+    """`size` bytes of memory take a value; `kinds` as for Load.
+
+    At most `unit` bytes of code are stored at once, and never more than a chunk.
+    """
 
     address: Expression
     value: Expression
     size: int
     kinds: int
+    unit: int = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,19 +164,55 @@ class Jump:
 class Fault:
     """An exception: control goes to the thread's handler, or the thread ends.
 
-    `returns` is where the handler returns to, in bytes from the instruction.
+    `returns` is where the handler returns to, in bytes from the instruction, and `register` where
+    that is kept.
     """
 
     kind: str
     returns: int
+    register: str = "return"
 
 
-Effect = Set | Pick | Load | Store | Maintain | Barrier | Synchronise | Jump | Fault
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """An interrupt is sent to all other threads; `kinds` as for Load."""
+
+    kinds: int
+
+
+@dataclass(frozen=True, eq=False)
+class Await:
+    """All other threads have acknowledged the interrupt; `kinds` as for Load."""
+
+    kinds: int
+
+
+@dataclass(frozen=True, eq=False)
+class Acknowledge:
+    """The thread has taken an interrupt; `kinds` as for Load."""
+
+    kinds: int
+
+
+Effect = (
+    Set
+    | Pick
+    | Load
+    | Store
+    | Maintain
+    | Barrier
+    | Synchronise
+    | Jump
+    | Fault
+    | Signal
+    | Await
+    | Acknowledge
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """An instruction by its canonical spelling. There is one object for each spelling.
+    """An instruction of `size` bytes by its canonical spelling, one object for each spelling.
 
     `towards` is the label that a jump names before it has a place; `placed` gives the same jump
     at an address, where it is a distance.
@@ -169,6 +220,7 @@ class Instruction:
 
     text: str
     effects: tuple[Effect, ...]
+    size: int = 4
     towards: Address | None = None
     placed: Callable[[Address], "Instruction"] | None = None
 

@@ -66,6 +66,8 @@ def _does(test: LitmusTest, does: tuple[Any, ...]) -> str:
             return f"fetches {test.where(place)} = {test.told(value)}{stale}"
         case ("guess", place, value):
             return f"takes {test.where(place)} to be {test.told(value)}, to be fetched later"
+        case ("signal", what):
+            return str(what)
         case ("predict", taken):
             return f"predicts that its condition {'holds' if taken else 'fails'}"
         case _:

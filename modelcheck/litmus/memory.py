@@ -1,12 +1,12 @@
 """What threads share: places with all versions they had, and what caches have of code.
 
-Knows windows' vectors and nothing of threads.
+Knows vectors and nothing of threads.
 """
 
 from typing import Any, NamedTuple
 
 from modelcheck.litmus.instruction import Address, Instruction, Value
-from modelcheck.litmus.window import Vector, join
+from modelcheck.litmus.vector import Vector, join, only
 
 
 class Version(NamedTuple):
@@ -30,14 +30,20 @@ class Shared(NamedTuple):
     `memory` has a history for each place that may be stored to. The vectors are about the code
     words among them: `clean` the version that invalidations see, `dropped` the oldest that a fetch
     may still read, `sealed` the same of invalidations after which something has happened that they
-    are ordered before. `outcomes` has, for each thread that has ended, what is to be told of it.
+    are ordered before. `signals` has, for each thread, what has become of an interrupt to it.
+    `outcomes` has, for each thread that has ended, what is to be told of it.
     """
 
     memory: tuple[History, ...]
     clean: Vector
     dropped: Vector
     sealed: Vector
+    signals: tuple[int, ...]
     outcomes: tuple[Any, ...]
+
+
+QUIET, SENT, TAKEN = range(3)
+"""An interrupt to a thread: there is none, it is on its way, it has been taken."""
 
 
 class Layout:
@@ -73,11 +79,12 @@ class Layout:
         """After the invalidation of a place, or of all; and what it left, with zeros elsewhere."""
         seen = shared.clean if cleans else self.newest(shared.memory)
         if place is not None:
-            seen = _with((0,) * len(seen), self.words[place], seen[self.words[place]])
+            number = self.words[place]
+            seen = only(len(seen), number, seen[number])
         return shared._replace(dropped=join(shared.dropped, seen)), seen
 
 
-def _with(vector: Vector, number: int, value: int) -> Vector:
+def _with(vector: tuple[int, ...], number: int, value: int) -> tuple[int, ...]:
     return (*vector[:number], value, *vector[number + 1 :])
 
 

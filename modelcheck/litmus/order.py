@@ -5,7 +5,7 @@ later waits for it. All rules of a memory model that can be said so are rows her
 are anywhere: the machine knows kinds and rows, no architecture. Knows nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag, auto
 from typing import Literal
 
@@ -67,20 +67,24 @@ class Order:
     """The rules of an architecture, or of a variant of it.
 
     `cleans`: a store is seen by invalidations only once its place was cleaned. `drops`: fetches
-    may be older than memory until an invalidation; otherwise they read memory.
+    may be older than memory until an invalidation; otherwise they read memory. `in_order`:
+    instructions have their effects in order, after their own fetch and those before. `chunk`: the
+    bytes that a fetch reads at once, and that a store of them writes at once.
     """
 
     name: str
     rows: tuple[Row, ...]
     cleans: bool = False
     drops: bool = False
+    in_order: bool = False
+    chunk: int = 4
 
     def without(self, name: str) -> "Order":
         """The rules but for one row. Raises KeyError where there is none of that name."""
         if name not in {row.name for row in self.rows}:
             raise KeyError(name)
         rows = tuple(row for row in self.rows if row.name != name)
-        return Order(self.name, rows, self.cleans, self.drops)
+        return replace(self, rows=rows)
 
 
 # Arm. The clauses are those of Arm's cat model, which the manual (DDI 0487, B2.3) restates.
@@ -163,3 +167,61 @@ _RISCV_FETCH = {
 RISCV = {name: Order(name, (*_RISCV, *rows)) for name, rows in _RISCV_FETCH.items()}
 """RISC-V's rules by the name of the variant. All include Ziccif: an aligned word is fetched
 whole."""
+
+
+# x86. Data is in total store order (Intel SDM vol. 3A, 9.2; AMD64 APM vol. 2, 7.2), which all
+# vendors promise. What they promise of fetches is apart.
+
+MFENCE = frozenset({"mfence"})
+FENCES = MFENCE | {"lock"}
+JUMP = frozenset({"jump"})
+
+_X86 = (
+    Row("loads in order", R, R | W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
+    Row("stores in order", W, W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
+    Row("MFENCE", R | W, R | W, "SDM vol. 3A, 9.2.5; APM vol. 2, 7.4.2", FENCES),
+    Row("before a serialising instruction", R | W, SYNC, "SDM vol. 3A, 9.3; APM vol. 2, 7.6.4"),
+    Row(
+        "after a serialising instruction",
+        SYNC,
+        R | W | SYNC | FETCH,
+        "SDM vol. 3A, 9.3; APM vol. 2, 7.6.4",
+    ),
+)
+
+INTEL = Order(
+    "intel",
+    (
+        *_X86,
+        Row("fetches of one byte", FETCH, FETCH, "coherence of caches", where="same place"),
+        Row(
+            "own store before fetch, if jumped between",
+            W,
+            FETCH,
+            "SDM vol. 3A, 9.1.3, option 1",
+            JUMP,
+            "same place",
+        ),
+    ),
+    in_order=True,
+    chunk=1,
+)
+"""What Intel's manual promises and no more. Nothing is said of how many bytes a fetch reads at
+once, or in which order it sees stores, so that each byte is fetched by itself."""
+
+AMD = Order(
+    "amd",
+    (
+        *_X86,
+        Row("fetches in order", FETCH, FETCH, "APM vol. 2, 7.6.1: asynchronous modification"),
+        Row("own store before fetch", W, FETCH, "APM vol. 2, 7.6.1", where="same place"),
+        Row("MFENCE serialises", R | W, FETCH, "APM vol. 2, 7.6.4", MFENCE),
+    ),
+    in_order=True,
+    chunk=8,
+)
+"""What AMD's manual promises: a store inside an aligned quadword is seen whole, and fetches see
+stores in the order in which they are made."""
+
+X86 = {order.name: order for order in (INTEL, AMD)}
+"""The rules of x86 by vendor."""

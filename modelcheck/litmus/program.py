@@ -17,6 +17,7 @@ from modelcheck.litmus.instruction import (
     Apply,
     Effect,
     Expression,
+    Fault,
     Instruction,
     Jump,
     Load,
@@ -29,8 +30,11 @@ from modelcheck.litmus.instruction import (
 )
 from modelcheck.litmus.riscv import RiscV
 from modelcheck.litmus.text import Line, Text, Written, instruction
+from modelcheck.litmus.x86 import X86
 
-ARCHITECTURES: Mapping[str, Architecture] = {"AArch64": AArch64(), "RISCV": RiscV()}
+ARCHITECTURES: Mapping[str, Architecture] = {
+    isa.name: isa for isa in (AArch64(), RiscV(), X86())
+}
 
 VARIANTS = ("self", "ifetch")
 """Variants of herd that a test may ask for: both say that instructions are fetched."""
@@ -125,6 +129,8 @@ class LitmusTest:
                 return self._instruction(written)
             case "label":
                 return self._label(written.text, written.spot)
+            case "alias":
+                return self._label(written.text, written.spot).alias()
             case "word":
                 if written.text.upper() == "NOP":
                     return self._instruction(written)
@@ -136,8 +142,18 @@ class LitmusTest:
             return self.code[place]
         return self.variables.get(place, 0)
 
+    @cached_property
+    def machine_code(self) -> Mapping[str, tuple[int | None, ...]]:
+        """The bytes of each column; None for those of instructions that have none here."""
+        found: dict[str, list[int | None]] = {name: [] for name in self.ends}
+        for place, made in self.code.items():
+            data = self.isa.encode(instruction(made.text, Spot(0, 0)))
+            found[place.base] += [None] * made.size if data is None else list(data)
+        return {name: tuple(data) for name, data in found.items()}
+
     def where(self, place: Address) -> str:
         """How a reader calls a place: P1:L0, P1+8, x."""
+        place = place.physical()
         if place.base not in self.ends:
             return place.base + (f"+{place.offset}" if place.offset else "")
         for label, address in self.labels[place.base].items():
@@ -167,8 +183,11 @@ class LitmusTest:
             return any(wanted.at(place) is value for place in alike or column)
         return value == wanted
 
-    def _instruction(self, written: Written) -> Instruction:
+    def _instruction(self, written: Written) -> Value:
         line = instruction(written.text, written.spot)
+        data = self.isa.encode(line)
+        if data is not None:
+            return int.from_bytes(data, "little")
         return assemble(self.isa, line, None, self._any_label)
 
     def _any_label(self, name: str) -> Address | None:
@@ -249,20 +268,24 @@ def _layout(
         if name.removesuffix(".F") not in text.columns:
             raise LitmusError(f"handler {name} has no thread", column[0].spot)
         labels[name] = {}
-        for index, line in enumerate(column):
-            address = Address(name, index * isa.little)
+        offset = 0
+        for line in column:
+            address = Address(name, offset)
             for label in line.labels:
                 if label in labels[name]:
                     raise LitmusError(f"label {label!r} is there twice", line.spot)
                 labels[name][label] = address
             if line.mnemonic:
                 lines[address] = line
-        ends[name] = (len(column) - 1) * isa.little
+                offset += isa.size(line)
+        ends[name] = offset
     return labels, ends, lines
 
 
 def _number(isa: Architecture, number: int) -> Value:
     """A number; the instruction that it is the word of, where that is beyond doubt."""
+    if isa.decoder == "x86-64":
+        return number & (2**64 - 1)
     found = instruction_of(isa, number) if number > 0xFFFF else None
     return found if found is not None else number & (2**64 - 1)
 
@@ -332,8 +355,13 @@ def _effects(test: LitmusTest, instruction: Instruction) -> tuple[Effect, ...]:
 
 def written_registers(effect: Effect) -> Iterator[str]:
     """The registers that an effect sets."""
-    if isinstance(effect, Set | Pick | Load) and effect.target:
-        yield effect.target
+    match effect:
+        case Set(target, _) | Pick(target, _, _, _) | Load(target, _, _, _, _):
+            yield target
+        case Fault(_, _, register):
+            yield register
+        case _:
+            return
 
 
 def read_registers(effect: Effect) -> Iterator[str]:
@@ -346,7 +374,7 @@ def read_registers(effect: Effect) -> Iterator[str]:
                 yield from _registers(part)
         case Load(_, address, _, _, _):
             yield from _registers(address)
-        case Store(address, value, _, _):
+        case Store(address, value, _, _, _):
             yield from _registers(address)
             yield from _registers(value)
         case Maintain(address, _):

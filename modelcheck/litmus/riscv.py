@@ -51,12 +51,19 @@ class RiscV:
     """RV64I, as far as litmus tests use it."""
 
     name = "RISCV"
-    little = 4
-    page = "riscv64"
+    decoder = "riscv64"
 
     def register(self, name: str) -> str | None:
         """x8 for x8, s0 and fp."""
         return _NAMES.get(name.lower())
+
+    def size(self, line: Line) -> int:
+        """All instructions that are covered have four bytes."""
+        return 4
+
+    def encode(self, line: Line) -> bytes | None:
+        """Words are not looked into."""
+        return None
 
     def order_key(self, register: str) -> int:
         """By number."""

@@ -4,10 +4,10 @@ Knows tests and orders.
 """
 
 from modelcheck.litmus.errors import LitmusError, Spot
-from modelcheck.litmus.order import RISCV, Order, arm
+from modelcheck.litmus.order import RISCV, X86, Order, arm
 from modelcheck.litmus.program import LitmusTest
 
-RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV)}
+RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV), "X86_64": tuple(X86)}
 """The names of rules that can be asked for, the default first. Arm's are the cache type."""
 
 
@@ -25,4 +25,4 @@ def order_of(test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: st
     if name == "AArch64":
         dic, idc = cache if cache is not None else (test.dic, test.idc)
         return arm(dic=dic, idc=idc or dic)
-    return RISCV[rules or known[0]]
+    return (RISCV | X86)[rules or known[0]]

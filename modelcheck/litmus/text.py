@@ -24,7 +24,7 @@ from modelcheck.litmus.grammar import cell_tree, file_tree, inside, spot
 class Written:
     """A value as a file writes it."""
 
-    kind: OneOf["number", "label", "instruction", "word"]
+    kind: OneOf["number", "label", "alias", "instruction", "word"]
     text: str
     spot: Spot
 
@@ -34,10 +34,10 @@ class Operand:
     """An operand of an instruction, by its form.
 
     `number` 4; `here` .+8; `word` X0; `modified` LSL #2; `offset` 4(a0); `memory` [X0,#4], which
-    has parts and may write back; `qualified` P1:L0.
+    has parts and may write back; `sized` byte [rdi]; `qualified` P1:L0.
     """
 
-    form: OneOf["number", "here", "word", "modified", "offset", "memory", "qualified"]
+    form: OneOf["number", "here", "word", "modified", "offset", "memory", "sized", "qualified"]
     word: str = ""
     number: int = 0
     parts: tuple["Operand", ...] = ()
@@ -164,7 +164,7 @@ def _location(tree: Tree[Token]) -> Location:
 def _written(tree: Tree[Token]) -> Written:
     text = str(tree.children[0]).strip('"').strip()
     match tree.data:
-        case "number" | "label" | "instruction" | "word":
+        case "number" | "label" | "alias" | "instruction" | "word":
             return Written(tree.data, text, spot(tree))  # type: ignore[arg-type]
         case other:
             raise AssertionError(other)
@@ -268,6 +268,9 @@ def _operand(tree: Tree[Token]) -> Operand:
         case "memory":
             parts = tuple(_operand(c) for c in tree.children if isinstance(c, Tree))
             return Operand("memory", parts=parts, back=isinstance(tree.children[-1], Token))
+        case "sized":
+            parts = tuple(_operand(c) for c in tree.children if isinstance(c, Tree))
+            return Operand("sized", str(tree.children[0]), parts=parts)
         case other:
             raise AssertionError(other)
 
@@ -291,3 +294,5 @@ def _spelled(operand: Operand) -> str:
             return f"{operand.number}({operand.word})"
         case "memory":
             return f"[{','.join(map(_spelled, operand.parts))}]" + "!" * operand.back
+        case "sized":
+            return f"{operand.word} [{','.join(map(_spelled, operand.parts))}]"

@@ -9,7 +9,9 @@ from typing import Any, assert_never
 from modelcheck.explore import reference
 from modelcheck.explore.verdict import NO_LIMITS, Limits
 from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
-from modelcheck.litmus.machine import Final, Litmus, Move, UnforeseenError, foresee
+from modelcheck.litmus.foresight import foresee
+from modelcheck.litmus.happening import UnforeseenError
+from modelcheck.litmus.machine import Final, Litmus, Move
 from modelcheck.litmus.order import Order
 from modelcheck.litmus.program import LitmusTest
 from modelcheck.system.system import System
@@ -63,16 +65,16 @@ def judge(
 ) -> Judgement:
     """Explore all runs of a test. Raises LitmusError where one leaves what is covered."""
     started = time.monotonic()
-    foreseen = foresee(test)
+    stores = foresee(test, order)
     contrary = test.quantifier is Quantifier.FORALL
     while True:
-        model = Litmus(test, order, foreseen, lambda final: holds(test, final) != contrary)
+        model = Litmus(test, order, stores, lambda final: holds(test, final) != contrary)
         system = System(model)
         try:
             found = reference.explore(system, limits, beyond_violations=True)
             break
         except UnforeseenError as more:
-            foreseen = foreseen.also(more.place, more.value)
+            stores |= {(more.place, more.value)}
     finals = {
         model.final(shared) for shared in system.shareds.values if None not in shared.outcomes
     }

@@ -4,12 +4,15 @@ A window is the instructions that a thread has fetched, in program order, each w
 of it. All else about a thread is a function of its window. Knows instructions and orders.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, assert_never
 
+from modelcheck.litmus.code import Code, Part
 from modelcheck.litmus.instruction import (
+    Acknowledge,
     Address,
     Apply,
+    Await,
     Barrier,
     Expression,
     Fault,
@@ -22,6 +25,7 @@ from modelcheck.litmus.instruction import (
     Pick,
     Register,
     Set,
+    Signal,
     Store,
     Synchronise,
     UndefinedValueError,
@@ -29,18 +33,7 @@ from modelcheck.litmus.instruction import (
     mask,
 )
 from modelcheck.litmus.order import Kind, Order
-
-Vector = tuple[int, ...]
-"""For each code word that may be stored to, a version of it: the oldest that a fetch may still
-read. () is all zeros."""
-
-
-def join(left: Vector, right: Vector) -> Vector:
-    """The later of two, place by place."""
-    if not left or left == right:
-        return right
-    return tuple(map(max, left, right)) if right else left
-
+from modelcheck.litmus.vector import Vector, join
 
 class Seen(NamedTuple):
     """A load has read a value.
@@ -55,13 +48,20 @@ class Seen(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A store or a maintenance is done.
+    """A store, a maintenance or a signal is done.
 
     `mark` is what a fetch that must come after it may read; `dropped` what an invalidation left.
     """
 
     mark: Vector = ()
     dropped: Vector = ()
+
+
+class Partly(NamedTuple):
+    """Some parts of a store are done, by their numbers; `mark` as for Done."""
+
+    parts: frozenset[int]
+    mark: Vector
 
 
 class Entry(NamedTuple):
@@ -104,7 +104,7 @@ class Event(NamedTuple):
     """Something that may happen now: the effect of an entry, or (effect -1) its fetch.
 
     Of a load, `source` is the store that it is forwarded from, with `value`; of a store, `value`
-    is what it stores. `place` None: all places.
+    is what it stores, and `part` which of the `parts` that it has. `place` None: all places.
     """
 
     entry: int
@@ -112,16 +112,32 @@ class Event(NamedTuple):
     place: Address | None
     value: Value | None = None
     source: tuple[int, int] | None = None
+    part: Part | None = None
+    number: int = 0
+    parts: int = 1
 
 
 class Access(NamedTuple):
-    """An access or maintenance in the window, with its place if that is known."""
+    """An access or maintenance in the window, with its place if that is known. `mark` as for
+    Done."""
 
     entry: int
     effect: int
     kinds: int
     place: Address | None
     done: bool
+    mark: Vector
+
+
+class Waiting(NamedTuple):
+    """A store that is not done, or a part of one that is `split`, with what is known of it."""
+
+    entry: int
+    effect: int
+    place: Address | None
+    known: "Known"
+    size: int
+    split: bool
 
 
 class Complaint(NamedTuple):
@@ -135,6 +151,7 @@ class Look(NamedTuple):
     """All that a window says.
 
     `next` is the address of the next instruction, None where it is not known yet or there is none.
+    `before` has the accesses that a fetch of their place has to come after.
     `guess` is the branch that must be guessed before more can be fetched, and `aim` whether its
     target is what is not known. `confirmed` has the guesses that have turned out right. `floor` is what the next
     fetch may read, if it is not `held` back.
@@ -145,6 +162,7 @@ class Look(NamedTuple):
     accesses: tuple[Access, ...]
     picks: tuple[tuple[int, int], ...]
     next: Address | None
+    before: tuple[Access, ...]
     guess: tuple[int, int] | None
     aim: bool
     confirmed: tuple[tuple[int, int], ...]
@@ -172,7 +190,9 @@ class Rows:
         plain = [row for row in order.rows if row.where == "anywhere" and not row.through]
         self.direct = [(int(row.first), int(row.then)) for row in plain]
         self.same_place = [
-            (int(row.first), int(row.then)) for row in order.rows if row.where == "same place"
+            (int(row.first), int(row.then), row.through)
+            for row in order.rows
+            if row.where == "same place"
         ]
         self.through: dict[str, list[tuple[int, int]]] = {}
         for row in order.rows:
@@ -183,6 +203,8 @@ class Rows:
         )
         fetches = [row for row in order.rows if row.first & row.then & Kind.FETCH]
         self.fetches_ordered = bool(fetches)
+        self.by_place = any(row.where == "same place" for row in fetches)
+        """Whether fetches are in order where they are of one place."""
         dropped = [row for row in fetches if row.where == "dropped"]
         self.completes: frozenset[str] = dropped[0].through if dropped else frozenset()
         """The barriers that complete an invalidation, where fetches heed that."""
@@ -191,7 +213,7 @@ class Rows:
             if row.first & Kind.FETCH:
                 held |= int(row.then)
         both = int(Kind.READ | Kind.WRITE)
-        self.late = not (held & both == both or held & _FETCH)
+        self.late = not (order.in_order or held & both == both or held & _FETCH)
         """Whether anything that comes later in the program can happen before a fetch."""
         self.carried = any(row.first & Kind.FETCH and row.then & Kind(_SYNC | _FETCH) for row in order.rows)
         self._waits: dict[int, int] = {}
@@ -237,6 +259,12 @@ def evaluate(expression: Expression, registers: Mapping[str, Known], at: Address
     assert_never(expression)
 
 
+def mask_of(value: Value, load: Load) -> Value:
+    """What a load makes of the value that it has read. Raises UndefinedValueError."""
+    low = mask(value, 8 * load.size)
+    return load.extend(low) if load.extend is not None else low
+
+
 class Reader:
     """Looks at the windows of one thread."""
 
@@ -246,12 +274,14 @@ class Reader:
         start: Address,
         registers: Mapping[str, Value],
         ends: Mapping[str, int],
+        code: Code,
         handler: Address | None,
     ) -> None:
         self.rows = rows
         self.start = start
         self.registers = {name: Known(value) for name, value in registers.items()}
         self.ends = ends
+        self.code = code
         self.handler = handler
         self._looks: dict[Window, Look] = {}
 
@@ -277,10 +307,13 @@ class _Walk:
         """Kinds that a barrier holds back."""
         self.marks: dict[int, Vector] = {}
         """For each kind, what a fetch may read that comes after all those that have happened."""
-        self.sync_floor: Vector = ()
+        self.floors: dict[int, Vector] = {_SYNC: (), _FETCH: ()}
+        """What may be read after those that a barrier made such events wait for."""
+        self.passed: dict[str, int] = {}
+        """For each barrier, the accesses before the last of its name."""
         self.events: list[Event] = []
         self.accesses: list[Access] = []
-        self.stores: list[tuple[int, int, Address | None, Known, int]] = []
+        self.stores: list[Waiting] = []
         self.sources: dict[tuple[int, int], Known] = {}
         self.picks: list[tuple[int, int]] = []
         self.next: Address | None = reader.start
@@ -299,8 +332,9 @@ class _Walk:
             self._entry(number, entry)
         if self.next is not None and self.next.offset == self.reader.ends.get(self.next.base, -1):
             self.next, self.ended = None, True
-        elif self.next is not None and not self._is_code(self.next):
-            self._complain(self.window[-1].at, f"it goes to {self.next.base}, where no code is")
+        elif self.next is not None and not self.reader.code.holds(self.next):
+            where = f"{self.next.base}+{self.next.offset}"
+            self._complain(self.window[-1].at, f"it goes to {where}, where no code is")
             self.next = None
         waits = self.rows.waits_for(_FETCH)
         return Look(
@@ -309,6 +343,7 @@ class _Walk:
             tuple(self.accesses),
             tuple(dict.fromkeys(self.picks)),
             self.next,
+            self._before_fetch(),
             self.guess,
             self.aim,
             tuple(self.confirmed),
@@ -319,10 +354,6 @@ class _Walk:
             self.ended,
             self.complaint,
         )
-
-    def _is_code(self, address: Address) -> bool:
-        end = self.reader.ends.get(address.base)
-        return end is not None and 0 <= address.offset < end and address.offset % 4 == 0
 
     def _complain(self, at: Address, why: str) -> None:
         """Note what is wrong, unless it may be on a way that is never gone."""
@@ -337,7 +368,7 @@ class _Walk:
             self.pending |= _FETCH
         elif entry.carry:
             self._mark(_FETCH, entry.carry)
-        self.next = entry.at.plus(4)
+        self.next = entry.at.plus(entry.instruction.size)
         for at, effect in enumerate(entry.instruction.effects):
             try:
                 self._effect(number, at, entry, effect)
@@ -363,9 +394,11 @@ class _Walk:
                 self._maintain(number, at, entry, effect)
             case Pick():
                 self._pick(number, at, entry, effect)
-            case Fault(kind, returns):
+            case Signal(kinds) | Await(kinds) | Acknowledge(kinds):
+                self._plain(number, at, entry, kinds)
+            case Fault(kind, returns, register):
                 self.faults.append((kind, entry.at))
-                self.registers["ELR_EL1"] = Known(entry.at.plus(returns))
+                self.registers[register] = Known(entry.at.plus(returns))
                 self.next = self.reader.handler
                 self.ended = self.next is None
             case _:
@@ -382,19 +415,30 @@ class _Walk:
         return found
 
     def _floor(self) -> Vector:
-        floor = self._joined(self.rows.waits_for(_FETCH))
+        floor = join(self.floors[_FETCH], self._joined(self.rows.waits_for(_FETCH)))
         return join(floor, self.marks.get(_FETCH, ())) if self.rows.fetches_ordered else floor
 
     def _waits(self, kinds: int, place: Address | None) -> bool:
         """Whether an event of some kinds has to wait, where everything may need `place` None."""
         if self.held & kinds or self.pending & self.rows.waits_for(kinds):
             return True
-        for first, then in self.rows.same_place:
+        return any(
+            not access.done and place == access.place for access in self._before(kinds)
+        )
+
+    def _before(self, kinds: int) -> Iterator[Access]:
+        """The accesses that an event of some kinds, if of their place, has to come after."""
+        for first, then, through in self.rows.same_place:
             if then & kinds:
-                for access in self.accesses:
-                    if not access.done and access.kinds & first and place == access.place:
-                        return True
-        return False
+                since = len(self.accesses)
+                if through:
+                    since = max(self.passed.get(barrier, 0) for barrier in through)
+                for access in self.accesses[:since]:
+                    if access.kinds & first:
+                        yield access
+
+    def _before_fetch(self) -> tuple[Access, ...]:
+        return tuple(self._before(_FETCH))
 
     def _address(self, entry: Entry, expression: Expression) -> Known:
         address = evaluate(expression, self.registers, entry.at)
@@ -409,73 +453,106 @@ class _Walk:
         elif address.since:
             self._mark(_ADDRESS, address.since)
 
+    def _parts(self, address: Known, size: int, unit: int) -> tuple[Part, ...]:
+        """The parts of an access; one without a place while that is not known."""
+        if isinstance(address.value, Address):
+            return self.reader.code.parts(address.value, size, unit)
+        return (Part(None, 0, size, 0),)
+
     def _load(self, number: int, at: int, entry: Entry, load: Load) -> None:
         state = entry.states[at]
         address = self._address(entry, load.address)
-        place: Any = address.value
-        self.accesses.append(Access(number, at, load.kinds, place, state is not None))
+        part, *more = self._parts(address, load.size, load.size)
+        if more:
+            raise UndefinedValueError("a load of code lies in one chunk")
         if state is None:
-            self.accesses.pop()
-            self._offer_load(number, at, entry, load, address)
-            self.accesses.append(Access(number, at, load.kinds, place, False))
+            self._offer_load(number, at, entry, load, address, part)
             self.pending |= load.kinds
             if load.target:
                 self.registers[load.target] = _UNKNOWN
+            mark: Vector = ()
         else:
-            certain, since = address.certain, join(state.mark, address.since)
+            certain, mark = address.certain, state.mark
+            since = join(mark, address.since)
             if isinstance(state.version, tuple):
                 source = self.sources[state.version]
                 certain, since = certain and source.certain, join(since, source.since)
             if load.target:
-                value = mask(state.value, 8 * load.size)
-                value = load.extend(value) if load.extend is not None else value
+                value = mask_of(state.value, load)
                 self.registers[load.target] = Known(value, certain, since)
-            if state.mark:
-                self._mark(load.kinds, state.mark)
+            if mark:
+                self._mark(load.kinds, mark)
+        self.accesses.append(
+            Access(number, at, load.kinds, part.place, state is not None, mark)
+        )
         self._note_address(address)
 
     def _offer_load(
-        self, number: int, at: int, entry: Entry, load: Load, address: Known
+        self, number: int, at: int, entry: Entry, load: Load, address: Known, part: Part
     ) -> None:
-        if address.value is None:
+        place = part.place
+        if place is None:
             if address.pick is not None:
                 self.picks.append(address.pick)
             return
-        place: Any = address.value
         if not entry.fetched or self._waits(load.kinds, place):
             return
         for store in reversed(self.stores):
-            if store[2] == place:
-                if store[3].value is None or store[4] < load.size:
+            if store.place is not None and store.place.physical() == place.physical():
+                value = store.known.value
+                if store.place != place or store.split or value is None or store.size < load.size:
                     return
-                self.events.append(Event(number, at, place, store[3].value, store[:2]))
+                source = (store.entry, store.effect)
+                self.events.append(Event(number, at, place, value, source, part))
                 return
-        self.events.append(Event(number, at, place))
+        self.events.append(Event(number, at, place, part=part))
 
     def _store(self, number: int, at: int, entry: Entry, store: Store) -> None:
         state = entry.states[at]
         address = self._address(entry, store.address)
         data = evaluate(store.value, self.registers, entry.at)
-        place: Any = address.value
-        if state is None:
-            certain = address.certain and data.certain
-            if (
-                entry.fetched
-                and place is not None
-                and data.value is not None
-                and certain
-                and not self._waits(store.kinds, place)
-            ):
-                value = mask(data.value, 8 * store.size)
-                self.events.append(Event(number, at, place, value))
-            self.pending |= store.kinds
-            source = Known(data.value, certain, join(data.since, address.since))
-            self.sources[number, at] = source
-            self.stores.append((number, at, place, source, store.size))
-        elif state.mark:
-            self._mark(store.kinds, state.mark)
-        self.accesses.append(Access(number, at, store.kinds, place, state is not None))
+        parts = self._parts(address, store.size, store.unit)
+        if isinstance(state, Done):
+            if state.mark:
+                self._mark(store.kinds, state.mark)
+            for part in parts:
+                access = Access(number, at, store.kinds, part.place, True, state.mark)
+                self.accesses.append(access)
+            self._note_address(address)
+            return
+        certain = address.certain and data.certain
+        ready = entry.fetched and data.value is not None and certain
+        done = state.parts if state is not None else frozenset()
+        source = Known(data.value, certain, join(data.since, address.since))
+        self.sources[number, at] = source
+        whole = len(parts) == 1
+        accesses = []
+        for index, part in enumerate(parts):
+            if index in done:
+                access = Access(number, at, store.kinds, part.place, True, state.mark)
+                accesses.append(access)
+                continue
+            if ready and part.place is not None and not self._waits(store.kinds, part.place):
+                value = mask(data.value, 8 * store.size)  # type: ignore[arg-type]
+                event = Event(number, at, part.place, value, None, part, index, len(parts))
+                self.events.append(event)
+            accesses.append(Access(number, at, store.kinds, part.place, False, ()))
+            self.stores.append(Waiting(number, at, part.place, source, part.length, not whole))
+        self.accesses += accesses
+        self.pending |= store.kinds
         self._note_address(address)
+
+    def _plain(self, number: int, at: int, entry: Entry, kinds: int) -> None:
+        """An event that has no place."""
+        state = entry.states[at]
+        if state is None:
+            if entry.fetched and not self._waits(kinds, None):
+                self.events.append(Event(number, at, None))
+            self.pending |= kinds
+        elif state.mark:
+            self._mark(kinds, state.mark)
+        mark = state.mark if state is not None else ()
+        self.accesses.append(Access(number, at, kinds, None, state is not None, mark))
 
     def _maintain(self, number: int, at: int, entry: Entry, maintain: Maintain) -> None:
         state = entry.states[at]
@@ -498,20 +575,25 @@ class _Walk:
             self.pending |= maintain.kinds
         elif state.mark:
             self._mark(maintain.kinds, state.mark)
-        self.accesses.append(Access(number, at, maintain.kinds, place, state is not None))
+        mark = state.mark if state is not None else ()
+        self.accesses.append(
+            Access(number, at, maintain.kinds, place, state is not None, mark)
+        )
 
     def _barrier(self, name: str) -> None:
         for first, then in self.rows.through.get(name, ()):
             if self.pending & first:
                 self.held |= then
-            if then & _SYNC and self.marks:
-                self.sync_floor = join(self.sync_floor, self._joined(first))
+            for kind in (_SYNC, _FETCH) if self.marks else ():
+                if then & kind:
+                    self.floors[kind] = join(self.floors[kind], self._joined(first))
+        self.passed[name] = len(self.accesses)
 
     def _synchronise(self) -> None:
         waits = self.rows.waits_for(_SYNC)
         if self.held & _SYNC or self.pending & waits:
             self.pending |= _SYNC
-        floor = join(self.sync_floor, self._joined(waits))
+        floor = join(self.floors[_SYNC], self._joined(waits))
         if floor:
             self._mark(_SYNC, floor)
 
@@ -568,6 +650,7 @@ class _Walk:
             self.confirmed.append((number, at))
 
     def _go(self, entry: Entry, target: Value) -> None:
+        self._barrier("jump")
         if isinstance(target, Address):
             self.next = target
         else:

@@ -1,0 +1,66 @@
+"""Which places a test may store to, and what, as far as its text shows.
+
+Knows tests and code.
+"""
+
+from collections.abc import Iterator
+
+from modelcheck.litmus.code import code_of
+from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.instruction import (
+    Address,
+    Literal,
+    Register,
+    Store,
+    UndefinedValueError,
+    Value,
+)
+from modelcheck.litmus.order import Order
+from modelcheck.litmus.program import LitmusTest, written_registers
+
+
+def foresee(test: LitmusTest, order: Order) -> frozenset[tuple[Address, Value]]:
+    """The stores that the text shows, by registers that no instruction sets.
+
+    What this misses the machine tells, and is then begun again with.
+    """
+    try:
+        return frozenset(_stores(test, order))
+    except (LitmusError, UndefinedValueError):
+        # The machine says what is wrong, and where, if a run comes there.
+        return frozenset()
+
+
+def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
+    code = code_of(test, order)
+    set_somewhere = {
+        register
+        for made in test.code.values()
+        for effect in made.effects
+        for register in written_registers(effect)
+    }
+    for address, made in test.code.items():
+        thread = next(t for t in test.threads if t.name == address.base.removesuffix(".F"))
+
+        def held(
+            expression: object, registers: dict[str, Value] = dict(thread.registers)
+        ) -> Value | None:
+            if isinstance(expression, Literal):
+                return expression.value
+            if isinstance(expression, Register) and expression.name not in set_somewhere:
+                return registers.get(expression.name, 0)
+            return None
+
+        for effect in made.effects:
+            if not isinstance(effect, Store):
+                continue
+            place, value = held(effect.address), held(effect.value)
+            if not isinstance(place, Address) or value is None:
+                continue
+            for part in code.parts(place, effect.size, effect.unit):
+                assert part.place is not None
+                where = part.place.physical()
+                if where.base in test.ends:
+                    yield where, code.stored(code.initial(where), part, value)
+                else:
+                    yield where, value

@@ -1,0 +1,372 @@
+"""What an event of a thread's window does to memory and to the window.
+
+Knows windows, memory and code.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from modelcheck.litmus.code import Code, Part, Reading, Words
+from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.instruction import (
+    Acknowledge,
+    Address,
+    Await,
+    Barrier,
+    Instruction,
+    Load,
+    Maintain,
+    Signal,
+    Store,
+    Value,
+)
+from modelcheck.litmus.memory import QUIET, SENT, TAKEN, History, Layout, Shared, Version, merged
+from modelcheck.litmus.order import Kind, Order
+from modelcheck.litmus.program import LitmusTest
+from modelcheck.litmus.vector import Vector, join, only
+from modelcheck.litmus.window import Done, Entry, Event, Look, Partly, Rows, Seen, Window
+
+
+class UnforeseenError(Exception):
+    """A place is stored to, or a value to a code word, that was not foreseen: begin again."""
+
+    def __init__(self, place: Address, value: Value) -> None:
+        super().__init__(place, value)
+        self.place = place
+        self.value = value
+
+
+class Happened(NamedTuple):
+    """What an event leaves, and what it was, for a reader."""
+
+    shared: Shared
+    window: Window
+    does: tuple[Any, ...]
+
+
+class Happening:
+    """The events of a test under an order.
+
+    `stores` are the places that may be stored to with the values that may be stored there.
+    """
+
+    def __init__(
+        self,
+        test: LitmusTest,
+        order: Order,
+        rows: Rows,
+        code: Code,
+        stores: frozenset[tuple[Address, Value]],
+    ) -> None:
+        self.test = test
+        self.order = order
+        self.rows = rows
+        self.code = code
+        self.stores = stores
+        places = sorted({place for place, _ in stores})
+        words = tuple(place for place in places if place.base in test.ends)
+        self.layout = Layout(tuple(places), words)
+
+    def initial(self, place: Address) -> Value:
+        """What a place has at the beginning."""
+        if place.base in self.test.ends:
+            return self.code.initial(place)
+        return self.test.initial(place)
+
+    def happen(
+        self, number: int, shared: Shared, window: Window, look: Look, event: Event
+    ) -> Iterator[Happened]:
+        """All ways in which an event of a thread may happen now."""
+        if event.effect < 0:
+            yield from self._fetch_late(shared, window, event)
+            return
+        if self._came_too_late(look, event):
+            return
+        match window[event.entry].instruction.effects[event.effect]:
+            case Load() as load:
+                yield from self._read(number, shared, window, look, event, load)
+            case Store():
+                yield from self._write(number, shared, window, look, event)
+            case Maintain() as maintain:
+                yield self._maintain(shared, window, event, maintain)
+            case Signal():
+                signals = tuple(
+                    signal if other == number else SENT
+                    for other, signal in enumerate(shared.signals)
+                )
+                yield self._signalled(shared, window, event, signals, "sends the IPI")
+            case Await():
+                others = [s for other, s in enumerate(shared.signals) if other != number]
+                if all(signal == TAKEN for signal in others):
+                    signals = (QUIET,) * len(shared.signals)
+                    yield self._signalled(shared, window, event, signals, "all have taken it")
+            case Acknowledge():
+                signals = tuple(
+                    TAKEN if other == number else signal
+                    for other, signal in enumerate(shared.signals)
+                )
+                yield self._signalled(shared, window, event, signals, "has taken the IPI")
+            case effect:
+                raise AssertionError(effect)
+
+    def _signalled(
+        self,
+        shared: Shared,
+        window: Window,
+        event: Event,
+        signals: tuple[int, ...],
+        what: str,
+    ) -> Happened:
+        after = shared._replace(signals=signals)
+        state = Done(self._mark(after))
+        return Happened(after, become(window, event.entry, event.effect, state), ("signal", what))
+
+    def _came_too_late(self, look: Look, event: Event) -> bool:
+        """Whether a later event has happened that had to wait for this one, at its place.
+
+        It could not know, since the place of this one was not known.
+        """
+        here = event.entry, event.effect
+        kinds = next(access.kinds for access in look.accesses if access[:2] == here)
+        return any(
+            first & kinds and later.kinds & then
+            for later in look.accesses
+            if later.done and later.place == event.place and later[:2] > here
+            for first, then, through in self.rows.same_place
+            if not through
+        )
+
+    def _history(self, place: Address) -> int | None:
+        return self.layout.index.get(place.physical())
+
+    def _read(
+        self,
+        number: int,
+        shared: Shared,
+        window: Window,
+        look: Look,
+        event: Event,
+        load: Load,
+    ) -> Iterator[Happened]:
+        place, part = event.place, event.part
+        assert place is not None
+        assert part is not None
+        index = self._history(place)
+        history: History = (
+            (Version(self.initial(place.physical()), -1),)
+            if index is None
+            else shared.memory[index]
+        )
+        if self.rows.reads_hazard and self._missed(number, history, window, look, event):
+            return
+        mark = self._mark(shared)
+        if event.source is not None:
+            assert event.value is not None
+            state = Seen(event.value, event.source, mark)
+            does = ("read", place, event.value, "its own store")
+        else:
+            value = history[-1].value
+            if place.physical().base in self.test.ends:
+                value = self.code.loaded(value, part)
+            state = Seen(value, len(history) - 1, mark)
+            does = ("read", place, value)
+        shared = self._seal(shared, window, event)
+        yield Happened(shared, become(window, event.entry, event.effect, state), does)
+
+    def read_only(self, place: Address, part: Part) -> Value:
+        """What a load of a part of a place that is never stored to reads."""
+        content = self.initial(place)
+        return self.code.loaded(content, part) if place.base in self.test.ends else content
+
+    def _missed(
+        self, number: int, history: History, window: Window, look: Look, event: Event
+    ) -> bool:
+        """Whether a later load of the place has read what another thread has overwritten."""
+        for later in look.accesses:
+            if later[:2] > (event.entry, event.effect) and later.place == event.place:
+                state = window[later.entry].states[later.effect]
+                if isinstance(state, Seen) and isinstance(state.version, int):
+                    newer = history[state.version + 1 :]
+                    if any(version.writer != number for version in newer):
+                        return True
+        return False
+
+    def _write(
+        self,
+        number: int,
+        shared: Shared,
+        window: Window,
+        look: Look,
+        event: Event,
+    ) -> Iterator[Happened]:
+        assert event.place is not None
+        assert event.part is not None
+        assert event.value is not None
+        place = event.place.physical()
+        index = self.layout.index.get(place)
+        old = self.initial(place) if index is None else shared.memory[index][-1].value
+        in_code = place.base in self.test.ends
+        if in_code:
+            value = self.code.stored(old, event.part, event.value)
+        else:
+            value = merged(old, event.value, event.part.length)
+        if index is None or not self._foreseen(place, value):
+            raise UnforeseenError(place, value)
+        then = self._told_later(window, look, event, len(shared.memory[index]))
+        if then is None:
+            return
+        sealed = self._seal(shared, window, event)
+        after = self.layout.stored(sealed, place, Version(value, number))
+        if in_code and self.rows.carried:
+            carry = self._carry(after, place)
+            after = self.layout.stored(sealed, place, Version(value, number, carry))
+        here = event.entry, event.effect
+        before = window[event.entry].states[event.effect]
+        mark = self._mark(after)
+        state: Any = Done(mark)
+        if event.parts > 1:
+            done = (before.parts if before is not None else frozenset()) | {event.number}
+            mark = join(mark, before.mark if before is not None else ())
+            state = Done(mark) if len(done) == event.parts else Partly(done, mark)
+        yield Happened(after, become(then, *here, state), ("write", place, value))
+
+    def _carry(self, after: Shared, place: Address) -> Vector:
+        """What a fetch that comes after the fetch of what was just stored may read."""
+        if self.order.drops:
+            return after.sealed
+        newest = self.layout.newest(after.memory)
+        if self.rows.by_place:
+            number = self.layout.words[place]
+            return only(len(newest), number, newest[number])
+        return newest
+
+    def _told_later(
+        self, window: Window, look: Look, event: Event, version: int
+    ) -> Window | None:
+        """The window after a store, whose value later loads may have; None if they missed it."""
+        here = event.entry, event.effect
+        for later in look.accesses:
+            if later[:2] <= here or later.place != event.place or not later.done:
+                continue
+            state = window[later.entry].states[later.effect]
+            if not isinstance(state, Seen) or state.version is None:
+                continue
+            if isinstance(state.version, int) or state.version < here:
+                # It has read what was there before this store.
+                return None
+            if state.version == here:
+                told = state._replace(version=version)
+                window = become(window, later.entry, later.effect, told)
+        return window
+
+    def _maintain(
+        self, shared: Shared, window: Window, event: Event, maintain: Maintain
+    ) -> Happened:
+        place = event.place
+        after = self._seal(shared, window, event)
+        left: Vector = ()
+        cleaning = bool(maintain.kinds & Kind.CLEAN)
+        if self.order.drops and (place is None or place in self.layout.words):
+            if not cleaning:
+                after, left = self.layout.invalidated(after, place, cleans=self.order.cleans)
+            elif self.order.cleans and place is not None:
+                after = self.layout.cleaned(after, place)
+        state = Done(self._mark(after), left if self.rows.completes else ())
+        does = ("clean" if cleaning else "invalidate", place)
+        return Happened(after, become(window, event.entry, event.effect, state), does)
+
+    def _mark(self, shared: Shared) -> Vector:
+        """What a fetch that comes after now may read at the oldest."""
+        mark = shared.dropped if self.order.drops else self.layout.newest(shared.memory)
+        return mark if any(mark) else ()
+
+    def _seal(self, shared: Shared, window: Window, event: Event) -> Shared:
+        """After an event that completed invalidations are ordered before."""
+        if not self.rows.completes:
+            return shared
+        left: Vector = ()
+        ordered: Vector = ()
+        for entry in window[: event.entry]:
+            for effect, state in zip(entry.instruction.effects, entry.states, strict=True):
+                if isinstance(state, Done) and state.dropped:
+                    left = join(left, state.dropped)
+                elif isinstance(effect, Barrier) and effect.name in self.rows.completes:
+                    ordered = left
+        return shared._replace(sealed=join(shared.sealed, ordered)) if ordered else shared
+
+    # Fetches.
+
+    def fetches(
+        self, shared: Shared, window: Window, look: Look, at: Address
+    ) -> Iterator[tuple[Entry, tuple[Any, ...]]]:
+        """All ways to fetch the next instruction, which may be stored to."""
+
+        def read(place: Address, carry: Vector) -> Iterator[Reading]:
+            index = self.layout.index.get(place)
+            if index is None:
+                yield Reading(self.code.initial(place), (), True)
+                return
+            floor = join(look.floor, carry) if self.rows.fetches_ordered else look.floor
+            number = self.layout.words[place]
+            oldest = floor[number] if floor else 0
+            for access in look.before:
+                if access.place == place:
+                    if not access.done:
+                        return
+                    oldest = max(oldest, access.mark[number] if access.mark else 0)
+            had: set[Value] = set()
+            history = shared.memory[index]
+            for age, version in enumerate(history[oldest:], start=oldest):
+                if version.value not in had:
+                    had.add(version.value)
+                    yield Reading(version.value, version.carry, age == len(history) - 1)
+
+        seen: set[Instruction] = set()
+        for instruction, content, carry, newest in self.code.fetches(at, read):
+            seen.add(instruction)
+            yield entry_of(at, instruction, carry=carry), ("fetch", at, content, newest)
+        if self.rows.late and isinstance(self.code, Words):
+            for value in self._may_hold[at]:
+                instruction = self.code.decoded(value)
+                if instruction not in seen:
+                    yield entry_of(at, instruction, fetched=False), ("guess", at, value)
+
+    def _fetch_late(self, shared: Shared, window: Window, event: Event) -> Iterator[Happened]:
+        """The fetch of an instruction that was guessed."""
+        assert isinstance(self.code, Words)
+        entry = window[event.entry]
+        history = shared.memory[self.layout.index[entry.at]]
+        bound = shared.dropped if self.order.drops else self.layout.newest(shared.memory)
+        for version in history[bound[self.layout.words[entry.at]] :]:
+            if self.code.decoded(version.value) is entry.instruction:
+                done = entry._replace(fetched=True, carry=version.carry)
+                then = (*window[: event.entry], done, *window[event.entry + 1 :])
+                yield Happened(shared, then, ("fetch", entry.at, version.value, True))
+                return
+
+    def _foreseen(self, place: Address, value: Value) -> bool:
+        late = self.rows.late and isinstance(self.code, Words) and place in self.layout.words
+        return not late or value in self._may_hold[place]
+
+    @cached_property
+    def _may_hold(self) -> dict[Address, tuple[Value, ...]]:
+        found: dict[Address, dict[Value, None]] = {}
+        for place, value in sorted(self.stores, key=lambda store: (store[0], str(store[1]))):
+            found.setdefault(place, {self.initial(place): None})[value] = None
+        return {place: tuple(values) for place, values in found.items()}
+
+
+def entry_of(
+    at: Address, instruction: Instruction, *, fetched: bool = True, carry: Vector = ()
+) -> Entry:
+    """An instruction that enters a window."""
+    return Entry(at, instruction, fetched, carry, (None,) * len(instruction.effects))
+
+
+def become(window: Window, entry: int, effect: int, state: Any) -> Window:
+    """A window with the state of one effect replaced."""
+    return (*window[:entry], window[entry].become(effect, state), *window[entry + 1 :])
+
+
+__all__ = ["Happened", "Happening", "LitmusError", "UnforeseenError", "become", "entry_of"]
