@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelcheck.litmus import expected
-from modelcheck.litmus.order import RISCV, Order, arm
+from modelcheck.litmus.order import RISCV, X86, Order, arm
 from modelcheck.litmus.program import LitmusTest, prepare
 from modelcheck.litmus.text import read
 from modelcheck.litmus.verdict import Verdict, judge
@@ -14,7 +14,7 @@ from modelcheck.litmus.verdict import Verdict, judge
 ROOT = Path(__file__).parent.parent / "litmus"
 
 ARM = tuple(arm(dic=dic, idc=idc) for dic, idc in ((False, False), (False, True), (True, True)))
-ORDERS = {"aarch64": ARM, "riscv": tuple(RISCV.values())}
+ORDERS = {"aarch64": ARM, "riscv": tuple(RISCV.values()), "x86": tuple(X86.values())}
 
 CASES = [(folder, order) for folder, orders in ORDERS.items() for order in orders]
 ROWS = sorted({(folder, row.name) for folder, order in CASES for row in order.rows})

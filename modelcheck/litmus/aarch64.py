@@ -95,6 +95,10 @@ class AArch64:
         """By number, and the others after them."""
         return int(register[1:]) if register[1:].isdigit() else 99
 
+    def shown(self, text: str) -> str:
+        """As it is kept."""
+        return text
+
     def spelling(self, instruction: str) -> str:
         """NOP has no quotes in this format."""
         return "NOP" if instruction == "NOP" else f'instr:"{instruction}"'

@@ -37,6 +37,9 @@ class Architecture(Protocol):
     def effects(self, line: Line, jump: Callable[[Operand], Expression]) -> Sequence[Effect]:
         """What a line does, where `jump` says where an operand leads. Raises LitmusError."""
 
+    def shown(self, text: str) -> str:
+        """The text of an instruction as its assemblers write it."""
+
     def spelling(self, instruction: str) -> str:
         """How a value that is an instruction is written."""
 

@@ -55,7 +55,9 @@ Read = Callable[[Address, Vector], Iterable[Reading]]
 
 
 class Code(Protocol):
-    """How instructions lie in memory."""
+    """How instructions lie in memory. `tears`: whether what is fetched may be of several stores."""
+
+    tears: bool
 
     def holds(self, address: Address) -> bool:
         """Whether an instruction may begin at an address."""
@@ -89,6 +91,8 @@ def code_of(test: LitmusTest, order: Order) -> Code:
 
 class Words:
     """Instructions of one word each, which is stored and fetched whole."""
+
+    tears = False
 
     def __init__(self, test: LitmusTest) -> None:
         self._test = test
@@ -147,6 +151,8 @@ class Words:
 class Bytes:
     """Instructions of any length. A chunk is a naturally aligned number of bytes; what it holds is
     kept as a number, lowest byte first."""
+
+    tears = True
 
     def __init__(self, test: LitmusTest, chunk: int) -> None:
         self._test = test

@@ -60,7 +60,7 @@ STAR: "*"
 PAGE_TABLE.3: /(pte_\w+|(TTD|PTE|PA)\([^)]*\))\s*=[^;}]*/
 INT: /\d+(?=\s*:)/
 SIGNED: /[+-]?(0x[0-9a-fA-F]+|\d+)(?![\w:])/
-QUALIFIED.2: /P\d+:[A-Za-z_]\w*/
+QUALIFIED.2: /P\d+:[A-Za-z_]\w*(\+\d+)?/
 WORD: /[A-Za-z_][\w.$]*/
 STRING: /"[^"\n]*"/
 COLUMN: /P\d+(\.F)?/

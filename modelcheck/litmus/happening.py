@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from modelcheck.litmus.code import Code, Part, Reading, Words
-from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Address,
@@ -102,10 +101,7 @@ class Happening:
                     signals = (QUIET,) * len(shared.signals)
                     yield self._signalled(shared, window, event, signals, "all have taken it")
             case Acknowledge():
-                signals = tuple(
-                    TAKEN if other == number else signal
-                    for other, signal in enumerate(shared.signals)
-                )
+                signals = with_signal(shared.signals, number, TAKEN)
                 yield self._signalled(shared, window, event, signals, "has taken the IPI")
             case effect:
                 raise AssertionError(effect)
@@ -119,7 +115,7 @@ class Happening:
         what: str,
     ) -> Happened:
         after = shared._replace(signals=signals)
-        state = Done(self._mark(after))
+        state = Done(self.mark(after))
         return Happened(after, become(window, event.entry, event.effect, state), ("signal", what))
 
     def _came_too_late(self, look: Look, event: Event) -> bool:
@@ -160,7 +156,7 @@ class Happening:
         )
         if self.rows.reads_hazard and self._missed(number, history, window, look, event):
             return
-        mark = self._mark(shared)
+        mark = self.mark(shared)
         if event.source is not None:
             assert event.value is not None
             state = Seen(event.value, event.source, mark)
@@ -223,13 +219,18 @@ class Happening:
             after = self.layout.stored(sealed, place, Version(value, number, carry))
         here = event.entry, event.effect
         before = window[event.entry].states[event.effect]
-        mark = self._mark(after)
+        mark = self.mark(after)
         state: Any = Done(mark)
         if event.parts > 1:
             done = (before.parts if before is not None else frozenset()) | {event.number}
             mark = join(mark, before.mark if before is not None else ())
             state = Done(mark) if len(done) == event.parts else Partly(done, mark)
-        yield Happened(after, become(then, *here, state), ("write", place, value))
+        does: tuple[Any, ...] = ("write", place, value)
+        if self.code.tears and in_code:
+            part = event.part
+            data = event.value >> 8 * part.at if isinstance(event.value, int) else 0
+            does = ("bytes", place.plus(part.start), data, part.length)
+        yield Happened(after, become(then, *here, state), does)
 
     def _carry(self, after: Shared, place: Address) -> Vector:
         """What a fetch that comes after the fetch of what was just stored may read."""
@@ -272,11 +273,11 @@ class Happening:
                 after, left = self.layout.invalidated(after, place, cleans=self.order.cleans)
             elif self.order.cleans and place is not None:
                 after = self.layout.cleaned(after, place)
-        state = Done(self._mark(after), left if self.rows.completes else ())
+        state = Done(self.mark(after), left if self.rows.completes else ())
         does = ("clean" if cleaning else "invalidate", place)
         return Happened(after, become(window, event.entry, event.effect, state), does)
 
-    def _mark(self, shared: Shared) -> Vector:
+    def mark(self, shared: Shared) -> Vector:
         """What a fetch that comes after now may read at the oldest."""
         mark = shared.dropped if self.order.drops else self.layout.newest(shared.memory)
         return mark if any(mark) else ()
@@ -364,9 +365,12 @@ def entry_of(
     return Entry(at, instruction, fetched, carry, (None,) * len(instruction.effects))
 
 
+def with_signal(signals: tuple[int, ...], thread: int, state: int) -> tuple[int, ...]:
+    """The signals with that of one thread replaced."""
+    return (*signals[:thread], state, *signals[thread + 1 :])
+
+
 def become(window: Window, entry: int, effect: int, state: Any) -> Window:
     """A window with the state of one effect replaced."""
     return (*window[:entry], window[entry].become(effect, state), *window[entry + 1 :])
 
-
-__all__ = ["Happened", "Happening", "LitmusError", "UnforeseenError", "become", "entry_of"]

@@ -188,6 +188,13 @@ class Await:
 
 
 @dataclass(frozen=True, eq=False)
+class Arrive:
+    """An interrupt has come to the thread; `kinds` as for Load."""
+
+    kinds: int
+
+
+@dataclass(frozen=True, eq=False)
 class Acknowledge:
     """The thread has taken an interrupt; `kinds` as for Load."""
 
@@ -206,6 +213,7 @@ Effect = (
     | Fault
     | Signal
     | Await
+    | Arrive
     | Acknowledge
 )
 

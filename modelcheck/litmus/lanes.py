@@ -36,19 +36,33 @@ def _told(test: LitmusTest, step: Step) -> Told:
     move = step.move
     line = test.lines.get(move.at)
     changed = {}
-    if move.does[0] == "write":
-        changed[test.where(move.does[1])] = test.told(move.does[2])
+    match move.does:
+        case ("write", place, value):
+            changed[test.where(place)] = test.told(value)
+        case ("bytes", place, value, length):
+            changed[test.where(place)] = _hex(value, length)
+        case _:
+            pass
     return Told(
         test.threads[step.thread].name,
         line.spot.line if line else 0,
-        move.instruction.text,
-        _does(test, move.does),
+        test.isa.shown(move.instruction.text),
+        _does(test, step, move.does),
         changed,
     )
 
 
-def _does(test: LitmusTest, does: tuple[Any, ...]) -> str:
+def _hex(value: int, length: int) -> str:
+    return (value & (1 << 8 * length) - 1).to_bytes(length, "little").hex(" ")
+
+
+def _does(test: LitmusTest, step: Step, does: tuple[Any, ...]) -> str:
     match does:
+        case ("bytes", place, value, length):
+            return f"{test.where(place)} := {_hex(value, length)}"
+        case ("fetch", place, int() as value, newest) if test.isa.decoder == "x86-64":
+            stale = "" if newest else ", which is not the newest"
+            return f"fetches {_hex(value, step.move.instruction.size)}{stale}"
         case ("read", place, value):
             return f"reads {test.where(place)} = {test.told(value)}"
         case ("read", place, value, source):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.happening import Happening, become, entry_of
+from modelcheck.litmus.happening import Happening, become, entry_of, with_signal
 from modelcheck.litmus.instruction import Address, Instruction, Load, Maintain, Value
-from modelcheck.litmus.memory import QUIET, SENT, TAKEN, Shared, Version
+from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, Shared, Version
 from modelcheck.litmus.order import Order
 from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.window import Done, Entry, Event, Look, Reader, Rows, Seen, Window
@@ -363,19 +363,18 @@ class Litmus:
             (n for n, entry in enumerate(window) if any(_happened(s) for s in entry.states)),
             default=-1,
         )
+        signals = with_signal(shared.signals, number, ARRIVED)
         for cut in range(first, len(window) + 1):
             at = window[cut].at if cut < len(window) else look.next
             if at is None or at.base.endswith(".F"):
                 continue
-            entry = entry_of(at, INTERRUPT)
+            entry = entry_of(at, INTERRUPT).become(0, Done(self.happening.mark(shared)))
             does = ("signal", "the IPI arrives")
-            yield from self._moves(number, shared, (*window[:cut], entry), entry, does)
+            then = shared._replace(signals=signals)
+            yield from self._moves(number, then, (*window[:cut], entry), entry, does)
 
     def _taken_at_end(self, role: Role, shared: Shared, local: Local) -> Move:
-        signals = tuple(
-            TAKEN if other == role.number else signal
-            for other, signal in enumerate(shared.signals)
-        )
+        signals = with_signal(shared.signals, role.number, TAKEN)
         end = Address(role.name, self.test.ends[role.name])
         does = ("signal", "has taken the IPI")
         return Move(shared._replace(signals=signals), local, end, INTERRUPT, does)

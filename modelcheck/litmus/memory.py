@@ -42,8 +42,8 @@ class Shared(NamedTuple):
     outcomes: tuple[Any, ...]
 
 
-QUIET, SENT, TAKEN = range(3)
-"""An interrupt to a thread: there is none, it is on its way, it has been taken."""
+QUIET, SENT, ARRIVED, TAKEN = range(4)
+"""An interrupt to a thread: there is none, it is on its way, it is there, it has been taken."""
 
 
 class Layout:

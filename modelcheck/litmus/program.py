@@ -198,13 +198,14 @@ class LitmusTest:
         return found.pop() if len(found) == 1 else None
 
     def _label(self, text: str, where: Spot) -> Address:
+        text, _, distance = text.partition("+")
         thread, _, label = text.partition(":")
         if thread not in self.labels:
             raise LitmusError(f"label {text!r}: there is no thread {thread!r}", where)
         found = self.labels[thread].get(label)
         if found is None:
             raise LitmusError(f"label {text!r}: thread {thread} has no label {label!r}", where)
-        return found
+        return found.plus(int(distance or 0))
 
 
 def prepare(text: Text) -> LitmusTest:

@@ -69,9 +69,13 @@ class RiscV:
         """By number."""
         return int(register[1:])
 
+    def shown(self, text: str) -> str:
+        """Numbers are bare."""
+        return text.replace("#", "")
+
     def spelling(self, instruction: str) -> str:
-        """In quotes, and numbers bare."""
-        return f'instr:"{instruction.replace("#", "")}"'
+        """In quotes."""
+        return f'instr:"{self.shown(instruction)}"'
 
     def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
         """What a line does. Raises LitmusError."""

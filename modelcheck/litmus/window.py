@@ -12,6 +12,7 @@ from modelcheck.litmus.instruction import (
     Acknowledge,
     Address,
     Apply,
+    Arrive,
     Await,
     Barrier,
     Expression,
@@ -333,9 +334,7 @@ class _Walk:
         if self.next is not None and self.next.offset == self.reader.ends.get(self.next.base, -1):
             self.next, self.ended = None, True
         elif self.next is not None and not self.reader.code.holds(self.next):
-            where = f"{self.next.base}+{self.next.offset}"
-            self._complain(self.window[-1].at, f"it goes to {where}, where no code is")
-            self.next = None
+            self._stray(self.next)
         waits = self.rows.waits_for(_FETCH)
         return Look(
             self.registers,
@@ -354,6 +353,17 @@ class _Walk:
             self.ended,
             self.complaint,
         )
+
+    def _stray(self, address: Address) -> None:
+        """Control has gone to where no code is: a torn jump does so, and no other should."""
+        at = self.window[-1].at
+        self.next = None
+        if self.reader.code.tears:
+            self.faults.append(("no code", at))
+            self.ended = True
+        else:
+            where = f"{address.base}+{address.offset}"
+            self._complain(at, f"it goes to {where}, where no code is")
 
     def _complain(self, at: Address, why: str) -> None:
         """Note what is wrong, unless it may be on a way that is never gone."""
@@ -394,7 +404,7 @@ class _Walk:
                 self._maintain(number, at, entry, effect)
             case Pick():
                 self._pick(number, at, entry, effect)
-            case Signal(kinds) | Await(kinds) | Acknowledge(kinds):
+            case Signal(kinds) | Await(kinds) | Arrive(kinds) | Acknowledge(kinds):
                 self._plain(number, at, entry, kinds)
             case Fault(kind, returns, register):
                 self.faults.append((kind, entry.at))

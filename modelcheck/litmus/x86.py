@@ -17,6 +17,7 @@ from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Apply,
+    Arrive,
     Await,
     Barrier,
     Effect,
@@ -113,8 +114,11 @@ BARE = 4
 """Bytes that an instruction is given whose machine code nobody looks at."""
 
 INTERRUPT = Instruction(
-    "(takes the IPI)", (Synchronise(), Acknowledge(int(Kind.READ | Kind.WRITE))), 0
+    "(IPI)",
+    (Arrive(int(Kind.READ)), Synchronise(), Acknowledge(int(Kind.READ | Kind.WRITE))),
+    0,
 )
+"""What an interrupt does to the thread that takes it: it returns by IRET, which serialises."""
 
 
 class X86:
@@ -132,9 +136,13 @@ class X86:
         """The usual order."""
         return _ORDER.index(register)
 
+    def shown(self, text: str) -> str:
+        """Numbers are bare."""
+        return text.replace("#", "")
+
     def spelling(self, instruction: str) -> str:
         """In quotes."""
-        return f'instr:"{instruction}"'
+        return f'instr:"{self.shown(instruction)}"'
 
     def size(self, line: Line) -> int:
         """The length of its machine code."""
@@ -213,6 +221,14 @@ class X86:
                         1,
                     ),
                 )
+            case "movzx":
+                target, source = operands
+                bits = self._bits(line, target)
+                if source.form != "sized" or bits < 32 or source.word not in ("byte", "word"):
+                    refuse(line)
+                name = _REGISTERS[target.word.lower()][0]
+                size = _WIDTHS[source.word]
+                return (Load(name, self._address(line, source), size, int(Kind.READ)),)
             case "inc":
                 (target,) = operands
                 one = Operand("number", number=1)
