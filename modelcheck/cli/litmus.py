@@ -51,7 +51,8 @@ class Judged:
     help="Arm's cache type, such as 1,0, instead of the one in the header.",
 )
 @click.option(
-    "--rules", help=f"Whose rules: {', '.join(f'{n} ({a})' for a, ns in RULES.items() for n in ns)}."
+    "--rules",
+    help=f"Whose rules: {', '.join(f'{n} ({a})' for a, ns in RULES.items() for n in ns)}.",
 )
 @click.option("--states", "with_states", is_flag=True, help="Of a folder: print final states too.")
 @click.option(
@@ -86,7 +87,7 @@ def litmus_command(
     for file in files:
         try:
             judgement = _judge(file, dic_idc, rules, limits, with_run=not path.is_dir())
-            differences = published and published.differences(file, judgement)
+            differences = published.differences(file, judgement) if published is not None else None
         except LitmusError as error:
             err.print(Text(f"error: {error.told(str(file))}"), soft_wrap=True)
             wrong += 1

@@ -4,10 +4,26 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refuse, word_of
-from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.instruction import (
+from modelcheck.litmus.architecture import number_of, refused, word_of
+from modelcheck.litmus.arithmetic import (
     CONDITIONS,
+    add,
+    both,
+    compare,
+    complement,
+    either,
+    exclusive_or,
+    extended,
+    holds,
+    integer,
+    mask,
+    multiply,
+    shift_left,
+    shift_right,
+    shift_right_signed,
+    subtract,
+)
+from modelcheck.litmus.instruction import (
     Apply,
     Barrier,
     Effect,
@@ -24,16 +40,6 @@ from modelcheck.litmus.instruction import (
     Store,
     Synchronise,
     Value,
-    add,
-    both,
-    compare,
-    either,
-    exclusive_or,
-    holds,
-    integer,
-    mask,
-    signed,
-    subtract,
 )
 from modelcheck.litmus.order import Kind
 from modelcheck.litmus.text import Line, Operand
@@ -109,24 +115,16 @@ class AArch64:
         stem, _, suffix = name.partition(".")
         if stem == "B" and suffix:
             return (self._jump_if(line, suffix, jump),)
-        if suffix:
-            refuse(line)
         found = _TABLE.get(name)
         if found is not None:
-            try:
-                return tuple(found(self, line, jump))
-            except LitmusError:
-                raise
-            except (ValueError, IndexError):
-                # More operands than it has, or fewer.
-                refuse(line)
+            return found(self, line, jump)
         for base, kinds in _LOADS.items():
             if name.startswith(base) and name[len(base) :] in ("", *_SIZES):
                 return self._load(line, kinds, name[len(base) :])
         for base, kinds in _STORES.items():
             if name.startswith(base) and name[len(base) :] in ("", "B", "H"):
                 return self._store(line, kinds, name[len(base) :])
-        refuse(line)
+        raise refused(line)
 
     # Operands.
 
@@ -138,7 +136,7 @@ class AArch64:
             return "", bits
         found = self.register(word)
         if found is None or found == RETURN:
-            refuse(line, f"{operand.word!r} is no register, in {line.text!r}")
+            raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return found, bits
 
     def _source(self, line: Line, operand: Operand) -> Expression:
@@ -153,12 +151,12 @@ class AArch64:
         if len(operands) == 1:
             return value
         if len(operands) > 2:
-            refuse(line)
+            raise refused(line)
         how = operands[1]
         amount = how.number if how.form == "modified" else 0
         extend = _EXTENDS.get(how.word.upper())
         if how.form not in ("word", "modified") or extend is None:
-            refuse(line)
+            raise refused(line)
         return Apply(partial(_shifted, extend, amount), (value,))
 
     def _address(
@@ -167,43 +165,43 @@ class AArch64:
         """The address of an access, and what becomes of its base register."""
         memory = operands[0]
         if memory.form != "memory" or not memory.parts:
-            refuse(line)
+            raise refused(line)
         base, _ = self._target(line, memory.parts[0])
         if not base:
-            refuse(line)
+            raise refused(line)
         start: Expression = Register(base)
         if len(memory.parts) > 1:
             index = self._last(line, memory.parts[1:])
             start = Apply(add, (start, index))
         if memory.back:
             if len(operands) > 1 or len(memory.parts) == 1:
-                refuse(line)
+                raise refused(line)
             return start, (Set(base, start),)
         if len(operands) == 1:
             return start, ()
         step = Literal(number_of(line, operands[1]) & (2**64 - 1))
         if len(operands) > 2 or len(memory.parts) > 1:
-            refuse(line)
+            raise refused(line)
         return start, (Set(base, Apply(add, (Register(base), step))),)
 
     # Accesses.
 
     def _load(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
         if len(line.operands) < 2:
-            refuse(line)
+            raise refused(line)
         target, bits = self._target(line, line.operands[0])
         address, back = self._address(line, line.operands[1:])
         size = _SIZES.get(suffix, bits // 8)
-        extend = partial(_sign_extended, size * 8, bits) if suffix.startswith("S") else None
+        extend = partial(extended, size=size * 8, bits=bits) if suffix.startswith("S") else None
         return (Load(target, address, size, int(kinds), extend), *back)
 
     def _store(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
         if len(line.operands) < 2:
-            refuse(line)
+            raise refused(line)
         value = self._source(line, line.operands[0])
         if line.operands[0].form != "word":
-            refuse(line)
-        _, bits = self._target(line, line.operands[0])
+            raise refused(line)
+        bits = self._target(line, line.operands[0])[1]
         address, back = self._address(line, line.operands[1:])
         return (Store(address, value, _SIZES.get(suffix, bits // 8), int(kinds)), *back)
 
@@ -238,7 +236,7 @@ class AArch64:
         self, function: Callable[..., Value], line: Line, jump: Jumps
     ) -> Iterable[Effect]:
         """Rd, Rn, operand, and the flags."""
-        _, bits = self._target(line, line.operands[0])
+        bits = self._target(line, line.operands[0])[1]
         arguments = (
             self._source(line, line.operands[1]),
             self._last(line, line.operands[2:]),
@@ -248,7 +246,7 @@ class AArch64:
 
     def compare(self, function: Callable[..., Value], line: Line, jump: Jumps) -> Iterable[Effect]:
         """Rn, operand: the flags alone."""
-        _, bits = self._target(line, line.operands[0])
+        bits = self._target(line, line.operands[0])[1]
         zero = Operand("word", "WZR" if bits == 32 else "XZR")
         alike = Line(line.labels, line.mnemonic, (zero, *line.operands), line.text, line.spot)
         return self.compute_and_compare(function, alike, jump)
@@ -257,7 +255,7 @@ class AArch64:
         """MOV, MOVZ: a register or a number, which may be shifted."""
         target, bits = self._target(line, line.operands[0])
         if line.operands[1].form != "number" and len(line.operands) > 2:
-            refuse(line)
+            raise refused(line)
         value = self._last(line, line.operands[1:])
         return (Set(target, Apply(partial(mask, bits=bits), (value,))),) if target else ()
 
@@ -294,7 +292,7 @@ class AArch64:
 
     def here(self, line: Line, jump: Jumps) -> Iterable[Effect]:
         """ADR: the address of a label."""
-        target, _ = self._target(line, line.operands[0])
+        target = self._target(line, line.operands[0])[0]
         return (Set(target, jump(line.operands[1])),) if target else ()
 
     # Selection.
@@ -339,7 +337,7 @@ class AArch64:
 
     def _jump_if(self, line: Line, condition: str, jump: Jumps) -> Effect:
         if len(line.operands) != 1:
-            refuse(line)
+            raise refused(line)
         name = _condition(line, Operand("word", condition))
         return Jump(jump(line.operands[0]), Apply(holds(name), (Register(FLAGS),)))
 
@@ -362,7 +360,7 @@ class AArch64:
         (operand,) = operands
         register, bits = self._target(line, operand)
         if bits != 64 or not register:
-            refuse(line)
+            raise refused(line)
         link = (Set(LINK, Here(4)),) if name == "BLR" else ()
         return (Jump(Register(register)), *link)
 
@@ -388,13 +386,13 @@ class AArch64:
         (operand,) = line.operands
         kind = _BARRIERS.get(word_of(line, operand).upper())
         if kind is None:
-            refuse(line)
+            raise refused(line)
         return (Barrier(f"{line.mnemonic.lower()}.{kind}"),)
 
     def synchronise(self, line: Line, _: Jumps) -> Iterable[Effect]:
         """ISB."""
         if line.operands and [o.word.upper() for o in line.operands] != ["SY"]:
-            refuse(line)
+            raise refused(line)
         return (Synchronise(),)
 
     def maintain(self, line: Line, _: Jumps) -> Iterable[Effect]:
@@ -404,8 +402,10 @@ class AArch64:
             return (Maintain(None, int(Kind.DROP)),)
         kind = {("DC", "CVAU"): Kind.CLEAN, ("IC", "IVAU"): Kind.DROP}.get(what)
         if kind is None:
-            refuse(line, f"{' '.join(what)} is not covered; DC CVAU and IC IVAU, IALLU, IALLUIS are")
-        _, operand = line.operands
+            raise refused(
+                line, f"{' '.join(what)} is not covered; DC CVAU and IC IVAU, IALLU, IALLUIS are"
+            )
+        operand = line.operands[1]
         return (Maintain(self._source(line, operand), int(kind)),)
 
     def system_register(self, line: Line, _: Jumps) -> Iterable[Effect]:
@@ -414,16 +414,16 @@ class AArch64:
         name = line.mnemonic.upper()
         special = target if name == "MSR" else source
         if word_of(line, special).upper() != RETURN:
-            refuse(line, f"{name} of {special.word} is not covered; of ELR_EL1 it is")
+            raise refused(line, f"{name} of {special.word} is not covered; of ELR_EL1 it is")
         if name == "MSR":
             return (Set(RETURN, self._source(line, source)),)
-        register, _ = self._target(line, target)
+        register = self._target(line, target)[0]
         return (Set(register, Register(RETURN)),) if register else ()
 
     def trap(self, line: Line, _: Jumps) -> Iterable[Effect]:
         """SVC, UDF: exceptions are context synchronisation events."""
         if len(line.operands) != 1:
-            refuse(line)
+            raise refused(line)
         if line.mnemonic.upper() == "SVC":
             return Synchronise(), Fault("supervisor call", 4, RETURN)
         return Synchronise(), Fault("undefined instruction", 0, RETURN)
@@ -431,13 +431,13 @@ class AArch64:
     def exception_return(self, line: Line, _: Jumps) -> Iterable[Effect]:
         """ERET: so is the return from one."""
         if line.operands:
-            refuse(line)
+            raise refused(line)
         return Synchronise(), Jump(Register(RETURN))
 
     def nothing(self, line: Line, _: Jumps) -> Iterable[Effect]:
         """NOP."""
         if line.operands:
-            refuse(line)
+            raise refused(line)
         return ()
 
 
@@ -445,7 +445,7 @@ def _condition(line: Line, operand: Operand) -> str:
     word = word_of(line, operand).upper()
     name = _SYNONYMS.get(word, word)
     if name not in CONDITIONS:
-        refuse(line, f"unknown condition {operand.word!r}, in {line.text!r}")
+        raise refused(line, f"unknown condition {operand.word!r}, in {line.text!r}")
     return name
 
 
@@ -455,36 +455,16 @@ def _masked(function: Callable[..., Value], bits: int, left: Value, right: Value
     return mask(function(left, right), bits)
 
 
-def _sign_extended(size: int, bits: int, value: Value) -> Value:
-    return signed(value, size) & ((1 << bits) - 1) if isinstance(value, int) else value
-
-
-def _shifted(extend: Callable[[Value, int], Value], amount: int, value: Value) -> Value:
+def _shifted(extend: Callable[[Value, Value], Value], amount: int, value: Value) -> Value:
     return extend(value, amount)
 
 
-def _left(value: Value, amount: int) -> Value:
-    return (integer(value) << amount) & (2**64 - 1) if amount else value
+def _extending(bits: int, *, sign: bool) -> Callable[[Value, Value], Value]:
+    def widened(value: Value, amount: Value) -> Value:
+        number = extended(value, bits) if sign else mask(value, bits)
+        return shift_left(number, amount)
 
-
-def _extending(bits: int, *, sign: bool) -> Callable[[Value, int], Value]:
-    def extended(value: Value, amount: int) -> Value:
-        number = signed(value, bits) if sign else integer(value) & ((1 << bits) - 1)
-        return (number << amount) & (2**64 - 1)
-
-    return extended
-
-
-def _arithmetic_right(value: Value, amount: Value) -> Value:
-    return (signed(value) >> integer(amount)) & (2**64 - 1)
-
-
-def _right(value: Value, amount: Value) -> Value:
-    return integer(value) >> integer(amount)
-
-
-def _multiplied(left: Value, right: Value) -> Value:
-    return (integer(left) * integer(right)) & (2**64 - 1)
+    return widened
 
 
 def _without(left: Value, right: Value) -> Value:
@@ -519,23 +499,19 @@ _FLAGS: dict[Callable[..., Value], Callable[[int], Callable[[Value, Value], Valu
     both: _bit_flags,
 }
 
-_EXTENDS: dict[str, Callable[[Value, int], Value]] = {
-    "LSL": _left,
-    "LSR": _right,
-    "ASR": _arithmetic_right,
+_EXTENDS: dict[str, Callable[[Value, Value], Value]] = {
+    "LSL": shift_left,
+    "LSR": shift_right,
+    "ASR": shift_right_signed,
     "UXTB": _extending(8, sign=False),
     "UXTH": _extending(16, sign=False),
     "UXTW": _extending(32, sign=False),
-    "UXTX": _left,
+    "UXTX": shift_left,
     "SXTB": _extending(8, sign=True),
     "SXTH": _extending(16, sign=True),
     "SXTW": _extending(32, sign=True),
-    "SXTX": _left,
+    "SXTX": shift_left,
 }
-
-
-def _complement(value: Value) -> Value:
-    return ~integer(value) & (2**64 - 1)
 
 
 def _same(value: Value) -> Value:
@@ -569,10 +545,10 @@ _TABLE: dict[str, Maker] = {
             "BIC": _without,
             "ORN": _or_not,
             "EON": _xor_not,
-            "MUL": _multiplied,
-            "LSL": lambda value, amount: _left(value, integer(amount)),
-            "LSR": _right,
-            "ASR": _arithmetic_right,
+            "MUL": multiply,
+            "LSL": shift_left,
+            "LSR": shift_right,
+            "ASR": shift_right_signed,
         }.items()
     },
     "ADDS": _of(AArch64.compute_and_compare, add),
@@ -592,12 +568,12 @@ _TABLE: dict[str, Maker] = {
     "ADR": AArch64.here,
     "CSEL": _of(AArch64.select, _same),
     "CSINC": _of(AArch64.select, _next),
-    "CSINV": _of(AArch64.select, _complement),
+    "CSINV": _of(AArch64.select, complement),
     "CSNEG": _of(AArch64.select, _minus),
     "CSET": _of(AArch64.set_if, _next),
-    "CSETM": _of(AArch64.set_if, _complement),
+    "CSETM": _of(AArch64.set_if, complement),
     "CINC": _of(AArch64.change_if, _next),
-    "CINV": _of(AArch64.change_if, _complement),
+    "CINV": _of(AArch64.change_if, complement),
     "CNEG": _of(AArch64.change_if, _minus),
     "LDP": AArch64.pair,
     "STP": AArch64.pair,

@@ -3,11 +3,11 @@
 Knows the text of instructions, and what they do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import NoReturn, Protocol
+from typing import Protocol
 
-from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import Address, Effect, Expression, Here, Instruction, Literal
 from modelcheck.litmus.text import Line, Operand
 
@@ -18,9 +18,16 @@ Labels = Callable[[str], Address | None]
 class Architecture(Protocol):
     """The instructions of one architecture."""
 
-    name: str
-    decoder: str
-    """What disassembles its machine code."""
+    @property
+    def name(self) -> str:
+        """What it is called in the header of a test."""
+
+    @property
+    def decoder(self) -> str:
+        """What disassembles its machine code."""
+
+    def __hash__(self) -> int:
+        """There is one object for each architecture."""
 
     def register(self, name: str) -> str | None:
         """The one name of a register; None for what is no register."""
@@ -34,7 +41,7 @@ class Architecture(Protocol):
     def order_key(self, register: str) -> int:
         """Where a register comes among the others, for print."""
 
-    def effects(self, line: Line, jump: Callable[[Operand], Expression]) -> Sequence[Effect]:
+    def effects(self, line: Line, jump: Callable[[Operand], Expression]) -> Iterable[Effect]:
         """What a line does, where `jump` says where an operand leads. Raises LitmusError."""
 
     def shown(self, text: str) -> str:
@@ -44,14 +51,12 @@ class Architecture(Protocol):
         """How a value that is an instruction is written."""
 
 
-def refuse(line: Line, why: str = "") -> NoReturn:
-    """Raise LitmusError: the line is no instruction that is covered."""
-    raise LitmusError(why or f"unknown instruction {line.text!r}", line.spot)
+def refused(line: Line, why: str = "") -> LitmusError:
+    """What to raise of a line that is no instruction that is covered."""
+    return LitmusError(why or f"unknown instruction {line.text!r}", line.spot)
 
 
-def assemble(
-    isa: Architecture, line: Line, at: Address | None, labels: Labels
-) -> Instruction:
+def assemble(isa: Architecture, line: Line, at: Address | None, labels: Labels) -> Instruction:
     """A line as an instruction. Jumps to labels are distances once they have an address.
 
     Raises LitmusError.
@@ -63,7 +68,7 @@ def assemble(
         if operand.form == "here":
             return Here(operand.number)
         if operand.form not in ("word", "qualified"):
-            refuse(line, f"{line.text!r} leads to no label")
+            raise refused(line, f"{line.text!r} leads to no label")
         target = labels(operand.word)
         if target is None:
             raise LitmusError(f"no label {operand.word!r} in this thread", line.spot)
@@ -76,7 +81,13 @@ def assemble(
         text[0] = text[0].removesuffix(operand.word) + f".{distance:+d}"
         return Here(distance)
 
-    effects = tuple(isa.effects(line, jump))
+    try:
+        effects = tuple(isa.effects(line, jump))
+    except LitmusError:
+        raise
+    except (ValueError, IndexError) as error:
+        # More operands than it has, or fewer.
+        raise refused(line) from error
     if towards:
         return _towards(isa, line, towards[0], labels)
     return _only(isa, text[0], effects, isa.size(line))
@@ -85,9 +96,7 @@ def assemble(
 _known: dict[tuple[str, str], Instruction] = {}
 
 
-def _only(
-    isa: Architecture, text: str, effects: tuple[Effect, ...], size: int
-) -> Instruction:
+def _only(isa: Architecture, text: str, effects: tuple[Effect, ...], size: int) -> Instruction:
     return _known.setdefault((isa.name, text), Instruction(text, effects, size))
 
 
@@ -102,15 +111,12 @@ def _towards(isa: Architecture, line: Line, target: Address, labels: Labels) -> 
 def word_of(line: Line, operand: Operand) -> str:
     """An operand that must be a word."""
     if operand.form != "word":
-        refuse(line)
+        raise refused(line)
     return operand.word
 
 
 def number_of(line: Line, operand: Operand) -> int:
     """An operand that must be a number."""
     if operand.form != "number":
-        refuse(line)
+        raise refused(line)
     return operand.number
-
-
-NOWHERE = Spot(0, 0)

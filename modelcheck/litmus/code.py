@@ -227,7 +227,7 @@ class Bytes:
     def stored(self, old: Value, part: Part, value: Value) -> Value:
         """The number with some bytes replaced."""
         if not isinstance(value, int) or not isinstance(old, int):
-            raise LitmusError(f"{value} is stored to code; store numbers or instr:\"...\"")
+            raise LitmusError(f'{value} is stored to code; store numbers or instr:"..."')
         low = (1 << 8 * part.length) - 1
         new = value >> 8 * part.at & low
         return old & ~(low << 8 * part.start) | new << 8 * part.start

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
-from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
 
 
 class Quantifier(StrEnum):
@@ -27,7 +27,7 @@ class Location:
 
     thread: int | None
     name: str
-    spot: Spot = Spot(0, 0)
+    spot: Spot = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class Faulted:
         if "," in text:
             raise LitmusError("of a fault only the thread and the label are known", spot)
         if not (thread.startswith("P") and thread[1:].isdigit()):
-            raise LitmusError(f"fault({text}) names no thread; write fault(P0) or fault(P0:L)", spot)
+            raise LitmusError(
+                f"fault({text}) names no thread; write fault(P0) or fault(P0:L)", spot
+            )
         return cls(int(thread[1:]), label.strip() or None, spot)
 
 

@@ -6,8 +6,8 @@ from functools import cache
 from iced_x86 import Decoder, DecoderError
 
 from modelcheck.isa import decode
-from modelcheck.litmus.architecture import NOWHERE, Architecture, assemble
-from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.architecture import Architecture, assemble
+from modelcheck.litmus.errors import NOWHERE, LitmusError
 from modelcheck.litmus.instruction import Instruction
 from modelcheck.litmus.text import instruction
 

@@ -10,6 +10,10 @@ class Spot(NamedTuple):
     column: int
 
 
+NOWHERE = Spot(0, 0)
+"""The place of what stands in no file."""
+
+
 class LitmusError(ValueError):
     """A litmus file that cannot be judged; the message says where and why."""
 

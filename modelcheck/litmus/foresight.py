@@ -9,6 +9,7 @@ from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Address,
+    Expression,
     Literal,
     Register,
     Store,
@@ -16,7 +17,7 @@ from modelcheck.litmus.instruction import (
     Value,
 )
 from modelcheck.litmus.order import Order
-from modelcheck.litmus.program import LitmusTest, written_registers
+from modelcheck.litmus.program import LitmusTest, Thread, written_registers
 
 
 def foresee(test: LitmusTest, order: Order) -> frozenset[tuple[Address, Value]]:
@@ -41,20 +42,11 @@ def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
     }
     for address, made in test.code.items():
         thread = next(t for t in test.threads if t.name == address.base.removesuffix(".F"))
-
-        def held(
-            expression: object, registers: dict[str, Value] = dict(thread.registers)
-        ) -> Value | None:
-            if isinstance(expression, Literal):
-                return expression.value
-            if isinstance(expression, Register) and expression.name not in set_somewhere:
-                return registers.get(expression.name, 0)
-            return None
-
         for effect in made.effects:
             if not isinstance(effect, Store):
                 continue
-            place, value = held(effect.address), held(effect.value)
+            place = _held(effect.address, thread, set_somewhere)
+            value = _held(effect.value, thread, set_somewhere)
             if not isinstance(place, Address) or value is None:
                 continue
             for part in code.parts(place, effect.size, effect.unit):
@@ -64,3 +56,12 @@ def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
                     yield where, code.stored(code.initial(where), part, value)
                 else:
                     yield where, value
+
+
+def _held(expression: Expression, thread: Thread, set_somewhere: set[str]) -> Value | None:
+    """The value of an expression that never changes."""
+    if isinstance(expression, Literal):
+        return expression.value
+    if isinstance(expression, Register) and expression.name not in set_somewhere:
+        return thread.registers.get(expression.name, 0)
+    return None

@@ -98,7 +98,9 @@ BANG: "!"
 
 @cache
 def _parser(grammar: str, start: str) -> Lark:
-    return Lark(grammar, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=False)
+    return Lark(
+        grammar, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=False
+    )
 
 
 def without_comments(text: str) -> str:

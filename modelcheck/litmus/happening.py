@@ -23,8 +23,9 @@ from modelcheck.litmus.instruction import (
 from modelcheck.litmus.memory import QUIET, SENT, TAKEN, History, Layout, Shared, Version, merged
 from modelcheck.litmus.order import Kind, Order
 from modelcheck.litmus.program import LitmusTest
+from modelcheck.litmus.rows import Rows
 from modelcheck.litmus.vector import Vector, join, only
-from modelcheck.litmus.window import Done, Entry, Event, Look, Partly, Rows, Seen, Window
+from modelcheck.litmus.window import Done, Entry, Event, Look, Partly, Seen, Window
 
 
 class UnforeseenError(Exception):
@@ -160,7 +161,7 @@ class Happening:
         if event.source is not None:
             assert event.value is not None
             state = Seen(event.value, event.source, mark)
-            does = ("read", place, event.value, "its own store")
+            does: tuple[Any, ...] = ("read", place, event.value, "its own store")
         else:
             value = history[-1].value
             if place.physical().base in self.test.ends:
@@ -242,9 +243,7 @@ class Happening:
             return only(len(newest), number, newest[number])
         return newest
 
-    def _told_later(
-        self, window: Window, look: Look, event: Event, version: int
-    ) -> Window | None:
+    def _told_later(self, window: Window, look: Look, event: Event, version: int) -> Window | None:
         """The window after a store, whose value later loads may have; None if they missed it."""
         here = event.entry, event.effect
         for later in look.accesses:
@@ -373,4 +372,3 @@ def with_signal(signals: tuple[int, ...], thread: int, state: int) -> tuple[int,
 def become(window: Window, entry: int, effect: int, state: Any) -> Window:
     """A window with the state of one effect replaced."""
     return (*window[:entry], window[entry].become(effect, state), *window[entry + 1 :])
-

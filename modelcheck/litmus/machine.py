@@ -6,6 +6,7 @@ ends, it tells its outcome in the shared value, so that the last step of a run h
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +17,9 @@ from modelcheck.litmus.instruction import Address, Instruction, Load, Maintain, 
 from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, Shared, Version
 from modelcheck.litmus.order import Order
 from modelcheck.litmus.program import LitmusTest
-from modelcheck.litmus.window import Done, Entry, Event, Look, Reader, Rows, Seen, Window
+from modelcheck.litmus.rows import Rows
+from modelcheck.litmus.walk import Reader
+from modelcheck.litmus.window import Done, Entry, Event, Look, Seen, Window
 from modelcheck.litmus.x86 import INTERRUPT
 
 OUTCOME = "outcome"
@@ -26,7 +29,8 @@ ROUNDS = 4
 """How often a thread may come to one instruction; loops are followed no further."""
 
 
-class Role(NamedTuple):
+@dataclass(frozen=True)
+class Role:
     """A thread as a role of the model."""
 
     number: int
@@ -130,10 +134,10 @@ class Litmus:
                 values.append(dict(shared.outcomes[location.thread].registers)[name])
                 continue
             index = self.layout.index.get(Address(name))
-            known = index is not None
-            values.append(
-                shared.memory[index][-1].value if known else self.test.initial(Address(name))
-            )
+            if index is None:
+                values.append(self.test.initial(Address(name)))
+            else:
+                values.append(shared.memory[index][-1].value)
         return Final(tuple(values), tuple(outcome.faults for outcome in shared.outcomes))
 
     # The interface of models.
@@ -141,9 +145,7 @@ class Litmus:
     def initial(self) -> tuple[Shared, tuple[Local, ...]]:
         """All places as the test has them, and empty windows."""
         zero = (0,) * len(self.layout.words)
-        memory = tuple(
-            (Version(self.happening.initial(place), -1),) for place in self.layout.index
-        )
+        memory = tuple((Version(self.happening.initial(place), -1),) for place in self.layout.index)
         signals = (QUIET,) * len(self.roles)
         shared = Shared(memory, zero, zero, zero, signals, (None,) * len(self.roles))
         locals_ = []
@@ -320,7 +322,7 @@ class Litmus:
         if settled is None:
             return
         shared, local = self._finish(number, shared, settled)
-        violations = ()
+        violations: tuple[str, ...] = ()
         if self.wanted is not None and None not in shared.outcomes:
             violations = (OUTCOME,) if self.wanted(self.final(shared)) else ()
         yield Move(shared, local, entry.at, entry.instruction, does, violations=violations)
@@ -352,9 +354,7 @@ class Litmus:
 
     # Interrupts.
 
-    def _interrupt(
-        self, number: int, shared: Shared, window: Window, look: Look
-    ) -> Iterator[Move]:
+    def _interrupt(self, number: int, shared: Shared, window: Window, look: Look) -> Iterator[Move]:
         """The thread takes an interrupt, before an instruction of which nothing has happened.
 
         That and what follows it is fetched again after it. Handlers are not interrupted.

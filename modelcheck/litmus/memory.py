@@ -58,9 +58,7 @@ class Layout:
         """The newest version of each code word."""
         return tuple(len(memory[place]) - 1 for place in self._places)
 
-    def stored(
-        self, shared: Shared, place: Address, version: Version
-    ) -> Shared:
+    def stored(self, shared: Shared, place: Address, version: Version) -> Shared:
         """After a store."""
         number = self.index[place]
         memory = shared.memory

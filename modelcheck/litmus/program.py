@@ -11,7 +11,7 @@ from modelcheck.litmus.aarch64 import AArch64
 from modelcheck.litmus.architecture import Architecture, assemble
 from modelcheck.litmus.condition import Condition, Equals, Faulted, Location, Quantifier, atoms
 from modelcheck.litmus.disassembly import instruction_of
-from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
 from modelcheck.litmus.instruction import (
     Address,
     Apply,
@@ -32,9 +32,7 @@ from modelcheck.litmus.riscv import RiscV
 from modelcheck.litmus.text import Line, Text, Written, instruction
 from modelcheck.litmus.x86 import X86
 
-ARCHITECTURES: Mapping[str, Architecture] = {
-    isa.name: isa for isa in (AArch64(), RiscV(), X86())
-}
+ARCHITECTURES: Mapping[str, Architecture] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
 
 VARIANTS = ("self", "ifetch")
 """Variants of herd that a test may ask for: both say that instructions are fetched."""
@@ -147,7 +145,7 @@ class LitmusTest:
         """The bytes of each column; None for those of instructions that have none here."""
         found: dict[str, list[int | None]] = {name: [] for name in self.ends}
         for place, made in self.code.items():
-            data = self.isa.encode(instruction(made.text, Spot(0, 0)))
+            data = self.isa.encode(instruction(made.text, NOWHERE))
             found[place.base] += [None] * made.size if data is None else list(data)
         return {name: tuple(data) for name, data in found.items()}
 
@@ -156,10 +154,14 @@ class LitmusTest:
         place = place.physical()
         if place.base not in self.ends:
             return place.base + (f"+{place.offset}" if place.offset else "")
-        for label, address in self.labels[place.base].items():
-            if address == place:
-                return f"{place.base}:{label}"
-        return f"{place.base}+{place.offset}"
+        before = [
+            (address.offset, label)
+            for label, address in self.labels[place.base].items()
+            if address.offset <= place.offset
+        ]
+        offset, label = max(before, key=lambda found: found[0], default=(0, ""))
+        distance = f"+{place.offset - offset}" if place.offset > offset or not label else ""
+        return f"{place.base}:{label}{distance}" if label else f"{place.base}{distance}"
 
     def told(self, value: Value) -> str:
         """A value in print: numbers in decimal, labels and instructions by name."""
@@ -213,7 +215,9 @@ def prepare(text: Text) -> LitmusTest:
     isa = ARCHITECTURES.get(text.arch)
     if isa is None:
         known = ", ".join(ARCHITECTURES)
-        raise LitmusError(f"architecture {text.arch!r} is not covered; these are: {known}", Spot(1, 1))
+        raise LitmusError(
+            f"architecture {text.arch!r} is not covered; these are: {known}", Spot(1, 1)
+        )
     _check_attributes(text)
     labels, ends, lines = _layout(text, isa)
     code: dict[Address, Instruction] = {}
@@ -250,7 +254,9 @@ def _check_attributes(text: Text) -> None:
     """Other attributes are comments; these change what a test means."""
     for variant in text.attributes.get("Variant", "").replace(",", " ").split():
         if variant not in VARIANTS:
-            raise LitmusError(f"variant {variant!r} is not covered: it is another model", Spot(1, 1))
+            raise LitmusError(
+                f"variant {variant!r} is not covered: it is another model", Spot(1, 1)
+            )
     for word in text.attributes.get("CacheType", "").replace(",", " ").split():
         if word not in ("DIC", "IDC"):
             raise LitmusError(f"CacheType {word!r} is unknown; DIC and IDC are", Spot(1, 1))
@@ -264,7 +270,9 @@ def _layout(
     lines: dict[Address, Line] = {}
     for number, name in enumerate(n for n in text.columns if not n.endswith(".F")):
         if name != f"P{number}":
-            raise LitmusError(f"the threads are P0, P1, ... in this order; {name} is not", Spot(1, 1))
+            raise LitmusError(
+                f"the threads are P0, P1, ... in this order; {name} is not", Spot(1, 1)
+            )
     for name, column in text.columns.items():
         if name.removesuffix(".F") not in text.columns:
             raise LitmusError(f"handler {name} has no thread", column[0].spot)
@@ -321,25 +329,24 @@ def _check_registers(test: LitmusTest) -> None:
     Raises LitmusError.
     """
     values = [value for thread in test.threads for value in thread.registers.values()]
-    stored = [value for value in (*values, *test.variables.values())]
     everywhere = {
         register
-        for instruction in (*test.code.values(), *stored)
-        if isinstance(instruction, Instruction)
-        for effect in _effects(test, instruction)
+        for made in (*test.code.values(), *values, *test.variables.values())
+        if isinstance(made, Instruction)
+        for effect in _effects(made)
         for register in written_registers(effect)
     }
-    for address, instruction in test.code.items():
+    for address, made in test.code.items():
         own = {
             name
             for thread in test.threads
             if thread.name == address.base.removesuffix(".F")
             for name in thread.registers
         }
-        for effect in instruction.effects:
+        for effect in made.effects:
             for register in read_registers(effect):
                 if register not in everywhere | own:
-                    what = f"register {register} is never set, in {instruction.text!r}"
+                    what = f"register {register} is never set, in {made.text!r}"
                     raise LitmusError(what, test.lines[address].spot)
     for location in _locations(test.condition):
         if location.thread is not None:
@@ -348,10 +355,10 @@ def _check_registers(test: LitmusTest) -> None:
                 raise LitmusError(f"register {location.name} is never set", location.spot)
 
 
-def _effects(test: LitmusTest, instruction: Instruction) -> tuple[Effect, ...]:
-    if instruction.towards is None:
-        return instruction.effects
-    return instruction.at(Address(instruction.towards.base)).effects
+def _effects(made: Instruction) -> tuple[Effect, ...]:
+    if made.towards is None:
+        return made.effects
+    return made.at(Address(made.towards.base)).effects
 
 
 def written_registers(effect: Effect) -> Iterator[str]:

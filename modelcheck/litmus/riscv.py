@@ -3,8 +3,23 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refuse, word_of
-from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.architecture import number_of, refused, word_of
+from modelcheck.litmus.arithmetic import (
+    add,
+    both,
+    complement,
+    either,
+    exclusive_or,
+    extended,
+    integer,
+    mask,
+    multiply,
+    shift_left,
+    shift_right,
+    shift_right_signed,
+    signed,
+    subtract,
+)
 from modelcheck.litmus.instruction import (
     Apply,
     Barrier,
@@ -20,14 +35,6 @@ from modelcheck.litmus.instruction import (
     Store,
     Synchronise,
     Value,
-    add,
-    both,
-    either,
-    exclusive_or,
-    integer,
-    mask,
-    signed,
-    subtract,
 )
 from modelcheck.litmus.order import Kind
 from modelcheck.litmus.text import Line, Operand
@@ -80,15 +87,6 @@ class RiscV:
     def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
         """What a line does. Raises LitmusError."""
         name = line.mnemonic.lower()
-        try:
-            return tuple(self._effects(name, line, jump))
-        except LitmusError:
-            raise
-        except (ValueError, IndexError):
-            # More operands than it has, or fewer.
-            refuse(line)
-
-    def _effects(self, name: str, line: Line, jump: Jumps) -> Iterable[Effect]:
         operands = line.operands
         match name:
             case "nop":
@@ -120,13 +118,13 @@ class RiscV:
                 return (Fault("illegal instruction", 0),)
         if name in _LOADS:
             target, place = operands
-            extend = None if name.endswith("u") else partial(_sign_extended, _LOADS[name] * 8)
+            extend = None if name.endswith("u") else partial(extended, size=_LOADS[name] * 8)
             address = self._address(line, place)
             return (Load(self._name(line, target), address, _LOADS[name], int(Kind.READ), extend),)
         if name in _STORES:
             source, place = operands
-            value = self._read(line, source)
-            return (Store(self._address(line, place), value, _STORES[name], int(Kind.WRITE)),)
+            data = self._read(line, source)
+            return (Store(self._address(line, place), data, _STORES[name], int(Kind.WRITE)),)
         if name in _UNARY:
             target, source = operands
             return self._set(line, target, Apply(_UNARY[name], (self._read(line, source),)))
@@ -167,22 +165,25 @@ class RiscV:
             case "jalr":
                 *link, source = operands
                 if len(operands) == 3:
-                    link, source = [operands[0]], Operand("offset", operands[1].word, operands[2].number)
+                    link = [operands[0]]
+                    source = Operand("offset", operands[1].word, operands[2].number)
                 return (Jump(self._jumped_to(line, source)), *self._linked(line, link))
-        refuse(line)
+        raise refused(line)
 
     def _linked(self, line: Line, link: list[Operand]) -> Iterable[Effect]:
         if len(link) > 1:
-            refuse(line)
+            raise refused(line)
         return self._set(line, link[0] if link else Operand("word", "ra"), Here(4))
 
     def _jumped_to(self, line: Line, operand: Operand) -> Expression:
-        return self._address(line, operand) if operand.form == "offset" else self._read(line, operand)
+        return (
+            self._address(line, operand) if operand.form == "offset" else self._read(line, operand)
+        )
 
     def _name(self, line: Line, operand: Operand) -> str:
         found = self.register(word_of(line, operand))
         if found is None:
-            refuse(line, f"{operand.word!r} is no register, in {line.text!r}")
+            raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return "" if found == "x0" else found
 
     def _read(self, line: Line, operand: Operand) -> Expression:
@@ -195,7 +196,7 @@ class RiscV:
 
     def _address(self, line: Line, operand: Operand) -> Expression:
         if operand.form != "offset":
-            refuse(line)
+            raise refused(line)
         base = self._read(line, Operand("word", operand.word))
         if not operand.number:
             return base
@@ -208,16 +209,12 @@ def _fence(line: Line, operands: tuple[Operand, ...]) -> str:
         return "fence.rw.rw"
     sets = ["".join(c for c in word_of(line, o).lower() if c in "rw") for o in operands]
     if len(sets) != 2 or any(set(word_of(line, o).lower()) - set("iorw") for o in operands):
-        refuse(line)
+        raise refused(line)
     return f"fence.{sets[0] or 'none'}.{sets[1] or 'none'}"
 
 
-def _sign_extended(size: int, value: Value) -> Value:
-    return signed(value, size) & (2**64 - 1) if isinstance(value, int) else value
-
-
 def _word(function: Callable[..., Value]) -> Callable[..., Value]:
-    return lambda left, right: _sign_extended(32, mask(function(left, right), 32))
+    return lambda left, right: extended(mask(function(left, right), 32), 32)
 
 
 def _less(left: Value, right: Value) -> Value:
@@ -236,24 +233,12 @@ def _equal(left: Value, right: Value) -> Value:
     return int(left == right)
 
 
-def _left(left: Value, right: Value) -> Value:
-    return (integer(left) << (integer(right) & 63)) & (2**64 - 1)
-
-
-def _right(left: Value, right: Value) -> Value:
-    return integer(left) >> (integer(right) & 63)
-
-
-def _arithmetic_right(left: Value, right: Value) -> Value:
-    return (signed(left) >> (integer(right) & 63)) & (2**64 - 1)
-
-
 _UNARY: dict[str, Callable[..., Value]] = {
     "neg": lambda value: subtract(0, value),
-    "not": lambda value: ~integer(value) & (2**64 - 1),
+    "not": complement,
     "seqz": lambda value: int(value == 0),
     "snez": lambda value: int(value != 0),
-    "sext.w": partial(_sign_extended, 32),
+    "sext.w": partial(extended, size=32),
 }
 
 _BINARY: dict[str, Callable[..., Value]] = {
@@ -262,14 +247,14 @@ _BINARY: dict[str, Callable[..., Value]] = {
     "and": both,
     "or": either,
     "xor": exclusive_or,
-    "sll": _left,
-    "srl": _right,
-    "sra": _arithmetic_right,
+    "sll": shift_left,
+    "srl": shift_right,
+    "sra": shift_right_signed,
     "slt": _less,
     "sltu": _below,
     "addw": _word(add),
     "subw": _word(subtract),
-    "mul": lambda left, right: (integer(left) * integer(right)) & (2**64 - 1),
+    "mul": multiply,
 }
 
 _BRANCHES: dict[str, Callable[..., Value]] = {

@@ -11,7 +11,9 @@ RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV), "X86_64": tuple(X86)
 """The names of rules that can be asked for, the default first. Arm's are the cache type."""
 
 
-def order_of(test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None) -> Order:
+def order_of(
+    test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None
+) -> Order:
     """The order that judges a test.
 
     `cache` is DIC and IDC, by default those of the header. Raises LitmusError if `rules` are not of

@@ -16,7 +16,7 @@ from modelcheck.litmus.condition import (
     Or,
     Quantifier,
 )
-from modelcheck.litmus.errors import LitmusError, Spot
+from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
 from modelcheck.litmus.grammar import cell_tree, file_tree, inside, spot
 
 
@@ -136,6 +136,11 @@ def _tree(node: Tree[Token] | Token) -> Tree[Token]:
     return node
 
 
+def _token(node: Tree[Token] | Token) -> Token:
+    assert isinstance(node, Token)
+    return node
+
+
 def _item(tree: Tree[Token], settings: list[Setting], notes: list[str]) -> None:
     match tree.data:
         case "declared":
@@ -157,7 +162,7 @@ def _item(tree: Tree[Token], settings: list[Setting], notes: list[str]) -> None:
 
 def _location(tree: Tree[Token]) -> Location:
     if tree.data == "register":
-        return Location(int(tree.children[0]), str(tree.children[1]), spot(tree))  # type: ignore[arg-type]
+        return Location(int(_token(tree.children[0])), str(tree.children[1]), spot(tree))
     return Location(None, str(tree.children[0]), spot(tree))
 
 
@@ -165,7 +170,7 @@ def _written(tree: Tree[Token]) -> Written:
     text = str(tree.children[0]).strip('"').strip()
     match tree.data:
         case "number" | "label" | "alias" | "instruction" | "word":
-            return Written(tree.data, text, spot(tree))  # type: ignore[arg-type]
+            return Written(tree.data, text, spot(tree))
         case other:
             raise AssertionError(other)
 
@@ -209,7 +214,7 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Lin
         for name, cell in zip(columns, row.children, strict=True):
             if not _tree(cell).children:
                 continue
-            token = _tree(cell).children[0]
+            token = _token(_tree(cell).children[0])
             line = _line(str(token), spot(token))
             labels = waiting[name] + line.labels
             if line.mnemonic:
@@ -220,16 +225,13 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Lin
             else:
                 waiting[name] = labels
     return {
-        name: (*lines, Line(waiting[name], "", (), "", Spot(0, 0)))
-        for name, lines in columns.items()
+        name: (*lines, Line(waiting[name], "", (), "", NOWHERE)) for name, lines in columns.items()
     }
 
 
 def _line(text: str, where: Spot) -> Line:
     tree = cell_tree(text, where)
-    labels = tuple(
-        str(child).rstrip(": \t") for child in tree.children if isinstance(child, Token)
-    )
+    labels = tuple(str(child).rstrip(": \t") for child in tree.children if isinstance(child, Token))
     for child in tree.children:
         if isinstance(child, Tree):
             return _instruction(child, labels, inside(where, spot(child)))

@@ -151,7 +151,11 @@ def told(test: LitmusTest, final: Final) -> str:
     """A final state as text: 0:X1=1 1:X9=0 [x]=2."""
     parts = []
     for location, value in zip(test.observed, final.values, strict=True):
-        where = f"[{location.name}]" if location.thread is None else f"{location.thread}:{location.name}"
+        where = (
+            f"[{location.name}]"
+            if location.thread is None
+            else f"{location.thread}:{location.name}"
+        )
         parts.append(f"{where}={test.told(value)}")
     for faults in final.faults:
         parts += [f"fault({test.where(at)})" for at in faults]

@@ -12,8 +12,18 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refuse, word_of
-from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.architecture import number_of, refused, word_of
+from modelcheck.litmus.arithmetic import (
+    add,
+    both,
+    compare,
+    either,
+    exclusive_or,
+    holds,
+    integer,
+    mask,
+    subtract,
+)
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Apply,
@@ -33,15 +43,6 @@ from modelcheck.litmus.instruction import (
     Store,
     Synchronise,
     Value,
-    add,
-    both,
-    compare,
-    either,
-    exclusive_or,
-    holds,
-    integer,
-    mask,
-    subtract,
 )
 from modelcheck.litmus.order import Kind
 from modelcheck.litmus.text import Line, Operand
@@ -137,8 +138,8 @@ class X86:
         return _ORDER.index(register)
 
     def shown(self, text: str) -> str:
-        """Numbers are bare."""
-        return text.replace("#", "")
+        """Numbers are bare, and distances joined by a sign."""
+        return re.sub(r" #(-?)(\d+)\]", lambda m: f"{m[1] or '+'}{m[2]}]", text).replace("#", "")
 
     def spelling(self, instruction: str) -> str:
         """In quotes."""
@@ -191,15 +192,6 @@ class X86:
     def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
         """What a line does. Raises LitmusError."""
         name = line.mnemonic.lower()
-        try:
-            return tuple(self._effects(name, line, jump))
-        except LitmusError:
-            raise
-        except (ValueError, IndexError):
-            # More operands than it has, or fewer.
-            refuse(line)
-
-    def _effects(self, name: str, line: Line, jump: Jumps) -> Iterable[Effect]:
         operands = line.operands
         if re.fullmatch(r"nop[1-9]?", name):
             () = operands
@@ -225,10 +217,9 @@ class X86:
                 target, source = operands
                 bits = self._bits(line, target)
                 if source.form != "sized" or bits < 32 or source.word not in ("byte", "word"):
-                    refuse(line)
-                name = _REGISTERS[target.word.lower()][0]
-                size = _WIDTHS[source.word]
-                return (Load(name, self._address(line, source), size, int(Kind.READ)),)
+                    raise refused(line)
+                name, width = _REGISTERS[target.word.lower()][0], _WIDTHS[source.word]
+                return (Load(name, self._address(line, source), width, int(Kind.READ)),)
             case "inc":
                 (target,) = operands
                 one = Operand("number", number=1)
@@ -252,12 +243,12 @@ class X86:
             (target,) = operands
             condition = Apply(holds(_CONDITIONS[name[1:]]), (Register(FLAGS),))
             return (Jump(jump(target), condition),)
-        refuse(line)
+        raise refused(line)
 
     def _bits(self, line: Line, operand: Operand) -> int:
         found = _REGISTERS.get(word_of(line, operand).lower())
         if found is None:
-            refuse(line, f"{operand.word!r} is no register, in {line.text!r}")
+            raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return found[1]
 
     def _read(self, line: Line, operand: Operand) -> Expression:
@@ -284,13 +275,11 @@ class X86:
         flags = Set(FLAGS, Apply(partial(_tested, bits), (result, result)))
         return flags, self._written(line, target, result)
 
-    def _adjust(
-        self, line: Line, name: str, target: Operand, source: Operand
-    ) -> Iterable[Effect]:
+    def _adjust(self, line: Line, name: str, target: Operand, source: Operand) -> Iterable[Effect]:
         """add qword [rsp], n in a handler: where the trap returns to."""
         at_stack = [(part.form, part.word) for part in target.parts] == [("word", "rsp")]
         if not at_stack or target.word != "qword" or name not in ("add", "sub"):
-            refuse(line, f"{line.text!r}: only the return address, qword [rsp], is added to so")
+            raise refused(line, f"{line.text!r}: only qword [rsp], the return address, is so")
         function = _BINARY[name]
         return (Set(RETURN, Apply(function, (Register(RETURN), self._read(line, source)))),)
 
@@ -298,23 +287,21 @@ class X86:
         (part,) = operand.parts
         base = Operand("word", part.word)
         if part.form not in ("word", "modified") or self._bits(line, base) != 64:
-            refuse(line)
+            raise refused(line)
         start = self._read(line, base)
         return Apply(add, (start, Literal(part.number & (2**64 - 1)))) if part.number else start
 
     def _move(self, line: Line, target: Operand, source: Operand) -> Iterable[Effect]:
         if target.form in ("memory", "sized"):
-            if source.form == "word":
-                size = self._bits(line, source) // 8
-            else:
-                size = _WIDTHS[target.word]
+            from_register = source.form == "word"
+            size = self._bits(line, source) // 8 if from_register else _WIDTHS[target.word]
             value = self._read(line, source)
             return (Store(self._address(line, target), value, size, int(Kind.WRITE)),)
         if source.form in ("memory", "sized"):
             bits = self._bits(line, target)
             name = _REGISTERS[target.word.lower()][0]
             if bits < 32:
-                refuse(line, f"{line.text!r}: load 32 bits or 64")
+                raise refused(line, f"{line.text!r}: load 32 bits or 64")
             return (Load(name, self._address(line, source), bits // 8, int(Kind.READ)),)
         return (self._written(line, target, self._read(line, source)),)
 
