@@ -30,6 +30,7 @@ from modelcheck.litmus.rules import RULES, order_of
 from modelcheck.litmus.text import read
 from modelcheck.litmus.verdict import Judgement, Verdict, judge
 from modelcheck.views.files import write_text
+from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
 
@@ -144,7 +145,7 @@ def _told(judged: Judged) -> list[Text | Table]:
         Text(f"{test.name}: {test.isa.name}, {judgement.order.name}"),
         *(Text(f"note: {note}", "yellow") for note in test.text.notes),
         Text(),
-        Text(f"{len(judgement.states)} final states"),
+        Text(plural(len(judgement.states), "final state")),
         *(Text(f"  {state}") for state in judgement.states),
         Text(),
         Text(test.asked),

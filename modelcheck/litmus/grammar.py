@@ -68,7 +68,7 @@ CELL: /(?!(~\s*)?exists\b|forall\b|locations\b|not\s+exists\b|filter\b)[^|;\s][^
 EXISTS: "exists"
 NEGATED: /(~|not)\s*exists/
 FORALL: "forall"
-NOT: /~|not\b/
+NOT.3: /~|not\b/
 FAULT.3: /[fF]ault(?=\s*\()/
 FAULTED: /[^()]+/
 %ignore /\s+/
@@ -158,11 +158,17 @@ def _spot_at(text: str, position: int) -> Spot:
     return Spot(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
 
 
-def _spot_of(error: UnexpectedInput, text: str) -> Spot:
+def _position(error: UnexpectedInput, text: str) -> int:
+    """Where in a text an error is."""
+    token = getattr(error, "token", None)
     position = error.pos_in_stream
-    if position is None or position < 0:
-        return _spot_at(text, len(text.rstrip()))
-    return _spot_at(text, position)
+    if position is None or position < 0 or getattr(token, "type", "") == "$END":
+        return len(text.rstrip())
+    return position
+
+
+def _spot_of(error: UnexpectedInput, text: str) -> Spot:
+    return _spot_at(text, _position(error, text))
 
 
 _NAMES = {
@@ -201,7 +207,6 @@ def _said(error: UnexpectedInput, text: str) -> str:
     expected = getattr(error, "accepts", None) or getattr(error, "expected", None) or set()
     allowed = getattr(error, "allowed", None) or expected
     names = sorted(_NAMES[name] for name in allowed if name in _NAMES)
-    position = error.pos_in_stream
-    rest = text[position:].split("\n")[0].strip() if position is not None and position >= 0 else ""
+    rest = text[_position(error, text) :].split("\n")[0].strip()
     found = f"{rest[:24]!r} makes no sense here" if rest else "the text ends too soon"
     return found + (f"; expected {' or '.join(names)}" if names else "")

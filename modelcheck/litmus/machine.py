@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.happening import Happening, become, entry_of, with_signal
+from modelcheck.litmus.happening import Happened, Happening, become, entry_of, with_signal
 from modelcheck.litmus.instruction import Address, Instruction, Load, Maintain, Value
 from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, Shared, Version
 from modelcheck.litmus.order import Order
@@ -168,10 +168,10 @@ class Litmus:
         for window in self._guessed(number, local.window):
             look = reader.look(window)
             if look.complaint is not None:
-                self._refuse(look)
+                raise self._refused(*look.complaint)
             for event in look.events:
                 entry = window[event.entry]
-                for done in self.happening.happen(number, shared, window, look, event):
+                for done in self._happen(number, shared, window, look, event):
                     yield from self._moves(number, done.shared, done.window, entry, done.does)
             if look.next is not None and not look.held and not self._too_often(window, look.next):
                 for entry, does in self.happening.fetches(shared, window, look, look.next):
@@ -346,11 +346,19 @@ class Litmus:
         outcomes = (*shared.outcomes[:number], outcome, *shared.outcomes[number + 1 :])
         return shared._replace(outcomes=outcomes), Local(ended=True)
 
-    def _refuse(self, look: Look) -> None:
-        assert look.complaint is not None
-        at, why = look.complaint
+    def _happen(
+        self, number: int, shared: Shared, window: Window, look: Look, event: Event
+    ) -> Iterator[Happened]:
+        try:
+            yield from self.happening.happen(number, shared, window, look, event)
+        except LitmusError as error:
+            raise self._refused(window[event.entry].at, error.why) from error
+
+    def _refused(self, at: Address, why: str) -> LitmusError:
         line = self.test.lines.get(at)
-        raise LitmusError(f"{line.text if line else at}: {why}", line.spot if line else None)
+        if line is None:
+            return LitmusError(f"{self.test.where(at)}: {why}")
+        return LitmusError(f"{self.test.isa.shown(line.text)}: {why}", line.spot)
 
     # Interrupts.
 

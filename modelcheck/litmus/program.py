@@ -34,9 +34,6 @@ from modelcheck.litmus.x86 import X86
 
 ARCHITECTURES: Mapping[str, Architecture] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
 
-VARIANTS = ("self", "ifetch")
-"""Variants of herd that a test may ask for: both say that instructions are fetched."""
-
 
 @dataclass(frozen=True)
 class Thread:
@@ -251,12 +248,7 @@ def prepare(text: Text) -> LitmusTest:
 
 
 def _check_attributes(text: Text) -> None:
-    """Other attributes are comments; these change what a test means."""
-    for variant in text.attributes.get("Variant", "").replace(",", " ").split():
-        if variant not in VARIANTS:
-            raise LitmusError(
-                f"variant {variant!r} is not covered: it is another model", Spot(1, 1)
-            )
+    """Other attributes are comments; this one changes what a test means."""
     for word in text.attributes.get("CacheType", "").replace(",", " ").split():
         if word not in ("DIC", "IDC"):
             raise LitmusError(f"CacheType {word!r} is unknown; DIC and IDC are", Spot(1, 1))

@@ -1,5 +1,6 @@
 """A litmus file as data: what it says, before any architecture looks at it. Knows the grammar."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
@@ -82,8 +83,13 @@ class Text:
     notes: tuple[str, ...] = field(default=())
 
 
+VARIANTS = ("self", "ifetch")
+"""Variants of herd that a test may ask for: both say that instructions are fetched."""
+
+
 def read(text: str) -> Text:
     """Read a litmus file. Raises LitmusError."""
+    _check_variant(text)
     tree = file_tree(text)
     arch, name = str(tree.children[0]), str(tree.children[1]).strip()
     attributes: dict[str, str] = {}
@@ -126,6 +132,15 @@ def read(text: str) -> Text:
         tuple(shown),
         tuple(notes),
     )
+
+
+def _check_variant(text: str) -> None:
+    """A test for another model is refused as such, whatever else it has that is not known here."""
+    found = re.search(r"^[ \t]*Variant[ \t]*=(.*)$", text.partition("{")[0], re.MULTILINE)
+    for variant in found[1].replace(",", " ").split() if found else ():
+        if variant not in VARIANTS:
+            line = text.count("\n", 0, found.start()) + 1 if found else 1
+            raise LitmusError(f"variant {variant!r} is not covered", Spot(line, 1))
 
 
 TRUE: Condition = Constant(True)
