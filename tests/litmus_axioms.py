@@ -274,9 +274,9 @@ class Axioms:
         for a, one in enumerate(events):
             for b, two in enumerate(events):
                 same = one.op.place == two.op.place
-                if one.op.kind == two.op.kind == "W" and same and one.thread != two.thread:
-                    if one.thread >= 0 and rank[a] < rank[b]:
-                        edges.add((a, b))
+                stores = one.op.kind == two.op.kind == "W" and one.thread >= 0
+                if stores and same and one.thread != two.thread and rank[a] < rank[b]:
+                    edges.add((a, b))
                 if one.thread != two.thread or one.index >= two.index or one.thread < 0:
                     continue
                 if one.op.kind == two.op.kind == "R" and same:

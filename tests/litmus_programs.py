@@ -20,7 +20,7 @@ def to_arm(program: Program) -> str:
         }
         init += [f"{thread}:{registers[flag]}={flag};" for flag in FLAGS]
         init += [f"{thread}:{registers[site]}=P0:{site};" for site in SITES]
-        init += [f"{thread}:X9=0;", f"{thread}:X14=NOP;"]
+        init += [f"{thread}:X9=0;", f"{thread}:X14=NOP;", f"{thread}:X30=0;"]
         target: dict[int, str] = {}
         fresh = iter(range(1, 9))
         for index, op in enumerate(ops):
@@ -77,7 +77,7 @@ def to_riscv(program: Program) -> str:
         registers = {"x": "a0", "y": "a1", "f": "a2", "g": "a3"}
         init += [f"{thread}:{registers[flag]}={flag};" for flag in FLAGS]
         init += [f"{thread}:{registers[site]}=P0:{site};" for site in SITES]
-        init.append(f'{thread}:a4=instr:"li s11, 1";')
+        init += [f'{thread}:a4=instr:"li s11, 1";', f"{thread}:ra=0;"]
         target: dict[int, str] = {}
         fresh = iter(range(1, 9))
         for index, op in enumerate(ops):

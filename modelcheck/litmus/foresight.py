@@ -9,6 +9,7 @@ from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Address,
+    Apply,
     Expression,
     Literal,
     Register,
@@ -47,15 +48,16 @@ def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
                 continue
             place = _held(effect.address, thread, set_somewhere)
             value = _held(effect.value, thread, set_somewhere)
-            if not isinstance(place, Address) or value is None:
+            if not isinstance(place, Address):
                 continue
             for part in code.parts(place, effect.size, effect.unit):
                 assert part.place is not None
                 where = part.place.physical()
-                if where.base in test.ends:
+                if where.base not in test.ends:
+                    # Of a variable it is enough to know that it is stored to.
+                    yield where, 0
+                elif value is not None:
                     yield where, code.stored(code.initial(where), part, value)
-                else:
-                    yield where, value
 
 
 def _held(expression: Expression, thread: Thread, set_somewhere: set[str]) -> Value | None:
@@ -64,4 +66,11 @@ def _held(expression: Expression, thread: Thread, set_somewhere: set[str]) -> Va
         return expression.value
     if isinstance(expression, Register) and expression.name not in set_somewhere:
         return thread.registers.get(expression.name, 0)
+    if isinstance(expression, Apply):
+        parts = [_held(argument, thread, set_somewhere) for argument in expression.arguments]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            return expression.function(*known)
+        # An index that is not known is often one that only makes a dependency.
+        return next((part for part in known if isinstance(part, Address)), None)
     return None
