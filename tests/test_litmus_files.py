@@ -69,3 +69,13 @@ def test_a_seeded_bug_is_seen() -> None:
     assert judgement.verdict is Verdict.FORBIDDEN
     lying = expected.Expected(ROOT / "riscv", ({"test": "SM+fencei", "Ziccid": "Allowed"},))
     assert lying.differences(file, judgement) == ["expected allowed"]
+
+
+def test_the_page_has_the_verdicts_of_the_table() -> None:
+    """docs/litmus.md shows every x86 test with its story, its verdicts and its source."""
+    page = (ROOT.parent / "docs" / "litmus.md").read_text()
+    for row in table("x86").rows:
+        text = (ROOT / "x86" / f"{row['test']}.litmus").read_text()
+        story = " ".join(text[text.index("(*") + 2 : text.index("*)")].split())
+        line = f"| `{row['test']}` | {story} | {row['intel']} | {row['amd']} | {row['source']} |"
+        assert line in page

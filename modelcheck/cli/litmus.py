@@ -179,7 +179,7 @@ def _verdict_line(judgement: Judgement) -> Text:
         shown = f"; a shortest run to {'another' if contrary else 'one'}:"
     text = Text(verdict.value.capitalize(), f"bold {_STYLES[verdict]}")
     return text.append(
-        f"   {said} ({judgement.reached} states, {judgement.seconds:.2f} s){shown}", "default"
+        f"   {said} ({judgement.reached} states, {judgement.seconds:.2f}s){shown}", "default"
     )
 
 
@@ -212,7 +212,7 @@ def _counts(judged: list[Judged], wrong: int) -> Text:
     if wrong:
         parts.append(f"{wrong} not read")
     seconds = sum(one.judgement.seconds for one in judged)
-    return Text(f"\n{len(judged)} tests: {', '.join(parts)}; {seconds:.1f} s")
+    return Text(f"\n{len(judged)} tests: {', '.join(parts)}; {seconds:.2f}s")
 
 
 def _document(judged: list[Judged]) -> dict[str, Any]:
