@@ -184,7 +184,7 @@ class _Walk:
 
     def _complain(self, at: Address, why: str) -> None:
         """Note what is wrong, unless it may be on a way that is never gone."""
-        doubtful = self.predicted or self.pending & (BRANCH | FETCH)
+        doubtful = self.predicted or self.pending & (BRANCH | ADDRESS | FETCH)
         if self.complaint is None and not doubtful:
             self.complaint = Complaint(at, why)
 
