@@ -16,17 +16,18 @@ Knows checking and the views of results; `import modelcheck` loads this only whe
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-from modelcheck.check import Job, Result, check
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.suite import SAFE, Suite, Variant
-from modelcheck.trace.trace import Trace
+from modelcheck.questions.answer import Grounds
+from modelcheck.questions.check import Job, Result, check
+from modelcheck.trace.document import Trace
 from modelcheck.views import trace_text
 from modelcheck.views.trace_text import plural
 
@@ -61,6 +62,16 @@ class Outcome:
         return self.result.trace
 
     @property
+    def grounds(self) -> Grounds:
+        """What the verdict rests on, each of it independent of the others."""
+        return self.result.grounds
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the protocol is safe: nothing else is stated of it."""
+        return self.result.as_expected
+
+    @property
     def states(self) -> int:
         """How many states were reached."""
         return self.result.states
@@ -79,8 +90,10 @@ class Outcome:
                 verdict = "safe"
             case Verdict.VIOLATED:
                 verdict = f"violates {self.violated} in {plural(self.result.depth, 'step')}"
-            case _:
+            case Verdict.INCONCLUSIVE:
                 verdict = f"inconclusive ({self.result.reason})"
+            case _:
+                assert_never(self.verdict)
         return f"{self.protocol.name}: {verdict}; {for_what}"
 
     def __str__(self) -> str:
@@ -111,7 +124,7 @@ def verify(protocol: Protocol, *, limits: Limits = NO_LIMITS, **settings: Any) -
     configuration = Configuration(**settings)
     variant = Variant("base", protocol, SAFE)
     job = Job(Suite(protocol), variant, configuration, protocol.name)
-    return Outcome(protocol, check(job, spec=_file(protocol), limits=limits))
+    return Outcome(protocol, check(job, spec=_file(protocol), request=Request(limits)))
 
 
 def _file(protocol: Protocol) -> str:

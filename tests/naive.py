@@ -9,19 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelcheck import Protocol
-from modelcheck.isa import decode
-from modelcheck.protocol.steps import (
-    Block,
-    Element,
-    Emulate,
-    Lookup,
-    Return,
-    SendIpi,
-    Skip,
-    Store,
-    WaitAcks,
-    Write,
-)
+from modelcheck.protocol.program import Block, Element
+from modelcheck.protocol.vocabulary.anyone import Store
+from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.program import SendIpi, WaitAcks
+from modelcheck.protocol.vocabulary.routine import Emulate, Lookup, Return, Skip
 
 KNOWN = frozenset(
     {
@@ -297,10 +289,10 @@ class Naive:
                 violated |= back
             case Skip():
                 place = self.protocol.sites[site]
-                if decode(self.protocol.isa, place.old).is_nop:
+                if self.protocol.architecture.decode(place.old).is_nop:
                     onward, back = self.act(onward, site, "old")
                     violated |= back
-                elif decode(self.protocol.isa, place.new).is_nop:
+                elif self.protocol.architecture.decode(place.new).is_nop:
                     onward, _ = self.act(onward, site, "new")
                 else:
                     violated.add("effect-is-old-or-new")

@@ -1,3 +1,5 @@
+"""The reference explorer, held against a graph of the same machine by networkx."""
+
 from itertools import pairwise
 from typing import Any
 
@@ -6,12 +8,12 @@ import pytest
 
 from modelcheck import Protocol, Site, on_each_cpu, write
 from modelcheck.explore import reference
-from modelcheck.explore.reference import explore
-from modelcheck.explore.verdict import Limits, Progress, Verdict
-from modelcheck.machine.machine import Machine
+from modelcheck.explore.reference import REFERENCE
+from modelcheck.explore.system import System
+from modelcheck.explore.verdict import Limits, Progress, Request, Verdict
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.system.system import System
-from tests.checks import minimal_run
+from tests.checks import by_last, minimal_run
 from tests.protocols import minimal, three_byte_variants
 
 BAD = "bad"
@@ -55,6 +57,7 @@ def whole_graph(machine: Machine, *, beyond_violations: bool = False) -> "nx.Mul
 
 
 def switches(threads: list[Any]) -> int:
+    """How often one thread gives way to another."""
     return sum(one != other for one, other in pairwise(threads))
 
 
@@ -85,6 +88,7 @@ def fewest_switches(graph: "nx.MultiDiGraph[Any]") -> tuple[int, set[str]]:
 
 
 def safe_models() -> dict[str, Machine]:
+    """Small machines that violate nothing."""
     return {
         "minimal-1": Machine(minimal(), Configuration(1, "coherent", semantics="bytewise")),
         "minimal-2": Machine(minimal(), Configuration(2, "coherent", semantics="bytewise")),
@@ -97,6 +101,7 @@ def safe_models() -> dict[str, Machine]:
 
 
 def violated_models() -> dict[str, Machine]:
+    """Small machines that violate something."""
     minimal_any = Configuration(1, "coherent-any-order", semantics="bytewise")
     return {
         "minimal-1": Machine(
@@ -115,10 +120,11 @@ def violated_models() -> dict[str, Machine]:
 
 @pytest.mark.parametrize("name", safe_models())
 def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """Differential: the search against a graph of the machine's own values, by networkx."""
     machine = safe_models()[name]
     graph = whole_graph(machine)
     assert BAD not in graph
-    result = explore(System(machine))
+    result = REFERENCE.explore(System(machine))
     assert result.verdict == Verdict.SAFE
     assert result.states == graph.number_of_nodes()
     assert result.transitions == graph.number_of_edges()
@@ -128,19 +134,21 @@ def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
 
 @pytest.mark.parametrize("name", violated_models())
 def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """The same where the search goes on behind what it finds."""
     machine = violated_models()[name]
     graph = whole_graph(machine, beyond_violations=True)
-    result = explore(System(machine), beyond_violations=True)
+    result = REFERENCE.explore(System(machine), Request(beyond_violations=True))
     assert result.verdict == Verdict.VIOLATED
     assert result.states == graph.number_of_nodes()
     assert result.transitions == graph.number_of_edges()
 
 
 @pytest.mark.parametrize("name", violated_models())
-def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str) -> None:
+def test_the_path_is_shortest_with_best_among_the_shortest(name: str) -> None:
+    """Against all shortest paths, enumerated; then the property named first."""
     machine = violated_models()[name]
     graph = whole_graph(machine)
-    result = explore(System(machine))
+    result = REFERENCE.explore(System(machine))
     assert result.verdict == Verdict.VIOLATED
     shortest = nx.shortest_path_length(graph, graph.graph["start"], BAD)
     assert len(result.path) == result.depth == shortest
@@ -151,8 +159,9 @@ def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str)
 
 @pytest.mark.parametrize("name", violated_models())
 def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
+    """Each step is one that the system allows in its state."""
     system = System(violated_models()[name])
-    path = explore(system).path
+    path = REFERENCE.explore(system).path
     state = system.initial()
     for step in path:
         assert step in list(system.successors(state))
@@ -161,17 +170,18 @@ def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
 
 
 def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
+    """Nothing before it is needed: no state is safe by being the first."""
     site = Site("foo", b"\x01", b"\x02")
     protocol = Protocol(
         "late", (site,), (on_each_cpu("sync"), write("new", site, b"\x02"))
     ).without("sync", "new")
-    result = explore(
+    result = REFERENCE.explore(
         System(Machine(protocol, Configuration(1, properties=("visible-after-return",))))
     )
     assert (result.verdict, result.depth, len(result.path)) == (Verdict.VIOLATED, 1, 1)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [
         (Limits(states=100), "100 states"),
@@ -179,12 +189,15 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
         (Limits(memory=1), "1 MiB"),
     ],
 )
-@pytest.mark.parametrize("protocol", [minimal(), minimal().without("sync-1")])
+@pytest.mark.parametrize(
+    "protocol", [minimal(), minimal().without("sync-1")], ids=["base", "no-sync-1"]
+)
 def test_a_limit_makes_the_answer_inconclusive(
     limits: Limits, reason: str, protocol: Protocol
 ) -> None:
+    """Neither safe nor violated, and the reason names the limit."""
     machine = Machine(protocol, Configuration(3, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), limits)
+    result = REFERENCE.explore(System(machine), Request(limits))
     assert result.verdict == Verdict.INCONCLUSIVE
     assert result.reason is not None
     assert reason in result.reason
@@ -192,25 +205,32 @@ def test_a_limit_makes_the_answer_inconclusive(
 
 
 def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each number of states: never safe, and a path that is found is a shortest one."""
     monkeypatch.setattr(reference, "PULSE", 1)
     configuration = Configuration(1, semantics="bytewise", fetch="coherent")
     for states in range(64):
-        result = explore(System(Machine(minimal(), configuration)), Limits(states=states))
+        result = REFERENCE.explore(
+            System(Machine(minimal(), configuration)), Request(Limits(states=states))
+        )
         assert result.verdict == Verdict.INCONCLUSIVE
         broken = minimal().without("sync-1")
-        result = explore(System(Machine(broken, configuration)), Limits(states=states))
+        result = REFERENCE.explore(
+            System(Machine(broken, configuration)), Request(Limits(states=states))
+        )
         assert result.verdict != Verdict.SAFE
         if result.verdict == Verdict.VIOLATED:
             assert len(result.path) == result.depth == 8
 
 
 def test_a_limit_that_is_not_met_changes_nothing() -> None:
+    """Exactly as many states as there are is not too many."""
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
     roomy = Limits(states=460, seconds=600, memory=1_000_000)
-    assert explore(System(machine), roomy).verdict == Verdict.SAFE
+    assert REFERENCE.explore(System(machine), Request(roomy)).verdict == Verdict.SAFE
 
 
 def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> None:
+    """The counts are those last told to the watcher."""
     heard: list[Progress] = []
 
     def watcher(progress: Progress) -> None:
@@ -219,7 +239,7 @@ def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> 
             raise KeyboardInterrupt
 
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), watcher=watcher)
+    result = REFERENCE.explore(System(machine), Request(watcher=watcher))
     assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "interrupted")
     assert result.depth == 9
     assert (result.states, result.transitions) == (heard[-1].states, heard[-1].transitions)
@@ -227,9 +247,10 @@ def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> 
 
 
 def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() -> None:
+    """Progress never goes back, and does not fall silent."""
     heard: list[Progress] = []
     machine = Machine(minimal(), Configuration(4, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), watcher=heard.append)
+    result = REFERENCE.explore(System(machine), Request(watcher=heard.append))
     depths = [progress.depth for progress in heard]
     assert sorted(set(depths)) == list(range(result.depth + 1))
     assert len(depths) > len(set(depths))
@@ -241,6 +262,7 @@ def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() ->
 
 
 def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
+    """A bystander makes the shortest path no longer."""
     one, three = minimal_run(1, without="sync-1"), minimal_run(3, without="sync-1")
     assert len(one.path) == len(three.path)
 
@@ -248,10 +270,12 @@ def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
 def test_ctrl_c_while_the_path_is_looked_for_still_gives_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A violation is known by then: the answer keeps it, without a path."""
+
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reference, "_fewest_switches", interrupted)
+    monkeypatch.setattr(reference, "_best", interrupted)
     try:
         result = minimal_run(1, without="sync-1")
     except KeyboardInterrupt:

@@ -1,6 +1,16 @@
 """Why a protocol does not tear, mix by mix, and in which order of events it does.
 
 Knows the axioms. A mix is two bytes of a site with values that no instruction has together.
+
+A reason is a minimal core over steps: each step has a literal "is there", and those of the core
+exclude the mix whatever else there is. It must be minimal, for it is read as "needed": what a
+solver gives as a core is some contradiction, with steps in it that could go. And it must be all of
+them, for two steps that do the same are two reasons, and one alone would call needed what is not.
+Tests take the named steps away and look for the tear. Only then axioms are asked for, those of
+each core of steps: a core over both at once would name many axioms for the same steps.
+
+Mixes are of two bytes, not of whole instructions, because a sentence can be about two bytes; pairs
+that are alike are one mix, and as few mixes are told as account for every torn fetch.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +28,7 @@ from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
 
 OLD, NEW, EITHER, TRAP = "old", "new", "either", "trap"
 
@@ -85,7 +95,7 @@ class Possible:
 Mixed = Excluded | Possible
 
 
-def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ...]:
+def explained_mixes(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ...]:
     """What is to be said of as many mixes as account for every torn fetch.
 
     Raises NotCoveredError for a protocol that the axioms do not cover.

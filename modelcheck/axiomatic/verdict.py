@@ -9,8 +9,8 @@ from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import cases
 from modelcheck.axiomatic.strict import unpermitted
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN, UNPERMITTED
-from modelcheck.protocol.protocol import Protocol
 
 DECIDED = (TORN, UNPERMITTED)
 """The properties that the axioms decide."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from modelcheck.check import Result, kept_traces
 from modelcheck.explore.verdict import Verdict
-from modelcheck.trace.trace import Trace, TraceError, load
+from modelcheck.questions.check import Result, kept_traces
+from modelcheck.trace.document import Trace, TraceError, load
 from modelcheck.views.trace_text import plural
 
 

@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from modelcheck.browse.programs import Contrast, Section, find_contrast
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.suite import Suite
+from modelcheck.trace.document import Trace
 from modelcheck.trace.frames import Frame, frames, lanes
-from modelcheck.trace.trace import Trace
+from modelcheck.views.sources import line, sources
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def open_trace(trace: Trace, near: Path | None = None) -> Opened:
         if suites
         else None
     )
-    text = dict(_lines(trace, spec)) if spec else {}
+    text = _lines(trace, spec) if spec else {}
     return Opened(trace, row, lanes(trace, row), contrast, text, unread)
 
 
@@ -80,14 +81,8 @@ def _load(spec: Path) -> tuple[tuple[Suite, ...], str]:
         return (), str(error)
 
 
-def _lines(trace: Trace, spec: Path) -> list[tuple[str, str]]:
+def _lines(trace: Trace, spec: Path) -> dict[str, str]:
     """The text of each place that a step of the trace was written at."""
-    found = []
-    for place in dict.fromkeys(step.source for step in trace.steps if step.source):
-        file, _, number = place.rpartition(":")
-        try:
-            lines = (spec.parent / Path(file).name).read_text(encoding="utf-8").splitlines()
-            found.append((place, lines[int(number) - 1].strip()))
-        except (OSError, UnicodeDecodeError, IndexError, ValueError):
-            continue
-    return found
+    found = sources(spec, (trace,))
+    texts = {step.source: line(step.source, found) for step in trace.steps if step.source}
+    return {place: text for place, text in texts.items() if text is not None}

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import NamedTuple
 
+from modelcheck.arch.architecture import Architecture
 from modelcheck.browse.opened import Opened
-from modelcheck.isa import decode
-from modelcheck.protocol.code import Form, Site, Value
+from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.trace.frames import Frame, Instruction, SiteBytes, Window
-from modelcheck.trace.trace import Executed
+from modelcheck.trace.document import Executed
+from modelcheck.trace.frames import DecodedAt, Frame, Readable, SiteBytes
+from modelcheck.trace.words import value_text
 
 NAME = 21
 """Columns of what stands before the bytes."""
@@ -81,7 +82,8 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
 
     Between old and new, if the step is about it or there is no other.
     """
-    site, now, isa = opened.trace.protocol.sites[at], frame.sites[at], opened.trace.protocol.isa
+    protocol, now = opened.trace.protocol, frame.sites[at]
+    site, arch = protocol.sites[at], protocol.architecture
     executed = frame.executed if frame.executed and frame.executed.site == now.name else None
     table = [_Line(MEMORY, _memory(now), _listed(now.listing))]
     table += _seen(frame, previous, at, executed)
@@ -89,7 +91,7 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
         table += _ran(site, executed, frame.actor)
     if executed is not None or now.changed or len(frame.sites) == 1:
         old, new = (
-            _Line(form.name, _plain(form.data), _reads(isa, site, form)) for form in site.forms[:2]
+            _Line(form.name, _plain(form.data), _reads(arch, site, form)) for form in site.forms[:2]
         )
         table = [old, *table, new]
     return _laid_out(now.name, len(site), table, _widest(opened.row, at), width)
@@ -144,7 +146,7 @@ def _memory(now: SiteBytes) -> tuple[str, ...]:
     )
 
 
-def _window(window: Window, old: Window | None) -> tuple[str, ...]:
+def _window(window: Readable, old: Readable | None) -> tuple[str, ...]:
     """The values that each byte may be fetched as, oldest first; in brackets if these are new."""
     return tuple(
         f"[{_values(values)}]" if old is not None and old[at] != values else f" {_values(values)} "
@@ -195,16 +197,16 @@ def _unwritten(site: Site, byte: int) -> str:
     return "same" if byte in site.equal_bytes else "old"
 
 
-def _reads(isa: str, site: Site, form: Form) -> str:
+def _reads(arch: Architecture, site: Site, form: Form) -> str:
     """The instructions that a form of a site is."""
     found = []
     for offset, length in form.runs:
         data = form.data[offset : offset + length]
-        found.append(Instruction(offset, data, decode(isa, data, site.address + offset).text))
+        found.append(DecodedAt(offset, data, arch.decode(data, site.address + offset).text))
     return _listed(tuple(found))
 
 
-def _listed(found: tuple[Instruction, ...]) -> str:
+def _listed(found: tuple[DecodedAt, ...]) -> str:
     """Instructions in one line, with the offset of each that does not follow the one before it."""
     if not any(one.text for one in found):
         return ""
@@ -222,7 +224,7 @@ def _state(frame: Frame, width: int) -> Iterator[str]:
     """Cells, and what CPUs are about."""
     if frame.cells:
         cells = (
-            f"{'[' if cell.changed else ''}{cell.name} = {_told(cell.value)}"
+            f"{'[' if cell.changed else ''}{cell.name} = {value_text(cell.value)}"
             f"{']' if cell.changed else ''}"
             for cell in frame.cells
         )
@@ -231,12 +233,3 @@ def _state(frame: Frame, width: int) -> Iterator[str]:
         if cpu.status:
             who = f"{cpu.name} ({cpu.program})" if cpu.program else cpu.name
             yield from wrap(f"{who}: {'; '.join(cpu.status)}", width, subsequent_indent="  ")
-
-
-def _told(value: Value | tuple[Value, ...]) -> str:
-    match value:
-        case None | ():
-            return "empty"
-        case tuple():
-            return ", ".join(map(str, value))
-    return str(value)

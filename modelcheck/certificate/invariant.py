@@ -10,10 +10,10 @@ from typing import Any
 from cattrs import BaseValidationError
 
 from modelcheck.explore.any_number import Abstraction
+from modelcheck.explore.system import System
 from modelcheck.machine.setup import Configuration
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.protocol import Protocol
-from modelcheck.system.system import System
+from modelcheck.protocol.definition import Protocol
 from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 1

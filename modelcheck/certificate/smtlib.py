@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from modelcheck.certificate.invariant import Invariant, header
-from modelcheck.machine.machine import Machine, Role
+from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.state import Broadcast, Guard, Move
 
 UNKNOWN = "(- 1)"

@@ -28,9 +28,9 @@ from modelcheck.cli import (
 from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
 from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
+from modelcheck.formats.files import OutputError
 from modelcheck.protocol.errors import SpecError
-from modelcheck.trace.trace import TraceError
-from modelcheck.views.files import OutputError
+from modelcheck.trace.document import TraceError
 
 __all__ = [
     "browse",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from modelcheck.check import Overrides, jobs
 from modelcheck.cli.group import cli
 from modelcheck.cli.options import overrides_options
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.questions.check import Overrides, jobs
+from modelcheck.trace.document import TraceError
 from modelcheck.trace.replay import ReplayError
-from modelcheck.trace.trace import TraceError
 
 
 @cli.command("browse")

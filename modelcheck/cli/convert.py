@@ -6,12 +6,12 @@ import click
 from rich.text import Text
 
 from modelcheck.cli.group import cli, err
+from modelcheck.formats.files import write_text
+from modelcheck.formats.itf import to_itf
+from modelcheck.formats.mermaid import to_mermaid
+from modelcheck.formats.pytest_file import to_pytest
+from modelcheck.trace.document import TraceError, load
 from modelcheck.trace.replay import ReplayError, replay
-from modelcheck.trace.trace import TraceError, load
-from modelcheck.views.files import write_text
-from modelcheck.views.itf import to_itf
-from modelcheck.views.mermaid import to_mermaid
-from modelcheck.views.pytest_file import to_pytest
 
 FORMATS = {"itf": to_itf, "mermaid": to_mermaid}
 

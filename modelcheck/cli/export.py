@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from modelcheck.check import Overrides
 from modelcheck.cli.group import cli, err
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import overrides_options
 from modelcheck.export.languages import LANGUAGES
-from modelcheck.machine.machine import Machine
+from modelcheck.formats.files import write_text
+from modelcheck.machine.actors import Machine
 from modelcheck.protocol.errors import SpecError
-from modelcheck.views.files import write_text
+from modelcheck.questions.check import Overrides
 
 
 @cli.command("export")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rich.text import Text
 
-from modelcheck.check import DEFAULT_FETCH, Job, Overrides, jobs
 from modelcheck.cli.group import err
-from modelcheck.load import load_suites
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
+from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, jobs
 
 
 def one_job(spec: Path, overrides: Overrides, protocol: str = "") -> Job:

@@ -1,34 +1,31 @@
 """The commands about proofs for any number of CPUs: prove and certify."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.text import Text
 
-from modelcheck.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.check import Job, Overrides, jobs
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.verdict import Limits, Verdict
-from modelcheck.load import load_suites
+from modelcheck.explore.verdict import Limits
+from modelcheck.formats.files import OutputError, check_writable, write_text
+from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
-from modelcheck.prove import Proof, prove
+from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
+from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.prove import Proof, prove
 from modelcheck.views import all_bytes as all_bytes_view
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
-from modelcheck.views.files import OutputError, check_writable, write_text
 from modelcheck.views.progress import progress_line
 
 
@@ -73,7 +70,7 @@ def prove_command(
     out.print(view.render(spec.as_posix(), proofs, folder))
     if failure is not None:
         raise failure
-    sys.exit(_exit_code(proofs, len(todo)))
+    sys.exit(exit_code(proofs, len(todo)))
 
 
 def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
@@ -112,15 +109,7 @@ def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
                 break
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(all_bytes_view.render(spec.as_posix(), found))
-    sys.exit(_exit_code(found, len(todo)))
-
-
-def _exit_code(proofs: Sequence[Proof | ForAllBytes], planned: int) -> int:
-    if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
-        return NOT_AS_EXPECTED
-    if len(proofs) < planned or any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
-        return INCONCLUSIVE
-    return AS_EXPECTED
+    sys.exit(exit_code(found, len(todo)))
 
 
 @cli.command("certify")

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.cli.group import cli, out
-from modelcheck.load import load_suites
-from modelcheck.starter import starter
-from modelcheck.views.files import OutputError, write_text
+from modelcheck.formats.files import OutputError, write_text
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.frontends.starter import starter
 
 _SPLIT = {None: "", True: ", where chunks split the site", False: ", where they do not"}
 

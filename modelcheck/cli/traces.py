@@ -7,8 +7,8 @@ import click
 from rich.text import Text
 
 from modelcheck.cli.group import MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
+from modelcheck.trace.document import load
 from modelcheck.trace.replay import ReplayError, replay
-from modelcheck.trace.trace import load
 from modelcheck.views import trace_text
 
 

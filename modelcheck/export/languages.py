@@ -7,7 +7,7 @@ from typing import NamedTuple
 from modelcheck.export.murphi import to_murphi
 from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 
 
 class Language(NamedTuple):

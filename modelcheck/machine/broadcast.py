@@ -3,7 +3,8 @@
 Knows states.
 """
 
-from modelcheck.machine.effects import receive_own
+from typing import assert_never
+
 from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
@@ -12,34 +13,37 @@ from modelcheck.machine.state import (
     GraceBegins,
     GraceOver,
     Guard,
-    Ipi,
+    IpiToAll,
     Local,
     NoneLeaving,
     ReleaseAll,
     SetOwn,
-    Stop,
     StopAll,
+    StopStage,
 )
+from modelcheck.machine.stores import receive_own
 
 
 def receive(told: Broadcast, local: Local) -> Local:
     """What a broadcast makes of another CPU's local part."""
     match told:
-        case Ipi(sender, synchronises, deferred):
+        case IpiToAll(sender, synchronises, deferred):
             if deferred and local.in_user:
                 return local._replace(deferred=True)
             serialise = local.serialise or synchronises
             return local._replace(pending=local.pending | 1 << sender, serialise=serialise)
         case StopAll():
-            return local._replace(stop=Stop.ASKED)
+            return local._replace(stop=StopStage.ASKED)
         case ReleaseAll(synchronises):
-            released = Stop.SERIALISING if synchronises else Stop.LEAVING
-            stopped = local.stop is Stop.STOPPED
-            return local._replace(stop=released if stopped else Stop.RUNNING)
+            released = StopStage.SERIALISING if synchronises else StopStage.LEAVING
+            stopped = local.stop is StopStage.STOPPED
+            return local._replace(stop=released if stopped else StopStage.RUNNING)
         case GraceBegins(sender, regions):
             return local._replace(grace=local.grace | _held_up(local, sender, regions=regions))
         case SetOwn():
             return receive_own(local, told)
+        case _:
+            assert_never(told)
 
 
 def holds(guard: Guard, local: Local) -> bool:
@@ -48,13 +52,15 @@ def holds(guard: Guard, local: Local) -> bool:
         case Acknowledged(sender):
             return not local.pending >> sender & 1
         case NoneLeaving():
-            return local.stop not in (Stop.SERIALISING, Stop.LEAVING)
+            return local.stop not in (StopStage.SERIALISING, StopStage.LEAVING)
         case AllStopped():
-            return local.stop is Stop.STOPPED
+            return local.stop is StopStage.STOPPED
         case GraceOver(sender):
             return not local.grace & _bits(sender)
         case EachOwns(cell, value):
             return local.own[cell] == value
+        case _:
+            assert_never(guard)
 
 
 # Of the two bits of a grace period, one waits for handlers, the other for regions.

@@ -1,11 +1,20 @@
 """Sites as CPUs walk through them: which instructions are right where, and where they lead.
 
 Knows sites; knows nothing of memory or CPUs.
+
+A pass through a region is right if one form of the site has all the instructions that it executed,
+each at its offset. What a CPU remembers of its pass is therefore a set of forms, those that it
+agrees with so far, in one small number: it can only shrink, and the pass is torn when none is left.
+The list of what was executed would say no more, and would make states of passes that nobody can
+tell apart. A bit for "old or new so far" would not do: forms may share instructions, there may be
+forms between old and new, and where an instruction ends depends on the form.
 """
 
 from functools import cache
 
-from modelcheck.machine.state import Kind, Place
+from modelcheck.arch.architecture import Architecture
+from modelcheck.machine.state import FetchedAs, Place
+from modelcheck.protocol.actions import Instruction
 from modelcheck.protocol.code import Site
 
 OLD, NEW = 1, 2
@@ -47,15 +56,20 @@ class Region:
         length = self._length.get((form, offset), 0)
         return self._forms[form].data[offset : offset + length]
 
-    def instruction(self, form: int, offset: int) -> bytes:
-        """The instruction that a form (a bit) has at an offset; none if it has none there."""
-        return self._instruction(form.bit_length() - 1, offset)
-
     def agreeing(self, offset: int, data: bytes) -> int:
         """A bit for each form that has exactly this instruction at an offset."""
         return sum(
             1 << form for form in range(len(self._forms)) if self._instruction(form, offset) == data
         )
+
+    def emulated(self, offset: int, which: Instruction) -> tuple[bytes, int]:
+        """The old or the new instruction at an offset, and the forms that have it there."""
+        data = self._instruction(("old", "new").index(which), offset)
+        return data, self.agreeing(offset, data) if data else 0
+
+    def skipped(self, offset: int, arch: Architecture) -> int:
+        """The forms that have a no-op at an offset."""
+        return sum(self.agreeing(offset, data) for data in self.known(offset) if arch.is_nop(data))
 
     def onward(self, place: Place, agreeing: int) -> Place | None:
         """Where a CPU is after an instruction that these forms agree with; None if outside."""
@@ -68,13 +82,9 @@ class Region:
         return Place(self._number, offset, place.forms & agreeing)
 
 
-def kind_of(agreeing: int) -> Kind:
+def kind_of(agreeing: int) -> FetchedAs:
     """What an instruction is that these forms agree with."""
-    match agreeing & (OLD | NEW):
-        case 1:
-            return "old"
-        case 2:
-            return "new"
-        case 3:
-            return "both"
-    return "between" if agreeing else "torn"
+    if not agreeing:
+        return "torn"
+    kinds: tuple[FetchedAs, ...] = ("between", "old", "new", "both")
+    return kinds[agreeing & (OLD | NEW)]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
-from modelcheck.protocol.protocol import Protocol
 
 Semantics = Literal["windowed", "bytewise"]
 

@@ -3,7 +3,7 @@
 Knows the machine; shares nothing with any search.
 """
 
-from modelcheck.machine.machine import Machine, Role
+from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.state import Local, Move, Shared
 
 Situation = tuple[Shared, tuple[Local, ...]]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.protocol.suite import Variant
+from modelcheck.trace.document import Trace
 from modelcheck.trace.run import Run
-from modelcheck.trace.trace import Trace
 
 
 def record(

@@ -5,12 +5,12 @@ Knows runs and traces; shares nothing with any search.
 
 from dataclasses import fields
 
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Move
 from modelcheck.protocol.properties import DEADLOCK, LIVENESS
+from modelcheck.trace.document import Trace, TraceStep, Violation
 from modelcheck.trace.endless import Endless, Situation
 from modelcheck.trace.run import Run
-from modelcheck.trace.trace import Trace, TraceStep, Violation
 
 
 class ReplayError(ValueError):

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable
 
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
+from modelcheck.trace.document import TraceStep
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.run import Run
-from modelcheck.trace.trace import TraceStep
 
-Choice = tuple[str, str, tuple[int, ...]]
+MoveKey = tuple[str, str, tuple[int, ...]]
 """Who takes a step, its label, and what tells it apart from others of that label."""
 
 
 def rerun(
-    protocol: Protocol, configuration: Configuration, choices: Iterable[Choice]
+    protocol: Protocol, configuration: Configuration, choices: Iterable[MoveKey]
 ) -> tuple[TraceStep, ...]:
     """Take these steps, and say what each does. Raises ReplayError for one that is not possible."""
     machine = Machine(protocol, configuration)

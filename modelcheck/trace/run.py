@@ -3,13 +3,12 @@
 Recording and replaying both go through it. Knows the machine; shares nothing with any search.
 """
 
-from modelcheck.isa import decode
 from modelcheck.machine import cpu
-from modelcheck.machine.machine import Machine
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.state import Execution, Local, Move, Place, Shared
-from modelcheck.trace.trace import Executed, TraceStep, Violation
-from modelcheck.trace.words import describe, explain, explain_unfinished
+from modelcheck.trace.document import Executed, TraceStep, Violation
+from modelcheck.trace.words import describe, explain_unfinished, explain_violation
 
 
 class Run:
@@ -97,7 +96,7 @@ class Run:
         if not move.violations:
             return None
         name = move.violations[0]
-        return Violation(name, step.actor, explain(name, step))
+        return Violation(name, step.actor, explain_violation(name, step))
 
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:
@@ -105,7 +104,7 @@ class Run:
         protocol = self.machine.setup.protocol
         site = protocol.sites[execution.site]
         text = (
-            decode(protocol.isa, execution.data, site.address + execution.offset).text
+            protocol.architecture.decode(execution.data, site.address + execution.offset).text
             if execution.data
             else ""
         )

@@ -1,1 +1,1 @@
-"""Views: traces and results for people and for programs. Knows everything to its left."""
+"""Traces and results for people. Knows everything above it."""

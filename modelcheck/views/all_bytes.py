@@ -1,15 +1,15 @@
 """Verdicts for all instructions, as a table, and instructions that fail. Knows such verdicts."""
 
 from itertools import groupby
+from typing import assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.any_bytes import ForAllBytes
 from modelcheck.explore.verdict import Verdict
-from modelcheck.isa import decode
+from modelcheck.questions.any_bytes import ForAllBytes
 from modelcheck.views.comparison import HEADINGS
 from modelcheck.views.trace_text import plural
 
@@ -32,7 +32,7 @@ def render(spec: str, found: list[ForAllBytes]) -> RenderableType:
     parts.append(
         Text(
             "holds: whatever the old and the new instruction, equal bytes included, no CPU runs "
-            "torn bytes;\nfails: for some it does, as the explorer confirms."
+            "torn bytes;\nfails: for some it does, as the engine confirms."
         )
     )
     return Group(*parts)
@@ -58,8 +58,10 @@ def _verdict(row: ForAllBytes) -> Text:
             text = Text("holds", "green")
         case Verdict.VIOLATED:
             text = Text("fails", "red")
-        case _:
+        case Verdict.INCONCLUSIVE:
             return Text("?", "yellow")
+        case _:
+            assert_never(row.verdict)
     return text if row.as_expected else Text.assemble(text, " !", style="bold reverse")
 
 
@@ -78,9 +80,12 @@ def _examples(rows: list[ForAllBytes]) -> list[Text]:
 def _example(row: ForAllBytes) -> str:
     assert row.instructions is not None
     assert row.confirmed is not None
-    isa, sites = row.job.variant.protocol.isa, row.job.variant.protocol.sites
-    address = next(site.address for site in sites if site.name == row.site)
-    old, new = (f"{data.hex(' ')} ({decode(isa, data, address).text})" for data in row.instructions)
+    protocol = row.job.variant.protocol
+    address = next(site.address for site in protocol.sites if site.name == row.site)
+    old, new = (
+        f"{data.hex(' ')} ({protocol.architecture.decode(data, address).text})"
+        for data in row.instructions
+    )
     text = f"{old}\n  to {new}"
     trace = row.confirmed.trace
     if trace is not None and (ran := trace.steps[-1].executed) is not None:

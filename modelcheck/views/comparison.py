@@ -6,19 +6,18 @@ Knows results; knows nothing of how they were come by.
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.check import Job, Result
 from modelcheck.explore.verdict import Verdict
-from modelcheck.isa import decode
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
-from modelcheck.protocol.protocol import Protocol
+from modelcheck.protocol.definition import Protocol
+from modelcheck.questions.check import Job, Result
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
@@ -59,7 +58,7 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "chunk": run.chunk,
         "offset": run.offset,
         "semantics": run.semantics,
-        "explorer": result.explorer,
+        "explorer": result.engine,
         "verdict": str(result.verdict),
         "property": result.violated,
         "expected": str(Verdict.VIOLATED if result.expected else Verdict.SAFE),
@@ -81,7 +80,7 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
         parts += [
             heading(spec, rows[0][1].job),
             _table(rows),
-            *_explorers(rows),
+            *_engines(rows),
             *_traces(rows, kept),
             Text(),
         ]
@@ -104,6 +103,7 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
         f"\n  {number}{own}, {place(setup)}, {run.semantics}",
         "not bold",
     )
+    text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
     if not setup.splits():
@@ -124,13 +124,23 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
+def _unlike_architecture(protocol: Protocol) -> str:
+    """What a spec says of memory that its architecture does not."""
+    said = []
+    if protocol.stores != protocol.architecture.stores:
+        said.append("stores in order" if protocol.stores == "in-order" else "weak stores")
+    if protocol.coherent_icache != protocol.architecture.coherent_icache:
+        said.append(f"{'' if protocol.coherent_icache else 'in'}coherent instruction caches")
+    return f"\n  {' and '.join(said)}, unlike {protocol.arch}" if said else ""
+
+
 def _more_than_one(protocol: Protocol, site: Site) -> str:
     """A warning if the bytes of a site begin with an instruction that is shorter."""
     for form in site.forms[:2]:
         which, data = form.name, form.data
         if form.runs != runs(len(site)):
             continue
-        first = decode(protocol.isa, data, site.address)
+        first = protocol.architecture.decode(data, site.address)
         if 0 < first.length < len(data):
             return (
                 f"\n  Its {which} bytes begin with a shorter instruction, {first.text}. They are "
@@ -146,11 +156,11 @@ def place(setup: Setup) -> str:
     return f"chunks of {chunk}, site at offset {setup.offset} of its line"
 
 
-def _explorers(rows: list[tuple[int, Result]]) -> list[Text]:
+def _engines(rows: list[tuple[int, Result]]) -> list[Text]:
     """Who searched, where it was not the reference."""
     lines = []
-    for explorer, how in HOW.items():
-        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.explorer == explorer)
+    for engine, how in HOW.items():
+        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.engine == engine)
         if names:
             lines.append(Text(f"{how}: {' '.join(names)}", "dim"))
     return lines
@@ -197,8 +207,10 @@ def _verdict(result: Result) -> Text:
             text = Text("safe", style="green")
         case Verdict.VIOLATED:
             text = Text(f"BAD {result.depth}", style="red")
-        case _:
+        case Verdict.INCONCLUSIVE:
             return Text("?", style="yellow")
+        case _:
+            assert_never(result.verdict)
     if not result.as_expected:
         text = Text.assemble(text, " !", style="bold reverse")
     return text

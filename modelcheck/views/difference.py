@@ -3,8 +3,8 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from modelcheck.check import Job
-from modelcheck.diff import Comparison, Distinction, Seen
+from modelcheck.questions.check import Job
+from modelcheck.questions.diff import Comparison, Distinction, Seen
 from modelcheck.views.trace_text import lanes, plural
 
 STYLES = {"-": "red", "+": "green", " ": ""}

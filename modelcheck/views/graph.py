@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import networkx as nx
 
-from modelcheck.check import Job
-from modelcheck.isa import decode
 from modelcheck.machine.state import Execution
-from modelcheck.phases import Phase
-from modelcheck.protocol.steps import flatten
+from modelcheck.protocol.program import flatten
+from modelcheck.questions.check import Job
+from modelcheck.questions.phases import Phase
 from modelcheck.views.trace_text import plural
 
 Graph = Any
@@ -282,7 +281,7 @@ def _executed(this: Drawing, execution: Execution) -> str:
     site = protocol.sites[execution.site]
     if not execution.data:
         return f"{site.name}: the handler steps over it"
-    text = decode(protocol.isa, execution.data, site.address).text
+    text = protocol.architecture.decode(execution.data, site.address).text
     return f"{site.name}: {execution.data.hex(' ')}  {text}"
 
 

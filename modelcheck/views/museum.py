@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.check import Result
+from modelcheck.questions.check import Result
 from modelcheck.views.trace_text import plural
 
 

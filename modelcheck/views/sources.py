@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from modelcheck.trace.trace import Trace
+from modelcheck.trace.document import Trace
 
 Sources = dict[str, tuple[str, ...]]
 """The lines of each source file that could be read, by its name."""
@@ -29,6 +29,6 @@ def sources(spec: Path, traces: Iterable[Trace] = ()) -> Sources:
 def line(place: str, found: Sources) -> str | None:
     """The text at a place such as spec.py:41, if the file could be read and has that line."""
     file, _, number = place.rpartition(":")
-    lines = found.get(file, ())
-    at = int(number) - 1
+    lines = found.get(Path(file).name, ())
+    at = int(number) - 1 if number.isdecimal() else -1
     return lines[at].strip() if 0 <= at < len(lines) else None

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.check import Result
 from modelcheck.explore.verdict import Verdict
+from modelcheck.questions.check import Result
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
 
@@ -39,7 +39,7 @@ def render(
             parts += [Text(spec.as_posix(), "bold"), *noted, Text()]
     parts += [Text(f"NOT CHECKED   {error}", "bold red") for error in errors]
     every = [result for _, results in checked for result in results]
-    surprises = sum(_surprising(result) for result in every)
+    surprises = sum(result.surprising for result in every)
     parts.append(
         Text(
             f"{plural(len(checked), 'spec')}, {plural(len(every), 'verdict')}, "
@@ -53,9 +53,5 @@ def _counts(results: Sequence[Result]) -> dict[str, int]:
     count: dict[str, int] = dict.fromkeys((*Verdict, "surprises"), 0)
     for result in results:
         count[result.verdict] += 1
-        count["surprises"] += _surprising(result)
+        count["surprises"] += result.surprising
     return count
-
-
-def _surprising(result: Result) -> bool:
-    return not result.as_expected and result.verdict is not Verdict.INCONCLUSIVE

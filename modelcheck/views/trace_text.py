@@ -8,11 +8,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.isa import decode
 from modelcheck.protocol.code import Form, Site
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.protocol import Protocol
-from modelcheck.trace.trace import Executed, Trace, TraceStep
+from modelcheck.trace.document import Executed, Trace, TraceStep
 
 WIDTH = 100
 LANES = 4
@@ -141,7 +140,7 @@ def _decoded(trace: Trace, site: Site, form: Form, at: int) -> Text:
     for begin, length in form.runs:
         if begin <= at < begin + length:
             data = form.data[begin : begin + length]
-            text = decode(trace.protocol.isa, data, site.address + begin).text
+            text = trace.protocol.architecture.decode(data, site.address + begin).text
             return Text(text if begin == at else f"inside {text}")
     return Text()
 

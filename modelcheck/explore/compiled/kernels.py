@@ -13,7 +13,10 @@ counts the plain steps of the fields before f but need not look at their targets
 found from the state where the two steps come in the other order, on the same level, unless it is
 skipped there too, in favour of a later field still: so one of them does find it. These are
 Godefroid's sleep sets (Partial-Order Methods for the Verification of Concurrent Systems, 1996),
-which leave out transitions and never states.
+which leave out transitions and never states. Ample or persistent sets, which leave out states,
+would spoil the counts that are compared with the reference and with other checkers, and gain
+little: nearly every step of a protocol touches the code bytes that all CPUs fetch. With symmetry,
+actors change places from state to state, so there the targets of all steps are looked at.
 """
 
 from typing import Any, NamedTuple
@@ -445,13 +448,13 @@ def costs(
     words, states, low, high, ends, wanted, table, slots, ahead,
     layout, trading, rules, scratch, out, out_costs, report,
 ):  # fmt: skip
-    """Which states have a way to a violation, and the fewest switches of thread on it.
+    """Which states have a way to a violation, and the fewest switches of context on it.
 
     With `ends`, a way is a step that violates, of a kind that is `wanted`; otherwise a step to a
     state in `table`, whose costs are `ahead` by slot. Such states go to `out`, and to `out_costs`
-    the switches and then, bit by bit, the threads that begin such a way. A thread is an actor's
+    the switches and then, bit by bit, the contexts that begin such a way. A context is an actor's
     field with its interrupts apart; among actors that may trade places and have equal locals, the
-    first stands for all. Switching to the first thread costs nothing.
+    first stands for all. Switching to the first context costs nothing.
     """
     size = len(words)
     targets, taken, from_here = scratch.targets, scratch.taken, scratch.switches

@@ -11,9 +11,9 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import quote
 
-from modelcheck import __version__
-from modelcheck.check import Result
-from modelcheck.trace.trace import Trace
+from modelcheck.questions.check import Result
+from modelcheck.trace.document import Trace
+from modelcheck.version import __version__
 from modelcheck.views.report import overview, traces
 from modelcheck.views.sources import Sources
 
@@ -52,7 +52,9 @@ def render(checked: Sequence[Checked]) -> str:
             result = spec.results[number]
             links[number] = _name(spec, result, documents)
             data = traces.document(trace, result.job.suite.protocol, spec.sources)
-            documents[links[number]] = traces.embedded(data | {"search": overview.search(result)})
+            documents[links[number]] = traces.embedded(
+                data | {"search": overview.search_as_text(result)}
+            )
         sections.append(overview.section(spec.spec, spec.about, spec.results, links))
     results = [result for spec in checked for result in spec.results]
     template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Traces and results for programs: one format a file. Knows answers and traces."""

@@ -1,0 +1,272 @@
+"""Checking: one variant in one configuration, from protocol to verdict and trace.
+
+Knows protocols, machine, system, engines and traces; knows nothing of how results are shown.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from modelcheck.explore import liveness
+from modelcheck.explore.choose import AUTO
+from modelcheck.explore.compiled.saving import has_checkpoint
+from modelcheck.explore.engine import Engine
+from modelcheck.explore.verdict import Request, Saving, Verdict
+from modelcheck.machine.fetch import MODELS
+from modelcheck.machine.memory import LINE
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
+from modelcheck.protocol.suite import Semantics, Suite, Variant
+from modelcheck.questions.answer import Ground, Grounds, Means, surprising
+from modelcheck.questions.subject import Subject
+from modelcheck.questions.vacuity import vacuous
+from modelcheck.trace.document import Trace
+from modelcheck.trace.record import record
+from modelcheck.version import __version__
+
+DEFAULT_FETCH = "per-chunk"
+"""The fetch model whose counterexample is kept when several have one."""
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What to check instead of a suite's own defaults; None or empty leaves the default."""
+
+    variants: tuple[str, ...] = ()
+    cpus: int | None = None
+    fetch: tuple[str, ...] = ()
+    chunk: int | None = None
+    offset: int | None = None
+    semantics: Semantics | None = None
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A variant to check in one configuration, and the name to keep its counterexample under."""
+
+    suite: Suite
+    variant: Variant
+    configuration: Configuration
+    name: str
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The variant's protocol in the job's configuration."""
+        return Subject(self.variant.protocol, self.configuration)
+
+    @property
+    def setup(self) -> Setup:
+        """That of the subject."""
+        return self.subject.setup
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The watched properties any of which is expected to be violated; none: safe."""
+        setup = self.setup
+        expected = self.variant.expect.violated(setup.fetch.name, setup.splits)
+        return tuple(name for name in expected if name in setup.watched)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on a job, for what, and how it was reached.
+
+    `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
+    `expected` has the properties, any of which was expected to be violated; none if the variant
+    was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
+    `any_number` tells whether a proof for every number of CPUs is known.
+    """
+
+    job: Job
+    engine: str
+    verdict: Verdict
+    violated: str | None
+    expected: tuple[str, ...]
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    reason: str | None
+    trace: Trace | None
+    vacuous: tuple[str, ...] = ()
+    any_number: bool = False
+    confirmed_by: str | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """Who searched; the machine alone, for a counterexample; and what a proof rests on."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        found = [Ground(Means.SEARCH, by) for by in (self.engine, self.confirmed_by) if by]
+        if self.violated in LIVENESS:
+            found = [Ground(Means.GRAPH)]
+        elif self.verdict is Verdict.SAFE and set(LIVENESS) & set(self.job.setup.watched):
+            found.append(Ground(Means.GRAPH))
+        if self.trace is not None:
+            found.append(Ground(Means.REPLAY))
+        if self.any_number:
+            found.append(Ground(Means.ABSTRACTION))
+        return tuple(found)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one the spec states; an inconclusive one never is."""
+        if self.verdict is Verdict.VIOLATED:
+            return self.violated in self.expected
+        return self.verdict is Verdict.SAFE and not self.expected
+
+    @property
+    def surprising(self) -> bool:
+        """Whether there is a verdict, and it is not the one the spec states."""
+        return surprising(self)
+
+
+def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
+    """All that there is to check, in the order of the spec.
+
+    Raises SpecError for a variant that no suite has, and for values out of range.
+    """
+    if UNPERMITTED in overrides.properties:
+        for fetch in overrides.fetch or [fetch for suite in suites for fetch in suite.fetch]:
+            if fetch in MODELS and not MODELS[fetch].strict:
+                raise SpecError(
+                    f"property {UNPERMITTED} means something under fetch model strict only, not "
+                    f"under {fetch}; add --fetch strict"
+                )
+    known = {variant.name for suite in suites for variant in suite}
+    for name in overrides.variants:
+        if name not in known:
+            raise SpecError(f"no variant named {name!r}; the spec has: {', '.join(sorted(known))}")
+    for number, suite in enumerate(suites):
+        for variant in suite:
+            if overrides.variants and variant.name not in overrides.variants:
+                continue
+            _check_models(variant)
+            for fetch in dict.fromkeys(overrides.fetch or suite.fetch):
+                configuration = Configuration(
+                    cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
+                    fetch=fetch,
+                    chunk=suite.chunk if overrides.chunk is None else overrides.chunk,
+                    offset=overrides.offset,
+                    semantics=overrides.semantics or suite.semantics,
+                    properties=overrides.properties,
+                )
+                name = _name(suite, variant, overrides, main=number == 0)
+                yield Job(suite, variant, configuration, name)
+
+
+def _check_models(variant: Variant) -> None:
+    for clause in variant.expect.clauses:
+        for name in clause.under:
+            if name not in MODELS:
+                raise SpecError(
+                    f"variant {variant.name!r}: expected to be violated under {name!r}, "
+                    f"which is no fetch model; known: {', '.join(MODELS)}"
+                )
+
+
+def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
+    """Explore a job's state space and judge it by what the spec expects.
+
+    Where the request says to save, each job has a folder of its own in the one that it names.
+    Raises DisagreementError, CheckpointError and UnsupportedError as the engines do.
+    """
+    machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
+    if request.saving is not None:
+        request = replace(request, saving=_saving(job, request.saving))
+    found = engine.explore(system, request)
+    searched = found
+    if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
+        live = liveness.decide(
+            system,
+            setup.watched,
+            deadlock=DEADLOCK,
+            completes=COMPLETES,
+            limits=request.limits,
+            watcher=request.watcher,
+        )
+        found = found if live.verdict is Verdict.SAFE else live
+    # A program that is stuck from the beginning has a counterexample of no steps.
+    stuck = found.property in LIVENESS
+    settled = found.verdict is not Verdict.VIOLATED or bool(found.path) or stuck
+    trace = None
+    if found.verdict is Verdict.VIOLATED and settled:
+        steps = [(transition.actor, transition.row.number) for transition in found.path]
+        trace = record(
+            machine,
+            steps,
+            spec=spec,
+            variant=job.variant,
+            violated=found.property or "",
+            loop=found.loop,
+        )
+    return Result(
+        job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
+        engine=searched.engine,
+        # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
+        verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
+        violated=found.property if settled else None,
+        expected=job.expected,
+        states=found.states,
+        transitions=found.transitions,
+        depth=found.depth,
+        seconds=found.seconds,
+        reason=found.reason,
+        trace=trace,
+        vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
+        confirmed_by=searched.confirmed_by,
+    )
+
+
+def checkpoint_name(job: Job) -> str:
+    """The folder of a job's checkpoint, below that of all."""
+    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+
+
+def _saving(job: Job, saving: Saving) -> Saving:
+    """How a job's search is saved, among those of a command."""
+    folder = saving.folder / checkpoint_name(job)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    subject = {
+        "version": __version__,
+        "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
+        "configuration": repr(job.configuration),
+    }
+    # A job that the interrupted command never came to begins anew.
+    resume = saving.resume and has_checkpoint(folder)
+    return replace(saving, folder=folder, subject=subject, resume=resume)
+
+
+def kept_traces(results: list[Result]) -> dict[int, Trace]:
+    """The counterexamples to keep, by the place of their result: one for each name.
+
+    That of DEFAULT_FETCH, if there is one; otherwise the first.
+    """
+    kept: dict[str, int] = {}
+    for number, result in enumerate(results):
+        if result.trace is not None:
+            name = result.job.name
+            if name not in kept or result.job.configuration.fetch == DEFAULT_FETCH:
+                kept[name] = number
+    return {n: trace for n in kept.values() if (trace := results[n].trace) is not None}
+
+
+def _name(suite: Suite, variant: Variant, overrides: Overrides, *, main: bool) -> str:
+    """The variant, and whatever differs from the suite's own settings.
+
+    So checking with other settings never replaces the counterexample of the default ones.
+    """
+    parts = [variant.name] if main else [suite.protocol.name, variant.name]
+    parts += overrides.fetch
+    if overrides.cpus not in (None, suite.cpus):
+        parts.append(f"cpus-{overrides.cpus}")
+    if overrides.chunk not in (None, suite.chunk):
+        parts.append(f"chunk-{overrides.chunk}")
+    if overrides.offset not in (None, suite.protocol.sites[0].address % LINE):
+        parts.append(f"offset-{overrides.offset}")
+    if overrides.semantics not in (None, suite.semantics):
+        parts.append(str(overrides.semantics))
+    return ".".join([*parts, *overrides.properties])

@@ -1,0 +1,338 @@
+"""Repair: the fewest edits of the patcher's program that make a variant safe.
+
+An edit inserts a step that synchronises, or moves a step; what the patch leaves behind stays.
+Knows jobs, judgements and proofs; knows nothing of how results are shown.
+"""
+
+import re
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import NamedTuple, assert_never
+
+from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
+from modelcheck.protocol.suite import Variant
+from modelcheck.protocol.vocabulary.program import on_each_cpu
+from modelcheck.questions.answer import Grounds, grounds_of, together
+from modelcheck.questions.check import Job
+from modelcheck.questions.judge import (
+    PROVED,
+    EndState,
+    Judge,
+    Judgement,
+    Listener,
+    end_state,
+    goes_on,
+    meaning,
+    safety_only,
+)
+from modelcheck.questions.prove import Proof, prove
+from modelcheck.questions.subject import Subject
+
+Numbers = tuple[int, ...]
+"""A program as the numbers of its units; units that do the same have the same number."""
+
+
+class Edit(NamedTuple):
+    """Put a unit at place `to`: a new one of this number, or the one that stands at `moved`."""
+
+    number: int
+    to: int
+    moved: int | None = None
+
+    def apply(self, program: Numbers) -> Numbers:
+        """The edited program."""
+        left = program
+        if self.moved is not None:
+            left = (*program[: self.moved], *program[self.moved + 1 :])
+        return (*left[: self.to], self.number, *left[self.to :])
+
+    @property
+    def distance(self) -> int:
+        """How far a step moves."""
+        return 0 if self.moved is None else abs(self.to - self.moved)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repaired protocol: the labels of what was inserted and moved, and a proof for each model.
+
+    `syncs` counts the steps of its program that synchronise, `distance` how far steps moved.
+    `is_base` says that it does the same as the protocol that the variant was made from.
+    """
+
+    protocol: Protocol
+    inserted: tuple[str, ...]
+    moved: tuple[str, ...]
+    syncs: int
+    distance: int
+    is_base: bool
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """By what to sort repairs: by what they cost to run, and then by how little they change."""
+        return self.syncs, len(self.inserted), self.distance
+
+
+@dataclass
+class Repairs:
+    """What was found for a variant, filled in as the search goes on.
+
+    `unsafe` are the fetch models under which the variant is not safe, `base_unsafe` those under
+    which the base protocol is not. Every program with up to `edits` edits was judged, `tried` in
+    all; `undecided` of them could be neither proved nor refuted. `found` has all repairs of the
+    smallest size, the cheapest first. With `complete`, nothing was cut short.
+    """
+
+    jobs: tuple[Job, ...]
+    unsafe: tuple[str, ...] = ()
+    base_unsafe: tuple[str, ...] = ()
+    edits: int = 0
+    tried: int = 0
+    undecided: int = 0
+    found: list[Repair] = field(default_factory=list)
+    complete: bool = False
+
+    @property
+    def protocol(self) -> Protocol:
+        """The variant to repair."""
+        return self.jobs[0].variant.protocol
+
+    @property
+    def repaired(self) -> bool:
+        """Whether there is nothing left to repair."""
+        return bool(self.found) or (self.complete and not self.unsafe)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Safe if there is nothing left to repair, violated if no edits of that size do it."""
+        if not self.complete or (self.undecided and not self.repaired):
+            return Verdict.INCONCLUSIVE
+        return Verdict.SAFE if self.repaired else Verdict.VIOLATED
+
+    @property
+    def grounds(self) -> Grounds:
+        """The proofs of the repairs; of what needs none the abstraction; or the counterexamples."""
+        proofs = [proof for found in self.found for proof in found.proofs]
+        return grounds_of(
+            self.verdict,
+            safe=together(g for proof in proofs for g in proof.grounds) or PROVED.grounds,
+            violated=Judgement(Verdict.VIOLATED).grounds,
+        )
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the variant is safe, or can be made so."""
+        return self.verdict is Verdict.SAFE
+
+
+def repair(
+    jobs: tuple[Job, ...], most_edits: int, judge: Judge, *, spec: str, tell: Listener
+) -> Repairs:
+    """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
+
+    The jobs differ in the fetch model alone. Ctrl-C ends it with what is known by then.
+    """
+    jobs = tuple(safety_only(job) for job in jobs)
+    result = Repairs(jobs)
+    try:
+        result.unsafe = _unsafe(jobs, jobs[0].variant.protocol, judge)
+        result.base_unsafe = _unsafe(jobs, jobs[0].suite.protocol, judge)
+        if result.unsafe:
+            _search(result, most_edits, judge, tell)
+            for number, found in enumerate(result.found):
+                tell(f"proving repair {number + 1} of {len(result.found)}")
+                result.found[number] = _proved(found, jobs, spec)
+        result.complete = True
+    except KeyboardInterrupt:
+        pass
+    return result
+
+
+def _unsafe(jobs: tuple[Job, ...], protocol: Protocol, judge: Judge) -> tuple[str, ...]:
+    return tuple(
+        job.configuration.fetch
+        for job in jobs
+        if judge.judge(Subject(protocol, job.configuration)).verdict is not Verdict.SAFE
+    )
+
+
+def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> None:
+    candidates = _Candidates(result.jobs, judge)
+    level = [candidates.start]
+    for size in range(1, most_edits + 1):
+        fresh = candidates.further(level)
+        for number, program in enumerate(fresh):
+            tell(f"{size} edits, program {number + 1:,} of {len(fresh):,}")
+            match candidates.verdict(program):
+                case Verdict.SAFE:
+                    insort(result.found, candidates.repair(program), key=lambda found: found.rank)
+                case Verdict.INCONCLUSIVE:
+                    result.undecided += 1
+                case Verdict.VIOLATED:
+                    pass
+                case unknown:
+                    assert_never(unknown)
+            result.tried += 1
+        result.edits, level = size, fresh
+        if result.found:
+            break
+
+
+def _proved(found: Repair, jobs: tuple[Job, ...], spec: str) -> Repair:
+    variant = Variant("repaired", found.protocol)
+    proofs = tuple(prove(replace(job, variant=variant), spec=spec) for job in jobs)
+    if any(proof.interrupted for proof in proofs):
+        raise KeyboardInterrupt
+    assert all(proof.verdict is Verdict.SAFE for proof in proofs)
+    return replace(found, proofs=proofs)
+
+
+class _Candidates:
+    """The programs that edits lead to, and the verdicts on them."""
+
+    def __init__(self, jobs: tuple[Job, ...], judge: Judge) -> None:
+        self._jobs = list(jobs)
+        self._configuration = jobs[0].configuration
+        self._judge = judge
+        self._variant, self._base = jobs[0].variant.protocol, jobs[0].suite.protocol
+        self._end_states = {end_state(self._variant), end_state(self._base)}
+        self._elements: list[Element] = []
+        self._numbers: dict[tuple[Line, ...], int] = {}
+        self.units = tuple(units(self._variant.program))
+        self.start = tuple(self._number(unit) for unit in self.units)
+        based = tuple(units(self._base.program))
+        own = [unit for unit in (*self.units, *based) if is_sync(unit)] or [on_each_cpu("sync")]
+        self._whole = tuple(dict.fromkeys(self._number(unit) for unit in own))
+        """The syncs that the protocol has; besides them, each of their steps can be inserted."""
+        parts = (step for unit in own for step in flatten((unit,)))
+        self._kinds = tuple(dict.fromkeys((*self._whole, *(self._number(step) for step in parts))))
+        mine = {unit.label for unit in self.units}
+        self._spare = [unit for unit in based if unit.label not in mine]
+        """What the base has and the variant lacks: it names what is inserted."""
+        self._ways: dict[Numbers, tuple[Edit, ...]] = {self.start: ()}
+        self._left: dict[Numbers, EndState] = {}
+        self._hopeless: dict[Numbers, bool] = {}
+
+    def _number(self, unit: Element) -> int:
+        lines = (line._replace(step=replace(line.step, label="")) for line in flow((unit,)))
+        number = self._numbers.setdefault(tuple(lines), len(self._elements))
+        if number == len(self._elements):
+            self._elements.append(unit)
+        return number
+
+    def further(self, level: list[Numbers]) -> list[Numbers]:
+        """The programs one edit further, none met before. Of several ways to one, that counts
+        which moves steps least far."""
+        fresh: dict[Numbers, tuple[Edit, ...]] = {}
+        for program in level:
+            for edit in self._edits(program):
+                edited, way = edit.apply(program), (*self._ways[program], edit)
+                if edited not in self._ways and (
+                    edited not in fresh or _distance(way) < _distance(fresh[edited])
+                ):
+                    fresh[edited] = way
+        self._ways |= fresh
+        return list(fresh)
+
+    def _edits(self, program: Numbers) -> Iterator[Edit]:
+        """All single edits."""
+        for number in self._kinds:
+            for to in range(len(program) + 1):
+                yield Edit(number, to)
+        for at, number in enumerate(program):
+            for to in range(len(program)):
+                yield Edit(number, to, moved=at)
+
+    def verdict(self, program: Numbers) -> Verdict:
+        """Whether the program does the patch, is safe under all models, and leaves nobody stuck."""
+        rest = self._without_syncs(program)
+        if rest not in self._left:
+            self._left[rest] = end_state(self._protocol(rest))
+        left = self._left[rest]
+        if left not in self._end_states or left.code != tuple(s.new for s in self._variant.sites):
+            return Verdict.VIOLATED
+        if self._is_hopeless(program):
+            return Verdict.VIOLATED
+        verdict = self._judged(program)
+        edited = Subject(self._protocol(program), self._configuration)
+        if verdict is Verdict.SAFE and not goes_on(edited):
+            return Verdict.VIOLATED
+        return verdict
+
+    def _without_syncs(self, program: Numbers) -> Numbers:
+        return tuple(number for number in program if number not in self._kinds)
+
+    def _is_hopeless(self, program: Numbers) -> bool:
+        """Whether it is not safe even with every sync in every place.
+
+        A step that synchronises only restricts what others may do. So a counterexample of the
+        program filled up with syncs, those of its own among them, is one of the program too.
+        """
+        gaps = (len(list(g)) for is_gap, g in groupby(program, self._kinds.__contains__) if is_gap)
+        sync = self._whole * max(gaps, default=1)
+        full = (*sync, *(n for unit in self._without_syncs(program) for n in (unit, *sync)))
+        if full not in self._hopeless:
+            self._hopeless[full] = self._judged(full) is Verdict.VIOLATED
+        return self._hopeless[full]
+
+    def _judged(self, program: Numbers) -> Verdict:
+        protocol = self._protocol(program)
+        answer = Verdict.SAFE
+        for job in tuple(self._jobs):
+            verdict = self._judge.judge(Subject(protocol, job.configuration)).verdict
+            if verdict is Verdict.VIOLATED:
+                # What has refuted one program is the first to be asked about the next.
+                self._jobs.remove(job)
+                self._jobs.insert(0, job)
+                return verdict
+            if verdict is Verdict.INCONCLUSIVE:
+                answer = verdict
+        return answer
+
+    def _protocol(self, program: Numbers) -> Protocol:
+        elements = (self._elements[number] for number in program)
+        named = tuple(replace(unit, label=str(place)) for place, unit in enumerate(elements))
+        return replace(self._variant, program=named)
+
+    def repair(self, program: Numbers) -> Repair:
+        """The program as a repair, in the labels of the variant and the base."""
+        edits = self._ways[program]
+        elements = list(self.units)
+        inserted: list[str] = []
+        moved: list[str] = []
+        for edit in edits:
+            if edit.moved is None:
+                unit = self._named(edit.number, {element.label for element in elements})
+                inserted.append(unit.label)
+            else:
+                unit = elements.pop(edit.moved)
+                moved.append(unit.label)
+            elements.insert(edit.to, unit)
+        protocol = replace(self._variant, program=tuple(elements))
+        return Repair(
+            protocol,
+            tuple(inserted),
+            tuple(moved),
+            syncs=sum(is_sync(step) for step in flatten(protocol.program)),
+            distance=_distance(edits),
+            is_base=meaning(protocol) == meaning(self._base),
+        )
+
+    def _named(self, number: int, taken: set[str]) -> Element:
+        """A unit to insert: the one that the variant lacks, or a new one."""
+        for unit in self._spare:
+            if unit.label not in taken and self._number(unit) == number:
+                return unit
+        element = self._elements[number]
+        name = "new-" + re.sub(r"-?\d+$", "", element.label.split("/")[-1])
+        count = sum(label.startswith(name) for label in taken)
+        return replace(element, label=f"{name}-{count + 1}" if count else name, source=None)
+
+
+def _distance(edits: tuple[Edit, ...]) -> int:
+    return sum(edit.distance for edit in edits)

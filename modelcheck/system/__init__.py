@@ -1,1 +1,0 @@
-"""The system: one small form for every model, in integers. Knows the machine's interface only."""
