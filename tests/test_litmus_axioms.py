@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from modelcheck.litmus.order import RISCV, Order, arm
+from modelcheck.litmus.order import RISCV, MemoryOrder, arm
 from modelcheck.litmus.program import LitmusTest, prepare
 from modelcheck.litmus.text import read
 from modelcheck.litmus.verdict import judge
@@ -20,7 +20,7 @@ ARM = {
 Finals = set[tuple[tuple[int, ...], ...]]
 
 
-def of_machine(test: LitmusTest, order: Order) -> Finals:
+def of_machine(test: LitmusTest, order: MemoryOrder) -> Finals:
     """The values of each thread's reads and fetches, by the machine."""
     found: Finals = set()
     for state in judge(test, order).states:
@@ -31,7 +31,7 @@ def of_machine(test: LitmusTest, order: Order) -> Finals:
     return found
 
 
-def compare(program: Program, model: str, order: Order) -> None:
+def compare(program: Program, model: str, order: MemoryOrder) -> None:
     """Both grounds give the same final states."""
     text = to_arm(program) if model.startswith("arm") else to_riscv(program)
     assert of_machine(prepare(read(text)), order) == Axioms(program, model).finals(), text

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from modelcheck.litmus import expected
-from modelcheck.litmus.order import RISCV, X86, Order, arm
+from modelcheck.litmus.order import RISCV, X86, MemoryOrder, arm
 from modelcheck.litmus.program import LitmusTest, prepare
 from modelcheck.litmus.text import read
-from modelcheck.litmus.verdict import Verdict, judge
+from modelcheck.litmus.verdict import LitmusVerdict, judge
 
 ROOT = Path(__file__).parent.parent / "litmus"
 
@@ -34,7 +34,7 @@ def table(folder: str) -> expected.Expected:
 
 
 @pytest.mark.parametrize(("folder", "order"), CASES, ids=lambda case: getattr(case, "name", case))
-def test_verdicts(folder: str, order: Order) -> None:
+def test_verdicts(folder: str, order: MemoryOrder) -> None:
     """Every test has a row in the table, and the verdict that stands there."""
     for file, test in files_of(folder):
         judgement = judge(test, order)
@@ -66,7 +66,7 @@ def test_a_seeded_bug_is_seen() -> None:
     """A table that says the contrary is not met."""
     file, test = next(t for t in files_of("riscv") if t[1].name == "SM+fencei")
     judgement = judge(test, RISCV["Ziccid"])
-    assert judgement.verdict is Verdict.FORBIDDEN
+    assert judgement.verdict is LitmusVerdict.FORBIDDEN
     lying = expected.Expected(ROOT / "riscv", ({"test": "SM+fencei", "Ziccid": "Allowed"},))
     assert lying.differences(file, judgement) == ["expected allowed"]
 

@@ -6,14 +6,14 @@ import pytest
 
 from modelcheck.litmus.condition import Quantifier
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.instruction import Address, Instruction
+from modelcheck.litmus.instruction import Address, LitmusInstruction
 from modelcheck.litmus.program import prepare
 from modelcheck.litmus.rules import order_of
 from modelcheck.litmus.text import read
-from modelcheck.litmus.verdict import Judgement, Verdict, judge
+from modelcheck.litmus.verdict import LitmusJudgement, LitmusVerdict, judge
 
 
-def judged(text: str, rules: str | None = None) -> Judgement:
+def judged(text: str, rules: str | None = None) -> LitmusJudgement:
     """The judgement of a test as text."""
     test = prepare(read(text))
     return judge(test, order_of(test, rules=rules))
@@ -133,7 +133,7 @@ def test_all_of_the_format_is_read() -> None:
     found = judged(FULL)
     assert found.test.name == "odd+name.x"
     assert found.test.quantifier is Quantifier.EXISTS
-    assert found.verdict is Verdict.ALLOWED
+    assert found.verdict is LitmusVerdict.ALLOWED
     assert found.states == tuple(
         f"0:X1=x 1:X0={flag} 1:X2={value} [x]=1 [y]=1" for flag in "01" for value in "01"
     )
@@ -147,7 +147,7 @@ def test_numbers_that_are_instructions(word: int, spelling: str) -> None:
     """A word written as a number is the instruction that it encodes."""
     text = aarch64(f"ins_t 0:X0={word:#x};", "P0 ;\nNOP ;", "exists (0:X0=0)")
     value = prepare(read(text)).threads[0].registers["X0"]
-    assert isinstance(value, Instruction)
+    assert isinstance(value, LitmusInstruction)
     assert value.text == spelling
 
 
@@ -160,20 +160,20 @@ def test_labels_are_addresses() -> None:
 
 
 QUANTIFIERS = {
-    "exists, met": ("exists (0:X0=1)", Verdict.ALLOWED, "Sometimes"),
-    "exists, not met": ("exists (0:X0=2)", Verdict.FORBIDDEN, "Never"),
-    "never, met": ("~exists (0:X0=1)", Verdict.ALLOWED, "Sometimes"),
-    "never, not met": ("~exists (0:X0=2)", Verdict.FORBIDDEN, "Never"),
-    "always": ("forall (0:X0=0 \\/ 0:X0=1)", Verdict.REQUIRED, "Always"),
-    "not always": ("forall (0:X0=0)", Verdict.ALLOWED, "Sometimes"),
-    "never always": ("forall (0:X0=2)", Verdict.FORBIDDEN, "Never"),
+    "exists, met": ("exists (0:X0=1)", LitmusVerdict.ALLOWED, "Sometimes"),
+    "exists, not met": ("exists (0:X0=2)", LitmusVerdict.FORBIDDEN, "Never"),
+    "never, met": ("~exists (0:X0=1)", LitmusVerdict.ALLOWED, "Sometimes"),
+    "never, not met": ("~exists (0:X0=2)", LitmusVerdict.FORBIDDEN, "Never"),
+    "always": ("forall (0:X0=0 \\/ 0:X0=1)", LitmusVerdict.REQUIRED, "Always"),
+    "not always": ("forall (0:X0=0)", LitmusVerdict.ALLOWED, "Sometimes"),
+    "never always": ("forall (0:X0=2)", LitmusVerdict.FORBIDDEN, "Never"),
 }
 
 
 @pytest.mark.parametrize(
     ("ask", "verdict", "observation"), QUANTIFIERS.values(), ids=QUANTIFIERS.keys()
 )
-def test_quantifiers(ask: str, verdict: Verdict, observation: str) -> None:
+def test_quantifiers(ask: str, verdict: LitmusVerdict, observation: str) -> None:
     """The verdict is of the condition, whichever way the header asks for it."""
     body = "P0          | P1          ;\nLDR W0,[X1] | STR W2,[X1] ;"
     found = judged(aarch64("0:X1=x; 1:X1=x; 1:X2=1;", body, ask))
@@ -185,7 +185,7 @@ def test_a_loop_that_waits_is_not_decided() -> None:
     body = "P0          | P1             ;\nSTR W2,[X1] | again:         ;\n"
     body += "            | LDR W0,[X1]    ;\n            | CBZ W0,again   ;"
     found = judged(aarch64("0:X1=x; 1:X1=x; 0:X2=1;", body, "exists (1:X0=0)"))
-    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.verdict is LitmusVerdict.INCONCLUSIVE
     assert found.reason == "a loop was not followed to its end"
 
 
@@ -207,3 +207,18 @@ def test_files_of_the_project_are_read_as_written() -> None:
     """Names of files and of tests agree."""
     for file in (Path(__file__).parent.parent / "litmus").rglob("*.litmus"):
         assert read(file.read_text()).name == file.stem
+
+
+def test_handlers_of_two_tests_are_two() -> None:
+    """The address of a label in another column is part of the instruction."""
+    body = (
+        "P{0}          | P{0}.F           ;\nNOP         | ADR X9,on      ;\non: NOP     | ERET ;"
+    )
+    init = "0:ELR_EL1=0;"
+    one = prepare(read(aarch64(init, body.format(0), "exists (true)")))
+    two = aarch64(init, body.format(1), "exists (true)").replace("P1 ", "P0 | P1 ", 1)
+    two = two.replace("NOP         |", "NOP | NOP |").replace("on: NOP     |", "NOP | on: NOP |")
+    other = prepare(read(two))
+    (first,) = [made for made in one.code.values() if made.text.startswith("ADR")]
+    (second,) = [made for made in other.code.values() if made.text.startswith("ADR")]
+    assert first is not second

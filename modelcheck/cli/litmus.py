@@ -22,14 +22,14 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.options import limits_options
 from modelcheck.explore.verdict import Limits
+from modelcheck.formats.files import write_text
 from modelcheck.litmus import expected, lanes
 from modelcheck.litmus.condition import Quantifier
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.program import prepare
 from modelcheck.litmus.rules import RULES, order_of
 from modelcheck.litmus.text import read
-from modelcheck.litmus.verdict import Judgement, Verdict, judge
-from modelcheck.views.files import write_text
+from modelcheck.litmus.verdict import LitmusJudgement, LitmusVerdict, judge
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
@@ -40,7 +40,7 @@ class Judged:
     """A file, its judgement, and how that differs from what was expected (None: of nothing)."""
 
     file: Path
-    judgement: Judgement
+    judgement: LitmusJudgement
     differences: list[str] | None
 
 
@@ -129,7 +129,7 @@ def _judge(
     limits: Limits,
     *,
     with_run: bool,
-) -> Judgement:
+) -> LitmusJudgement:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -158,20 +158,20 @@ def _told(judged: Judged) -> list[Text | Table]:
 
 
 _STYLES = {
-    Verdict.ALLOWED: "yellow",
-    Verdict.FORBIDDEN: "green",
-    Verdict.REQUIRED: "green",
-    Verdict.INCONCLUSIVE: "magenta",
+    LitmusVerdict.ALLOWED: "yellow",
+    LitmusVerdict.FORBIDDEN: "green",
+    LitmusVerdict.REQUIRED: "green",
+    LitmusVerdict.INCONCLUSIVE: "magenta",
 }
 
 
-def _verdict_line(judgement: Judgement) -> Text:
+def _verdict_line(judgement: LitmusJudgement) -> Text:
     verdict, matching, states = judgement.verdict, judgement.matching, len(judgement.states)
     said = {
-        Verdict.ALLOWED: f"{matching} of {states} final states are so",
-        Verdict.FORBIDDEN: "no final state is so",
-        Verdict.REQUIRED: "all final states are so",
-        Verdict.INCONCLUSIVE: judgement.reason or "",
+        LitmusVerdict.ALLOWED: f"{matching} of {states} final states are so",
+        LitmusVerdict.FORBIDDEN: "no final state is so",
+        LitmusVerdict.REQUIRED: "all final states are so",
+        LitmusVerdict.INCONCLUSIVE: judgement.reason or "",
     }[verdict]
     shown = ""
     if judgement.run:
@@ -204,7 +204,7 @@ def _summary(judged: list[Judged], folder: Path, *, with_states: bool) -> Table:
 
 def _counts(judged: list[Judged], wrong: int) -> Text:
     verdicts = [one.judgement.verdict for one in judged]
-    parts = [f"{verdicts.count(v)} {v.value}" for v in Verdict if v in verdicts]
+    parts = [f"{verdicts.count(v)} {v.value}" for v in LitmusVerdict if v in verdicts]
     held = [one for one in judged if one.differences is not None]
     if held:
         right = sum(not one.differences for one in held)
@@ -236,7 +236,7 @@ def _document(judged: list[Judged]) -> dict[str, Any]:
 def _exit_code(judged: list[Judged], wrong: int) -> int:
     if wrong:
         return WRONG_INPUT
-    conclusive = [one for one in judged if one.judgement.verdict is not Verdict.INCONCLUSIVE]
+    conclusive = [one for one in judged if one.judgement.verdict is not LitmusVerdict.INCONCLUSIVE]
     if any(one.differences for one in conclusive):
         return NOT_AS_EXPECTED
     return AS_EXPECTED if len(conclusive) == len(judged) else INCONCLUSIVE

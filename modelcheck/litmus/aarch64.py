@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refused, word_of
 from modelcheck.litmus.arithmetic import (
     CONDITIONS,
     add,
@@ -26,28 +25,27 @@ from modelcheck.litmus.arithmetic import (
 from modelcheck.litmus.instruction import (
     Apply,
     Barrier,
-    Effect,
+    Datum,
     Expression,
     Fault,
     Here,
+    InstructionEffect,
     Jump,
     Literal,
-    Load,
+    LoadMemory,
     Maintain,
     Pick,
     Register,
-    Set,
-    Store,
+    SetRegister,
+    StoreMemory,
     Synchronise,
-    Value,
 )
-from modelcheck.litmus.order import Kind
-from modelcheck.litmus.text import Line, Operand
+from modelcheck.litmus.instruction_set import JumpTargets, number_of, refused, word_of
+from modelcheck.litmus.order import EventKind
+from modelcheck.litmus.text import Operand, SourceLine
 
 FLAGS, LINK, RETURN = "NZCV", "X30", "ELR_EL1"
 ZERO = Literal(0)
-
-Jumps = Callable[[Operand], Expression]
 
 _SYNONYMS = {"HS": "CS", "LO": "CC"}
 _BARRIERS = {
@@ -61,17 +59,17 @@ _INVERSE = {"EQ": "NE", "CS": "CC", "MI": "PL", "VS": "VC", "HI": "LS", "GE": "L
 _INVERSE |= {contrary: name for name, contrary in _INVERSE.items()}
 
 _LOADS = {
-    "LDR": Kind.READ,
-    "LDUR": Kind.READ,
-    "LDAR": Kind.READ | Kind.ACQUIRE,
-    "LDAPR": Kind.READ | Kind.ACQUIRE_PC,
-    "LDAPUR": Kind.READ | Kind.ACQUIRE_PC,
+    "LDR": EventKind.READ,
+    "LDUR": EventKind.READ,
+    "LDAR": EventKind.READ | EventKind.ACQUIRE,
+    "LDAPR": EventKind.READ | EventKind.ACQUIRE_PC,
+    "LDAPUR": EventKind.READ | EventKind.ACQUIRE_PC,
 }
 _STORES = {
-    "STR": Kind.WRITE,
-    "STUR": Kind.WRITE,
-    "STLR": Kind.WRITE | Kind.RELEASE,
-    "STLUR": Kind.WRITE | Kind.RELEASE,
+    "STR": EventKind.WRITE,
+    "STUR": EventKind.WRITE,
+    "STLR": EventKind.WRITE | EventKind.RELEASE,
+    "STLUR": EventKind.WRITE | EventKind.RELEASE,
 }
 _SIZES = {"B": 1, "H": 2, "SB": 1, "SH": 2, "SW": 4}
 
@@ -89,11 +87,11 @@ class AArch64:
             return f"X{upper[1:]}"
         return upper if upper in ("SP", RETURN) else LINK if upper == "LR" else None
 
-    def size(self, line: Line) -> int:
+    def size(self, line: SourceLine) -> int:
         """All instructions have four bytes."""
         return 4
 
-    def encode(self, line: Line) -> bytes | None:
+    def encode(self, line: SourceLine) -> bytes | None:
         """Words are not looked into."""
         return None
 
@@ -109,7 +107,7 @@ class AArch64:
         """NOP has no quotes in this format."""
         return "NOP" if instruction == "NOP" else f'instr:"{instruction}"'
 
-    def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def effects(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """What a line does. Raises LitmusError."""
         name = line.mnemonic.upper()
         stem, _, suffix = name.partition(".")
@@ -128,7 +126,7 @@ class AArch64:
 
     # Operands.
 
-    def _target(self, line: Line, operand: Operand) -> tuple[str, int]:
+    def _target(self, line: SourceLine, operand: Operand) -> tuple[str, int]:
         """The register that an operand names, "" for the zero register, and its bits."""
         word = word_of(line, operand).upper()
         bits = 32 if word.startswith("W") else 64
@@ -139,13 +137,13 @@ class AArch64:
             raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return found, bits
 
-    def _source(self, line: Line, operand: Operand) -> Expression:
+    def _source(self, line: SourceLine, operand: Operand) -> Expression:
         if operand.form == "number":
             return Literal(operand.number & (2**64 - 1))
         name, bits = self._target(line, operand)
         return Register(name, bits) if name else ZERO
 
-    def _last(self, line: Line, operands: tuple[Operand, ...]) -> Expression:
+    def _last(self, line: SourceLine, operands: tuple[Operand, ...]) -> Expression:
         """A last operand, which may be shifted or extended by the one after it."""
         value = self._source(line, operands[0])
         if len(operands) == 1:
@@ -160,8 +158,8 @@ class AArch64:
         return Apply(partial(_shifted, extend, amount), (value,))
 
     def _address(
-        self, line: Line, operands: tuple[Operand, ...]
-    ) -> tuple[Expression, tuple[Effect, ...]]:
+        self, line: SourceLine, operands: tuple[Operand, ...]
+    ) -> tuple[Expression, tuple[InstructionEffect, ...]]:
         """The address of an access, and what becomes of its base register."""
         memory = operands[0]
         if memory.form != "memory" or not memory.parts:
@@ -176,26 +174,28 @@ class AArch64:
         if memory.back:
             if len(operands) > 1 or len(memory.parts) == 1:
                 raise refused(line)
-            return start, (Set(base, start),)
+            return start, (SetRegister(base, start),)
         if len(operands) == 1:
             return start, ()
         step = Literal(number_of(line, operands[1]) & (2**64 - 1))
         if len(operands) > 2 or len(memory.parts) > 1:
             raise refused(line)
-        return start, (Set(base, Apply(add, (Register(base), step))),)
+        return start, (SetRegister(base, Apply(add, (Register(base), step))),)
 
     # Accesses.
 
-    def _load(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
+    def _load(self, line: SourceLine, kinds: EventKind, suffix: str) -> Iterable[InstructionEffect]:
         if len(line.operands) < 2:
             raise refused(line)
         target, bits = self._target(line, line.operands[0])
         address, back = self._address(line, line.operands[1:])
         size = _SIZES.get(suffix, bits // 8)
         extend = partial(extended, size=size * 8, bits=bits) if suffix.startswith("S") else None
-        return (Load(target, address, size, int(kinds), extend), *back)
+        return (LoadMemory(target, address, size, int(kinds), extend), *back)
 
-    def _store(self, line: Line, kinds: Kind, suffix: str) -> Iterable[Effect]:
+    def _store(
+        self, line: SourceLine, kinds: EventKind, suffix: str
+    ) -> Iterable[InstructionEffect]:
         if len(line.operands) < 2:
             raise refused(line)
         value = self._source(line, line.operands[0])
@@ -203,26 +203,28 @@ class AArch64:
             raise refused(line)
         bits = self._target(line, line.operands[0])[1]
         address, back = self._address(line, line.operands[1:])
-        return (Store(address, value, _SIZES.get(suffix, bits // 8), int(kinds)), *back)
+        return (StoreMemory(address, value, _SIZES.get(suffix, bits // 8), int(kinds)), *back)
 
-    def pair(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def pair(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """LDP and STP: two accesses side by side."""
         first, second, *rest = line.operands
         address, back = self._address(line, tuple(rest))
-        found: list[Effect] = []
+        found: list[InstructionEffect] = []
         for number, operand in enumerate((first, second)):
             register, bits = self._target(line, operand)
             place = Apply(add, (address, Literal(number * bits // 8)))
             if line.mnemonic.upper() == "LDP":
-                found.append(Load(register, place, bits // 8, int(Kind.READ)))
+                found.append(LoadMemory(register, place, bits // 8, int(EventKind.READ)))
             else:
                 value = self._source(line, operand)
-                found.append(Store(place, value, bits // 8, int(Kind.WRITE)))
+                found.append(StoreMemory(place, value, bits // 8, int(EventKind.WRITE)))
         return (*found, *back)
 
     # Arithmetic.
 
-    def compute(self, function: Callable[..., Value], line: Line, _: Jumps) -> Iterable[Effect]:
+    def compute(
+        self, function: Callable[..., Datum], line: SourceLine, _: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """Rd, Rn, operand."""
         target, bits = self._target(line, line.operands[0])
         arguments = (
@@ -230,89 +232,99 @@ class AArch64:
             self._last(line, line.operands[2:]),
         )
         value = Apply(partial(_masked, function, bits), arguments)
-        return (Set(target, value),) if target else ()
+        return (SetRegister(target, value),) if target else ()
 
     def compute_and_compare(
-        self, function: Callable[..., Value], line: Line, jump: Jumps
-    ) -> Iterable[Effect]:
+        self, function: Callable[..., Datum], line: SourceLine, jump: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """Rd, Rn, operand, and the flags."""
         bits = self._target(line, line.operands[0])[1]
         arguments = (
             self._source(line, line.operands[1]),
             self._last(line, line.operands[2:]),
         )
-        flags = Set(FLAGS, Apply(_FLAGS[function](bits), arguments))
+        flags = SetRegister(FLAGS, Apply(_FLAGS[function](bits), arguments))
         return (flags, *self.compute(function, line, jump))
 
-    def compare(self, function: Callable[..., Value], line: Line, jump: Jumps) -> Iterable[Effect]:
+    def compare(
+        self, function: Callable[..., Datum], line: SourceLine, jump: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """Rn, operand: the flags alone."""
         bits = self._target(line, line.operands[0])[1]
         zero = Operand("word", "WZR" if bits == 32 else "XZR")
-        alike = Line(line.labels, line.mnemonic, (zero, *line.operands), line.text, line.spot)
+        alike = SourceLine(line.labels, line.mnemonic, (zero, *line.operands), line.text, line.spot)
         return self.compute_and_compare(function, alike, jump)
 
-    def move(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def move(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """MOV, MOVZ: a register or a number, which may be shifted."""
         target, bits = self._target(line, line.operands[0])
         if line.operands[1].form != "number" and len(line.operands) > 2:
             raise refused(line)
         value = self._last(line, line.operands[1:])
-        return (Set(target, Apply(partial(mask, bits=bits), (value,))),) if target else ()
+        return (SetRegister(target, Apply(partial(mask, bits=bits), (value,))),) if target else ()
 
-    def negate(self, function: Callable[..., Value], line: Line, jump: Jumps) -> Iterable[Effect]:
+    def negate(
+        self, function: Callable[..., Datum], line: SourceLine, jump: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """MVN, NEG: the operation with zero on the left."""
         zero = Operand("word", "XZR")
         operands = (line.operands[0], zero, *line.operands[1:])
-        alike = Line(line.labels, line.mnemonic, operands, line.text, line.spot)
+        alike = SourceLine(line.labels, line.mnemonic, operands, line.text, line.spot)
         return self.compute(function, alike, jump)
 
-    def keep(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def keep(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """MOVK: 16 bits of a register."""
         target, bits = self._target(line, line.operands[0])
         shift = line.operands[2].number if len(line.operands) > 2 else 0
         value = number_of(line, line.operands[1]) << shift
 
-        def kept(old: Value) -> Value:
+        def kept(old: Datum) -> Datum:
             return (integer(old) & ~(0xFFFF << shift) | value) & ((1 << bits) - 1)
 
-        return (Set(target, Apply(kept, (Register(target, bits),))),) if target else ()
+        return (SetRegister(target, Apply(kept, (Register(target, bits),))),) if target else ()
 
-    def inverted(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def inverted(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """MOVN: the complement of a number."""
         target, bits = self._target(line, line.operands[0])
         shift = line.operands[2].number if len(line.operands) > 2 else 0
         value = ~(number_of(line, line.operands[1]) << shift) & ((1 << bits) - 1)
-        return (Set(target, Literal(value)),) if target else ()
+        return (SetRegister(target, Literal(value)),) if target else ()
 
-    def widen(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+    def widen(
+        self, function: Callable[[Datum], Datum], line: SourceLine, _: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """SXTW, UXTW: Rd, Rn."""
         target, bits = self._target(line, line.operands[0])
         value = Apply(lambda v: mask(function(v), bits), (self._source(line, line.operands[1]),))
-        return (Set(target, value),) if target else ()
+        return (SetRegister(target, value),) if target else ()
 
-    def here(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def here(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """ADR: the address of a label."""
         target = self._target(line, line.operands[0])[0]
-        return (Set(target, jump(line.operands[1])),) if target else ()
+        return (SetRegister(target, jump(line.operands[1])),) if target else ()
 
     # Selection.
 
-    def select(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+    def select(
+        self, function: Callable[[Datum], Datum], line: SourceLine, _: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """Rd, Rn, Rm, condition: Rn, or a function of Rm."""
         target, bits = self._target(line, line.operands[0])
         then, other = (self._source(line, operand) for operand in line.operands[1:3])
         condition = _condition(line, line.operands[3])
         return self._picked(target, bits, condition, then, other, function)
 
-    def set_if(self, function: Callable[[Value], Value], line: Line, _: Jumps) -> Iterable[Effect]:
+    def set_if(
+        self, function: Callable[[Datum], Datum], line: SourceLine, _: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """CSET, CSETM: Rd, condition."""
         target, bits = self._target(line, line.operands[0])
         condition = _INVERSE[_condition(line, line.operands[1])]
         return self._picked(target, bits, condition, ZERO, ZERO, function)
 
     def change_if(
-        self, function: Callable[[Value], Value], line: Line, _: Jumps
-    ) -> Iterable[Effect]:
+        self, function: Callable[[Datum], Datum], line: SourceLine, _: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         """CINC, CINV, CNEG: Rd, Rn, condition."""
         target, bits = self._target(line, line.operands[0])
         value = self._source(line, line.operands[1])
@@ -326,8 +338,8 @@ class AArch64:
         condition: str,
         then: Expression,
         other: Expression,
-        function: Callable[[Value], Value],
-    ) -> Iterable[Effect]:
+        function: Callable[[Datum], Datum],
+    ) -> Iterable[InstructionEffect]:
         if not target:
             return ()
         changed = Apply(lambda v: mask(function(v), bits), (other,))
@@ -335,23 +347,23 @@ class AArch64:
 
     # Control.
 
-    def _jump_if(self, line: Line, condition: str, jump: Jumps) -> Effect:
+    def _jump_if(self, line: SourceLine, condition: str, jump: JumpTargets) -> InstructionEffect:
         if len(line.operands) != 1:
             raise refused(line)
         name = _condition(line, Operand("word", condition))
         return Jump(jump(line.operands[0]), Apply(holds(name), (Register(FLAGS),)))
 
-    def jump_always(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def jump_always(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """B."""
         (operand,) = line.operands
         return (Jump(jump(operand)),)
 
-    def call(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def call(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """BL."""
         (operand,) = line.operands
-        return Jump(jump(operand)), Set(LINK, Here(4))
+        return Jump(jump(operand)), SetRegister(LINK, Here(4))
 
-    def jump_to_register(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def jump_to_register(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """BR, BLR, RET."""
         name = line.mnemonic.upper()
         operands = line.operands
@@ -361,17 +373,17 @@ class AArch64:
         register, bits = self._target(line, operand)
         if bits != 64 or not register:
             raise refused(line)
-        link = (Set(LINK, Here(4)),) if name == "BLR" else ()
+        link = (SetRegister(LINK, Here(4)),) if name == "BLR" else ()
         return (Jump(Register(register)), *link)
 
-    def jump_if_zero(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def jump_if_zero(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """CBZ, CBNZ."""
         register, target = line.operands
         wanted = line.mnemonic.upper() == "CBZ"
         value = self._source(line, register)
         return (Jump(jump(target), Apply(partial(_is_zero, wanted), (value,))),)
 
-    def jump_if_bit(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def jump_if_bit(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """TBZ, TBNZ."""
         register, bit, target = line.operands
         wanted = int(line.mnemonic.upper() == "TBNZ")
@@ -381,7 +393,7 @@ class AArch64:
 
     # The system.
 
-    def barrier(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def barrier(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """DMB, DSB."""
         (operand,) = line.operands
         kind = _BARRIERS.get(word_of(line, operand).upper())
@@ -389,18 +401,18 @@ class AArch64:
             raise refused(line)
         return (Barrier(f"{line.mnemonic.lower()}.{kind}"),)
 
-    def synchronise(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def synchronise(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """ISB."""
         if line.operands and [o.word.upper() for o in line.operands] != ["SY"]:
             raise refused(line)
         return (Synchronise(),)
 
-    def maintain(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def maintain(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """DC CVAU, IC IVAU, IC IALLU, IC IALLUIS."""
         what = (line.mnemonic.upper(), word_of(line, line.operands[0]).upper())
         if what in (("IC", "IALLU"), ("IC", "IALLUIS")) and len(line.operands) == 1:
-            return (Maintain(None, int(Kind.DROP)),)
-        kind = {("DC", "CVAU"): Kind.CLEAN, ("IC", "IVAU"): Kind.DROP}.get(what)
+            return (Maintain(None, int(EventKind.DROP)),)
+        kind = {("DC", "CVAU"): EventKind.CLEAN, ("IC", "IVAU"): EventKind.DROP}.get(what)
         if kind is None:
             raise refused(
                 line, f"{' '.join(what)} is not covered; DC CVAU and IC IVAU, IALLU, IALLUIS are"
@@ -408,7 +420,7 @@ class AArch64:
         operand = line.operands[1]
         return (Maintain(self._source(line, operand), int(kind)),)
 
-    def system_register(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def system_register(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """MSR and MRS of the exception link register."""
         target, source = line.operands
         name = line.mnemonic.upper()
@@ -416,11 +428,11 @@ class AArch64:
         if word_of(line, special).upper() != RETURN:
             raise refused(line, f"{name} of {special.word} is not covered; of ELR_EL1 it is")
         if name == "MSR":
-            return (Set(RETURN, self._source(line, source)),)
+            return (SetRegister(RETURN, self._source(line, source)),)
         register = self._target(line, target)[0]
-        return (Set(register, Register(RETURN)),) if register else ()
+        return (SetRegister(register, Register(RETURN)),) if register else ()
 
-    def trap(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def trap(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """SVC, UDF: exceptions are context synchronisation events."""
         if len(line.operands) != 1:
             raise refused(line)
@@ -428,20 +440,20 @@ class AArch64:
             return Synchronise(), Fault("supervisor call", 4, RETURN)
         return Synchronise(), Fault("undefined instruction", 0, RETURN)
 
-    def exception_return(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def exception_return(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """ERET: so is the return from one."""
         if line.operands:
             raise refused(line)
         return Synchronise(), Jump(Register(RETURN))
 
-    def nothing(self, line: Line, _: Jumps) -> Iterable[Effect]:
+    def nothing(self, line: SourceLine, _: JumpTargets) -> Iterable[InstructionEffect]:
         """NOP."""
         if line.operands:
             raise refused(line)
         return ()
 
 
-def _condition(line: Line, operand: Operand) -> str:
+def _condition(line: SourceLine, operand: Operand) -> str:
     word = word_of(line, operand).upper()
     name = _SYNONYMS.get(word, word)
     if name not in CONDITIONS:
@@ -449,57 +461,57 @@ def _condition(line: Line, operand: Operand) -> str:
     return name
 
 
-def _masked(function: Callable[..., Value], bits: int, left: Value, right: Value) -> Value:
+def _masked(function: Callable[..., Datum], bits: int, left: Datum, right: Datum) -> Datum:
     if bits < 64 and isinstance(left, int) and isinstance(right, int):
         left, right = left & (1 << bits) - 1, right & (1 << bits) - 1
     return mask(function(left, right), bits)
 
 
-def _shifted(extend: Callable[[Value, Value], Value], amount: int, value: Value) -> Value:
+def _shifted(extend: Callable[[Datum, Datum], Datum], amount: int, value: Datum) -> Datum:
     return extend(value, amount)
 
 
-def _extending(bits: int, *, sign: bool) -> Callable[[Value, Value], Value]:
-    def widened(value: Value, amount: Value) -> Value:
+def _extending(bits: int, *, sign: bool) -> Callable[[Datum, Datum], Datum]:
+    def widened(value: Datum, amount: Datum) -> Datum:
         number = extended(value, bits) if sign else mask(value, bits)
         return shift_left(number, amount)
 
     return widened
 
 
-def _without(left: Value, right: Value) -> Value:
+def _without(left: Datum, right: Datum) -> Datum:
     return integer(left) & ~integer(right) & (2**64 - 1)
 
 
-def _or_not(left: Value, right: Value) -> Value:
+def _or_not(left: Datum, right: Datum) -> Datum:
     return (integer(left) | ~integer(right)) & (2**64 - 1)
 
 
-def _xor_not(left: Value, right: Value) -> Value:
+def _xor_not(left: Datum, right: Datum) -> Datum:
     return (integer(left) ^ ~integer(right)) & (2**64 - 1)
 
 
-def _is_zero(wanted: bool, value: Value) -> Value:
+def _is_zero(wanted: bool, value: Datum) -> Datum:
     return int((value == 0) == wanted)
 
 
-def _sum_flags(bits: int) -> Callable[[Value, Value], Value]:
+def _sum_flags(bits: int) -> Callable[[Datum, Datum], Datum]:
     minus = compare(bits)
     return lambda left, right: minus(left, -integer(right) & ((1 << bits) - 1))
 
 
-def _bit_flags(bits: int) -> Callable[[Value, Value], Value]:
+def _bit_flags(bits: int) -> Callable[[Datum, Datum], Datum]:
     minus = compare(bits)
     return lambda left, right: minus(mask(both(left, right), bits), 0)
 
 
-_FLAGS: dict[Callable[..., Value], Callable[[int], Callable[[Value, Value], Value]]] = {
+_FLAGS: dict[Callable[..., Datum], Callable[[int], Callable[[Datum, Datum], Datum]]] = {
     subtract: compare,
     add: _sum_flags,
     both: _bit_flags,
 }
 
-_EXTENDS: dict[str, Callable[[Value, Value], Value]] = {
+_EXTENDS: dict[str, Callable[[Datum, Datum], Datum]] = {
     "LSL": shift_left,
     "LSR": shift_right,
     "ASR": shift_right_signed,
@@ -514,22 +526,24 @@ _EXTENDS: dict[str, Callable[[Value, Value], Value]] = {
 }
 
 
-def _same(value: Value) -> Value:
+def _same(value: Datum) -> Datum:
     return value
 
 
-def _next(value: Value) -> Value:
+def _next(value: Datum) -> Datum:
     return add(value, 1)
 
 
-def _minus(value: Value) -> Value:
+def _minus(value: Datum) -> Datum:
     return subtract(0, value)
 
 
-Maker = Callable[[AArch64, Line, Jumps], Iterable[Effect]]
+Maker = Callable[[AArch64, SourceLine, JumpTargets], Iterable[InstructionEffect]]
 
 
-def _of(method: Callable[..., Iterable[Effect]], function: Callable[..., Value]) -> Maker:
+def _of(
+    method: Callable[..., Iterable[InstructionEffect]], function: Callable[..., Datum]
+) -> Maker:
     return lambda isa, line, jump: method(isa, function, line, jump)
 
 

@@ -5,13 +5,13 @@ All functions raise UndefinedValueError where they are not defined. Knows values
 
 from collections.abc import Callable, Mapping
 
-from modelcheck.litmus.instruction import Address, Flags, UndefinedValueError, Value
+from modelcheck.litmus.instruction import Address, Datum, Flags, UndefinedValueError
 
 WHOLE = 2**64 - 1
 """All bits of a register."""
 
 
-def mask(value: Value, bits: int) -> Value:
+def mask(value: Datum, bits: int) -> Datum:
     """The low bits of a value. What is no number has none but all of them."""
     if isinstance(value, int):
         return value & ((1 << bits) - 1)
@@ -20,20 +20,20 @@ def mask(value: Value, bits: int) -> Value:
     return value
 
 
-def signed(value: Value, bits: int = 64) -> int:
+def signed(value: Datum, bits: int = 64) -> int:
     """A number as two's complement."""
     number = integer(value) & ((1 << bits) - 1)
     return number - (1 << bits) if number >> (bits - 1) else number
 
 
-def integer(value: Value) -> int:
+def integer(value: Datum) -> int:
     """A value that must be a number."""
     if not isinstance(value, int):
         raise UndefinedValueError("arithmetic on an address or an instruction")
     return value
 
 
-def add(left: Value, right: Value) -> Value:
+def add(left: Datum, right: Datum) -> Datum:
     """The sum of numbers, or of an address and a distance."""
     if isinstance(right, Address):
         left, right = right, left
@@ -42,7 +42,7 @@ def add(left: Value, right: Value) -> Value:
     return (integer(left) + integer(right)) & (2**64 - 1)
 
 
-def subtract(left: Value, right: Value) -> Value:
+def subtract(left: Datum, right: Datum) -> Datum:
     """The difference of numbers, or the distance of addresses in one place."""
     if isinstance(left, Address) and isinstance(right, Address):
         if left.base != right.base:
@@ -55,7 +55,7 @@ def subtract(left: Value, right: Value) -> Value:
     return (integer(left) - integer(right)) & (2**64 - 1)
 
 
-def exclusive_or(left: Value, right: Value) -> Value:
+def exclusive_or(left: Datum, right: Datum) -> Datum:
     """Bits that differ; of a value with itself none do, whatever it is."""
     if left == right:
         return 0
@@ -64,7 +64,7 @@ def exclusive_or(left: Value, right: Value) -> Value:
     return integer(left) ^ integer(right)
 
 
-def both(left: Value, right: Value) -> Value:
+def both(left: Datum, right: Datum) -> Datum:
     """Bits that both have."""
     if left == right:
         return left
@@ -73,7 +73,7 @@ def both(left: Value, right: Value) -> Value:
     return integer(left) & integer(right)
 
 
-def either(left: Value, right: Value) -> Value:
+def either(left: Datum, right: Datum) -> Datum:
     """Bits that either has."""
     if left == right or right == 0:
         return left
@@ -82,10 +82,10 @@ def either(left: Value, right: Value) -> Value:
     return integer(left) | integer(right)
 
 
-def compare(bits: int) -> Callable[[Value, Value], Flags]:
+def compare(bits: int) -> Callable[[Datum, Datum], Flags]:
     """The flags of a subtraction of that many bits."""
 
-    def flags(left: Value, right: Value) -> Flags:
+    def flags(left: Datum, right: Datum) -> Flags:
         if not (isinstance(left, int) and isinstance(right, int)):
             return Flags(None, left == right, None, None)
         left, right = left & ((1 << bits) - 1), right & ((1 << bits) - 1)
@@ -121,10 +121,10 @@ def _not(flag: bool | None) -> bool | None:
     return None if flag is None else not flag
 
 
-def holds(name: str) -> Callable[[Value], Value]:
+def holds(name: str) -> Callable[[Datum], Datum]:
     """Whether a condition holds of flags, as 1 or 0."""
 
-    def of(flags: Value) -> Value:
+    def of(flags: Datum) -> Datum:
         found = CONDITIONS[name](flags) if isinstance(flags, Flags) else None
         if found is None:
             raise UndefinedValueError(f"condition {name} of what is no number")
@@ -133,31 +133,31 @@ def holds(name: str) -> Callable[[Value], Value]:
     return of
 
 
-def multiply(left: Value, right: Value) -> Value:
+def multiply(left: Datum, right: Datum) -> Datum:
     """The product of numbers."""
     return (integer(left) * integer(right)) & WHOLE
 
 
-def shift_left(value: Value, amount: Value) -> Value:
+def shift_left(value: Datum, amount: Datum) -> Datum:
     """Bits moved up; by none, of anything."""
     return (integer(value) << (integer(amount) & 63)) & WHOLE if amount else value
 
 
-def shift_right(value: Value, amount: Value) -> Value:
+def shift_right(value: Datum, amount: Datum) -> Datum:
     """Bits moved down."""
     return integer(value) >> (integer(amount) & 63)
 
 
-def shift_right_signed(value: Value, amount: Value) -> Value:
+def shift_right_signed(value: Datum, amount: Datum) -> Datum:
     """Bits moved down, with the sign kept."""
     return (signed(value) >> (integer(amount) & 63)) & WHOLE
 
 
-def complement(value: Value) -> Value:
+def complement(value: Datum) -> Datum:
     """All bits turned."""
     return ~integer(value) & WHOLE
 
 
-def extended(value: Value, size: int, bits: int = 64) -> Value:
+def extended(value: Datum, size: int, bits: int = 64) -> Datum:
     """A number of `size` bits with its sign in `bits`; anything else as it is."""
     return signed(value, size) & ((1 << bits) - 1) if isinstance(value, int) else value

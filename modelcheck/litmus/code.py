@@ -11,18 +11,18 @@ from modelcheck.litmus.disassembly import WORD, incomplete, instruction_in, inst
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Address,
+    Datum,
     Fault,
-    Instruction,
+    LitmusInstruction,
     Synchronise,
     UndefinedValueError,
-    Value,
 )
-from modelcheck.litmus.order import Order
+from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.vector import Vector, join
 
 
-class Part(NamedTuple):
+class AccessPart(NamedTuple):
     """What one event stores of a store: `length` bytes at `start` of a place, from byte `at` of
     the value. The place is None while it is not known."""
 
@@ -36,16 +36,16 @@ class Reading(NamedTuple):
     """What a fetch may read of a place, what a later fetch may read then, and whether memory has
     something newer."""
 
-    content: Value
+    content: Datum
     carry: Vector
     newest: bool
 
 
-class Fetched(NamedTuple):
+class FetchedCode(NamedTuple):
     """An instruction that may be fetched, what was read, and as for Reading."""
 
-    instruction: Instruction
-    content: Value
+    instruction: LitmusInstruction
+    content: Datum
     carry: Vector
     newest: bool
 
@@ -62,34 +62,36 @@ class Code(Protocol):
     def holds(self, address: Address) -> bool:
         """Whether an instruction may begin at an address."""
 
-    def parts(self, place: Address, size: int, unit: int) -> tuple[Part, ...]:
+    def parts(self, place: Address, size: int, unit: int) -> tuple[AccessPart, ...]:
         """The events that a store of code has, or the one of a load. Raises UndefinedValueError."""
 
-    def initial(self, place: Address) -> Value:
+    def initial(self, place: Address) -> Datum:
         """What a place of code has at the beginning."""
 
-    def plain(self, address: Address, written: Container[Address]) -> Instruction | None:
+    def plain(self, address: Address, written: Container[Address]) -> LitmusInstruction | None:
         """The instruction at an address, if nothing of it is stored to."""
 
-    def fetches(self, address: Address, read: Read) -> Iterator[Fetched]:
+    def fetches(self, address: Address, read: Read) -> Iterator[FetchedCode]:
         """All instructions that may be fetched at an address."""
 
-    def stored(self, old: Value, part: Part, value: Value) -> Value:
+    def stored(self, old: Datum, part: AccessPart, value: Datum) -> Datum:
         """What a place has after a store. Raises LitmusError where there is no code."""
 
-    def loaded(self, content: Value, part: Part) -> Value:
+    def loaded(self, content: Datum, part: AccessPart) -> Datum:
         """What a load of a part of a place reads."""
 
 
-UNDEFINED = Instruction("an undefined word", (Synchronise(), Fault("undefined", 0, "ELR_EL1")))
+UNDEFINED = LitmusInstruction(
+    "an undefined word", (Synchronise(), Fault("undefined", 0, "ELR_EL1"))
+)
 
 
-def code_of(test: LitmusTest, order: Order) -> Code:
+def code_of(test: LitmusTest, order: MemoryOrder) -> Code:
     """How the instructions of a test lie in memory."""
-    return Bytes(test, order.chunk) if test.isa.decoder == "x86-64" else Words(test)
+    return ByteCode(test, order.chunk) if test.isa.decoder == "x86-64" else WordCode(test)
 
 
-class Words:
+class WordCode:
     """Instructions of one word each, which is stored and fetched whole."""
 
     tears = False
@@ -101,13 +103,13 @@ class Words:
         """Where the test has one."""
         return address in self._test.code
 
-    def parts(self, place: Address, size: int, unit: int) -> tuple[Part, ...]:
+    def parts(self, place: Address, size: int, unit: int) -> tuple[AccessPart, ...]:
         """One."""
         if place.base in self._test.ends and size != WORD:
             raise UndefinedValueError(f"code is accessed by {WORD} bytes, not by {size}")
-        return (Part(place, 0, size, 0),)
+        return (AccessPart(place, 0, size, 0),)
 
-    def initial(self, place: Address) -> Value:
+    def initial(self, place: Address) -> Datum:
         """The instruction of the test."""
         found = self._test.code.get(place)
         if found is None:
@@ -117,38 +119,38 @@ class Words:
             )
         return found
 
-    def plain(self, address: Address, written: Container[Address]) -> Instruction | None:
+    def plain(self, address: Address, written: Container[Address]) -> LitmusInstruction | None:
         """The instruction of the test."""
         return None if address in written else self._test.code[address]
 
-    def fetches(self, address: Address, read: Read) -> Iterator[Fetched]:
+    def fetches(self, address: Address, read: Read) -> Iterator[FetchedCode]:
         """One for each value."""
         for content, carry, newest in read(address, ()):
-            yield Fetched(self.decoded(content), content, carry, newest)
+            yield FetchedCode(self.decoded(content), content, carry, newest)
 
-    def decoded(self, content: Value) -> Instruction:
+    def decoded(self, content: Datum) -> LitmusInstruction:
         """The instruction that a value is."""
-        if isinstance(content, Instruction):
+        if isinstance(content, LitmusInstruction):
             return content
         found = instruction_of(self._test.isa, content) if isinstance(content, int) else None
         return found or UNDEFINED
 
-    def stored(self, old: Value, part: Part, value: Value) -> Value:
+    def stored(self, old: Datum, part: AccessPart, value: Datum) -> Datum:
         """The value, as an instruction if it is one."""
         assert part.place is not None
         self.initial(part.place)
-        if isinstance(value, Instruction):
+        if isinstance(value, LitmusInstruction):
             return value.at(part.place)
         if isinstance(value, int):
             return instruction_of(self._test.isa, value) or value
         return value
 
-    def loaded(self, content: Value, part: Part) -> Value:
+    def loaded(self, content: Datum, part: AccessPart) -> Datum:
         """All of it."""
         return content
 
 
-class Bytes:
+class ByteCode:
     """Instructions of any length. A chunk is a naturally aligned number of bytes; what it holds is
     kept as a number, lowest byte first."""
 
@@ -162,11 +164,11 @@ class Bytes:
         """Anywhere in a column: what begins there may not be what was meant to."""
         return 0 <= address.offset < self._test.ends.get(address.base, 0)
 
-    def parts(self, place: Address, size: int, unit: int) -> tuple[Part, ...]:
+    def parts(self, place: Address, size: int, unit: int) -> tuple[AccessPart, ...]:
         """One for each chunk, or for each `unit` of bytes in one."""
         base = place.physical().base
         if base not in self._test.ends:
-            return (Part(place, 0, size, 0),)
+            return (AccessPart(place, 0, size, 0),)
         if not 0 <= place.offset <= self._test.ends[base] - size:
             raise UndefinedValueError(f"{size} bytes at {place.base}+{place.offset} are not code")
         found, at = [], 0
@@ -174,17 +176,17 @@ class Bytes:
             offset = place.offset + at
             length = min(unit, size - at, self._chunk - offset % self._chunk)
             chunk = Address(place.base, offset - offset % self._chunk)
-            found.append(Part(chunk, offset % self._chunk, length, at))
+            found.append(AccessPart(chunk, offset % self._chunk, length, at))
             at += length
         return tuple(found)
 
-    def initial(self, place: Address) -> Value:
+    def initial(self, place: Address) -> Datum:
         """The machine code of the test, as a number."""
         code = self._test.machine_code[place.base]
         data = code[place.offset : place.offset + self._chunk]
         return int.from_bytes(bytes(byte or 0 for byte in data), "little")
 
-    def plain(self, address: Address, written: Container[Address]) -> Instruction | None:
+    def plain(self, address: Address, written: Container[Address]) -> LitmusInstruction | None:
         """What the bytes are, if none of their chunks is stored to."""
 
         def read(place: Address, carry: Vector) -> Iterable[Reading]:
@@ -192,16 +194,16 @@ class Bytes:
 
         return next((fetched.instruction for fetched in self.fetches(address, read)), None)
 
-    def fetches(self, address: Address, read: Read) -> Iterator[Fetched]:
+    def fetches(self, address: Address, read: Read) -> Iterator[FetchedCode]:
         """Chunk by chunk, until an instruction is whole."""
         yield from self._further(address, b"", (), True, read)
 
     def _further(
         self, address: Address, data: bytes, carry: Vector, newest: bool, read: Read
-    ) -> Iterator[Fetched]:
+    ) -> Iterator[FetchedCode]:
         made = self._made(address, data) if data else None
         if made is not None:
-            yield Fetched(made, int.from_bytes(data[: made.size], "little"), carry, newest)
+            yield FetchedCode(made, int.from_bytes(data[: made.size], "little"), carry, newest)
             return
         offset = address.offset + len(data)
         start = offset - offset % self._chunk
@@ -211,7 +213,7 @@ class Bytes:
             joined = join(carry, after)
             yield from self._further(address, data + more, joined, newest and latest, read)
 
-    def _made(self, address: Address, data: bytes) -> Instruction | None:
+    def _made(self, address: Address, data: bytes) -> LitmusInstruction | None:
         """The instruction that bytes begin with; None if more are needed."""
         code = self._test.machine_code[address.base]
         original = self._test.code.get(address)
@@ -224,7 +226,7 @@ class Bytes:
             return None
         return instruction_in(self._test.isa, data) or _torn(data)
 
-    def stored(self, old: Value, part: Part, value: Value) -> Value:
+    def stored(self, old: Datum, part: AccessPart, value: Datum) -> Datum:
         """The number with some bytes replaced."""
         if not isinstance(value, int) or not isinstance(old, int):
             raise LitmusError(f'{value} is stored to code; store numbers or instr:"..."')
@@ -232,12 +234,12 @@ class Bytes:
         new = value >> 8 * part.at & low
         return old & ~(low << 8 * part.start) | new << 8 * part.start
 
-    def loaded(self, content: Value, part: Part) -> Value:
+    def loaded(self, content: Datum, part: AccessPart) -> Datum:
         """Some bytes of the number."""
         assert isinstance(content, int)
         return content >> 8 * part.start & (1 << 8 * part.length) - 1
 
 
 @cache
-def _torn(data: bytes) -> Instruction:
-    return Instruction(f"(bytes {data.hex(' ')})", (Fault("undefined", 0),), len(data))
+def _torn(data: bytes) -> LitmusInstruction:
+    return LitmusInstruction(f"(bytes {data.hex(' ')})", (Fault("undefined", 0),), len(data))

@@ -60,7 +60,7 @@ class Faulted:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Truth:
     """True or false."""
 
     value: bool
@@ -70,32 +70,32 @@ class Constant:
 class Not:
     """The contrary."""
 
-    part: "Condition"
+    part: "Proposition"
 
 
 @dataclass(frozen=True)
 class And:
     """All of these."""
 
-    parts: tuple["Condition", ...]
+    parts: tuple["Proposition", ...]
 
 
 @dataclass(frozen=True)
 class Or:
     """Some of these."""
 
-    parts: tuple["Condition", ...]
+    parts: tuple["Proposition", ...]
 
 
-Condition = Equals | Faulted | Constant | Not | And | Or
+Proposition = Equals | Faulted | Truth | Not | And | Or
 
 
-def evaluate(condition: Condition, atom: Callable[[Equals | Faulted], bool]) -> bool:
+def evaluate(condition: Proposition, atom: Callable[[Equals | Faulted], bool]) -> bool:
     """Whether a condition holds where `atom` says which atoms do."""
     match condition:
         case Equals() | Faulted():
             return atom(condition)
-        case Constant(value):
+        case Truth(value):
             return value
         case Not(part):
             return not evaluate(part, atom)
@@ -107,12 +107,12 @@ def evaluate(condition: Condition, atom: Callable[[Equals | Faulted], bool]) -> 
             assert_never(condition)
 
 
-def atoms(condition: Condition) -> Iterator[Equals | Faulted]:
+def atoms(condition: Proposition) -> Iterator[Equals | Faulted]:
     """The atoms of a condition, from left to right."""
     match condition:
         case Equals() | Faulted():
             yield condition
-        case Constant():
+        case Truth():
             return
         case Not(part):
             yield from atoms(part)

@@ -5,10 +5,10 @@ from functools import cache
 
 from iced_x86 import Decoder, DecoderError
 
-from modelcheck.isa import decode
-from modelcheck.litmus.architecture import Architecture, assemble
+from modelcheck.arch import ARCHITECTURES
 from modelcheck.litmus.errors import NOWHERE, LitmusError
-from modelcheck.litmus.instruction import Instruction
+from modelcheck.litmus.instruction import LitmusInstruction
+from modelcheck.litmus.instruction_set import InstructionSet, assemble
 from modelcheck.litmus.text import instruction
 
 _JUMPS = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|jal|beqz?|bnez?|blt\w*|bge\w*|j\w*)\b")
@@ -18,7 +18,7 @@ WORD = 4
 
 
 @cache
-def instruction_of(isa: Architecture, word: int) -> Instruction | None:
+def instruction_of(isa: InstructionSet, word: int) -> LitmusInstruction | None:
     """The instruction that a word is, of those that are covered; None if it is none."""
     if not 0 <= word < 2**32:
         return None
@@ -27,7 +27,7 @@ def instruction_of(isa: Architecture, word: int) -> Instruction | None:
 
 
 @cache
-def instruction_in(isa: Architecture, data: bytes) -> Instruction | None:
+def instruction_in(isa: InstructionSet, data: bytes) -> LitmusInstruction | None:
     """The x86 instruction that bytes begin with, of those that are covered."""
     return _decoded(isa, data)
 
@@ -40,8 +40,8 @@ def incomplete(data: bytes) -> bool:
     return bool(decoder.last_error == DecoderError.NO_MORE_BYTES)
 
 
-def _decoded(isa: Architecture, data: bytes) -> Instruction | None:
-    found = decode(isa.decoder, data)
+def _decoded(isa: InstructionSet, data: bytes) -> LitmusInstruction | None:
+    found = ARCHITECTURES[isa.decoder].decode(data)
     if not found.length:
         return None
     text = "nop" if found.is_nop else found.text
@@ -62,8 +62,8 @@ def _decoded(isa: Architecture, data: bytes) -> Instruction | None:
 
 
 @cache
-def _sized(isa: Architecture, made: Instruction, size: int) -> Instruction:
-    return Instruction(f"{made.text} ({size} bytes)", made.effects, size)
+def _sized(isa: InstructionSet, made: LitmusInstruction, size: int) -> LitmusInstruction:
+    return LitmusInstruction(f"{made.text} ({size} bytes)", made.effects, size)
 
 
 def _distance(number: re.Match[str]) -> str:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.verdict import Judgement, Verdict
+from modelcheck.litmus.verdict import LitmusJudgement, LitmusVerdict
 
 _VERDICTS = (
-    ("allow", Verdict.ALLOWED),
-    ("forbid", Verdict.FORBIDDEN),
-    ("require", Verdict.REQUIRED),
+    ("allow", LitmusVerdict.ALLOWED),
+    ("forbid", LitmusVerdict.FORBIDDEN),
+    ("require", LitmusVerdict.REQUIRED),
 )
 
 
@@ -38,7 +38,7 @@ class Expected:
                 return row
         return None
 
-    def differences(self, file: Path, judgement: Judgement) -> list[str] | None:
+    def differences(self, file: Path, judgement: LitmusJudgement) -> list[str] | None:
         """How a judgement differs from what is published; None if nothing is."""
         row = self.of(file, judgement.test.name)
         if row is None:
@@ -77,7 +77,7 @@ def load(file: Path) -> Expected:
     return Expected(file.parent, rows)
 
 
-def _verdict(text: str) -> Verdict:
+def _verdict(text: str) -> LitmusVerdict:
     for begin, verdict in _VERDICTS:
         if text.lower().startswith(begin):
             return verdict

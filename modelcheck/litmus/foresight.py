@@ -10,18 +10,19 @@ from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.instruction import (
     Address,
     Apply,
+    Datum,
     Expression,
     Literal,
     Register,
-    Store,
+    StoreMemory,
     UndefinedValueError,
-    Value,
 )
-from modelcheck.litmus.order import Order
-from modelcheck.litmus.program import LitmusTest, Thread, written_registers
+from modelcheck.litmus.order import MemoryOrder
+from modelcheck.litmus.program import LitmusTest, Thread
+from modelcheck.litmus.registers import written_registers
 
 
-def foresee(test: LitmusTest, order: Order) -> frozenset[tuple[Address, Value]]:
+def foresee(test: LitmusTest, order: MemoryOrder) -> frozenset[tuple[Address, Datum]]:
     """The stores that the text shows, by registers that no instruction sets.
 
     What this misses the machine tells, and is then begun again with.
@@ -33,7 +34,7 @@ def foresee(test: LitmusTest, order: Order) -> frozenset[tuple[Address, Value]]:
         return frozenset()
 
 
-def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
+def _stores(test: LitmusTest, order: MemoryOrder) -> Iterator[tuple[Address, Datum]]:
     code = code_of(test, order)
     set_somewhere = {
         register
@@ -44,7 +45,7 @@ def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
     for address, made in test.code.items():
         thread = next(t for t in test.threads if t.name == address.base.removesuffix(".F"))
         for effect in made.effects:
-            if not isinstance(effect, Store):
+            if not isinstance(effect, StoreMemory):
                 continue
             place = _held(effect.address, thread, set_somewhere)
             value = _held(effect.value, thread, set_somewhere)
@@ -60,7 +61,7 @@ def _stores(test: LitmusTest, order: Order) -> Iterator[tuple[Address, Value]]:
                     yield where, code.stored(code.initial(where), part, value)
 
 
-def _held(expression: Expression, thread: Thread, set_somewhere: set[str]) -> Value | None:
+def _held(expression: Expression, thread: Thread, set_somewhere: set[str]) -> Datum | None:
     """The value of an expression that never changes."""
     if isinstance(expression, Literal):
         return expression.value

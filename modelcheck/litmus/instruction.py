@@ -60,7 +60,7 @@ class Register:
 class Literal:
     """A value that stands in the instruction."""
 
-    value: "Value"
+    value: "Datum"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Here:
 class Apply:
     """A function of values. It raises UndefinedValueError where it is not defined."""
 
-    function: Callable[..., "Value"]
+    function: Callable[..., "Datum"]
     arguments: tuple["Expression", ...]
 
 
@@ -85,7 +85,7 @@ Expression = Register | Literal | Here | Apply
 
 
 @dataclass(frozen=True, eq=False)
-class Set:
+class SetRegister:
     """A register takes a value."""
 
     target: str
@@ -103,7 +103,7 @@ class Pick:
 
 
 @dataclass(frozen=True, eq=False)
-class Load:
+class LoadMemory:
     """A register takes what `size` bytes of memory hold.
 
     `kinds` are the marks of the access in the order table; `extend` makes of the bytes read what
@@ -114,11 +114,11 @@ class Load:
     address: Expression
     size: int
     kinds: int
-    extend: Callable[["Value"], "Value"] | None = None
+    extend: Callable[["Datum"], "Datum"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Store:
+class StoreMemory:
     """`size` bytes of memory take a value; `kinds` as for Load.
 
     At most `unit` bytes of code are stored at once, and never more than a chunk.
@@ -180,7 +180,7 @@ class Signal:
 
 
 @dataclass(frozen=True, eq=False)
-class Await:
+class AwaitSignals:
     """All other threads have acknowledged the interrupt; `kinds` as for Load."""
 
     kinds: int
@@ -200,25 +200,25 @@ class Acknowledge:
     kinds: int
 
 
-Effect = (
-    Set
+InstructionEffect = (
+    SetRegister
     | Pick
-    | Load
-    | Store
+    | LoadMemory
+    | StoreMemory
     | Maintain
     | Barrier
     | Synchronise
     | Jump
     | Fault
     | Signal
-    | Await
+    | AwaitSignals
     | Arrive
     | Acknowledge
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Instruction:
+class LitmusInstruction:
     """An instruction of `size` bytes by its canonical spelling, one object for each spelling.
 
     `towards` is the label that a jump names before it has a place; `placed` gives the same jump
@@ -226,14 +226,14 @@ class Instruction:
     """
 
     text: str
-    effects: tuple[Effect, ...]
+    effects: tuple[InstructionEffect, ...]
     size: int = 4
     towards: Address | None = None
-    placed: Callable[[Address], "Instruction"] | None = None
+    placed: Callable[[Address], "LitmusInstruction"] | None = None
 
-    def at(self, address: Address) -> "Instruction":
+    def at(self, address: Address) -> "LitmusInstruction":
         """The instruction as it stands in memory at an address."""
         return self if self.placed is None else self.placed(address)
 
 
-Value = int | Address | Instruction | Flags
+Datum = int | Address | LitmusInstruction | Flags

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.litmus.program import LitmusTest
-from modelcheck.litmus.verdict import Judgement, Step
+from modelcheck.litmus.verdict import LitmusJudgement, RunStep
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,21 @@ class Told:
     changed: dict[str, str]
 
 
-def steps(judgement: Judgement) -> list[Told]:
+def steps(judgement: LitmusJudgement) -> list[Told]:
     """The steps of a judgement's run."""
     return [_told(judgement.test, step) for step in judgement.run]
 
 
-def _told(test: LitmusTest, step: Step) -> Told:
+def _told(test: LitmusTest, step: RunStep) -> Told:
     move = step.move
     line = test.lines.get(move.at)
     changed = {}
-    match move.does:
-        case ("write", place, value):
-            changed[test.where(place)] = test.told(value)
-        case ("bytes", place, value, length):
-            changed[test.where(place)] = _hex(value, length)
-        case _:
-            pass
+    if move.does[0] == "write":
+        _, place, value = move.does
+        changed[test.where(place)] = test.told(value)
+    elif move.does[0] == "bytes":
+        _, place, value, length = move.does
+        changed[test.where(place)] = _hex(value, length)
     return Told(
         test.threads[step.thread].name,
         line.spot.line if line else 0,
@@ -56,7 +55,7 @@ def _hex(value: int, length: int) -> str:
     return (value & (1 << 8 * length) - 1).to_bytes(length, "little").hex(" ")
 
 
-def _does(test: LitmusTest, step: Step, does: tuple[Any, ...]) -> str:
+def _does(test: LitmusTest, step: RunStep, does: tuple[Any, ...]) -> str:
     match does:
         case ("bytes", place, value, length):
             return f"{test.where(place)} := {_hex(value, length)}"

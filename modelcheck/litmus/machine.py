@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.happening import Happened, Happening, become, entry_of, with_signal
-from modelcheck.litmus.instruction import Address, Instruction, Load, Maintain, Value
-from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, Shared, Version
-from modelcheck.litmus.order import Order
+from modelcheck.litmus.happenings import Happened, Happenings, become, entry_of, with_signal
+from modelcheck.litmus.instruction import Address, Datum, LitmusInstruction, LoadMemory, Maintain
+from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, SharedMemory, StoredVersion
+from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
-from modelcheck.litmus.rows import Rows
+from modelcheck.litmus.rows import RowTable
 from modelcheck.litmus.walk import Reader
-from modelcheck.litmus.window import Done, Entry, Event, Look, Seen, Window
+from modelcheck.litmus.window import Done, HasRead, Look, ReadyEvent, ThreadWindow, WindowEntry
 from modelcheck.litmus.x86 import INTERRUPT
 
 OUTCOME = "outcome"
@@ -39,17 +39,17 @@ class Role:
     replicated: bool = False
 
 
-class Local(NamedTuple):
+class ThreadState(NamedTuple):
     """A thread: its window, or that it has ended."""
 
-    window: Window = ()
+    window: ThreadWindow = ()
     ended: bool = False
 
 
-class Outcome(NamedTuple):
+class ThreadOutcome(NamedTuple):
     """What is told of a thread that has ended: its registers that are asked for, its faults."""
 
-    registers: tuple[tuple[str, Value], ...]
+    registers: tuple[tuple[str, Datum], ...]
     faults: tuple[Address, ...]
 
 
@@ -57,17 +57,17 @@ class Final(NamedTuple):
     """A final state: the value of each location that is asked for, in their order, and where each
     thread has faulted."""
 
-    values: tuple[Value, ...]
+    values: tuple[Datum, ...]
     faults: tuple[tuple[Address, ...], ...]
 
 
 class Move(NamedTuple):
     """A step: the event, and what it leaves."""
 
-    shared: Shared
-    local: Local
+    shared: SharedMemory
+    local: ThreadState
     at: Address
-    instruction: Instruction
+    instruction: LitmusInstruction
     does: tuple[Any, ...]
     broadcast: None = None
     guard: None = None
@@ -88,8 +88,8 @@ class Litmus:
     def __init__(
         self,
         test: LitmusTest,
-        order: Order,
-        stores: frozenset[tuple[Address, Value]] = frozenset(),
+        order: MemoryOrder,
+        stores: frozenset[tuple[Address, Datum]] = frozenset(),
         wanted: Callable[[Final], bool] | None = None,
     ) -> None:
         self.test = test
@@ -97,11 +97,11 @@ class Litmus:
         self.wanted = wanted
         self.cut = False
         """Whether a loop was not followed to its end."""
-        rows = Rows(order)
+        rows = RowTable(order)
         code = code_of(test, order)
         self.code = code
-        self.happening = Happening(test, order, rows, code, stores)
-        self.layout = self.happening.layout
+        self.happenings = Happenings(test, order, rows, code, stores)
+        self.layout = self.happenings.layout
         self.roles = tuple(Role(number, thread.name) for number, thread in enumerate(test.threads))
         self._readers = tuple(
             Reader(
@@ -122,10 +122,10 @@ class Litmus:
             )
             for role in self.roles
         )
-        self._ways: dict[tuple[int, Window], tuple[Window, ...]] = {}
-        self._settled: dict[tuple[int, Window], Window | None] = {}
+        self._ways: dict[tuple[int, ThreadWindow], tuple[ThreadWindow, ...]] = {}
+        self._settled: dict[tuple[int, ThreadWindow], ThreadWindow | None] = {}
 
-    def final(self, shared: Shared) -> Final:
+    def final(self, shared: SharedMemory) -> Final:
         """The final state that a shared value has, in which all threads have ended."""
         values = []
         for location in self.test.observed:
@@ -142,12 +142,14 @@ class Litmus:
 
     # The interface of models.
 
-    def initial(self) -> tuple[Shared, tuple[Local, ...]]:
+    def initial(self) -> tuple[SharedMemory, tuple[ThreadState, ...]]:
         """All places as the test has them, and empty windows."""
         zero = (0,) * len(self.layout.words)
-        memory = tuple((Version(self.happening.initial(place), -1),) for place in self.layout.index)
+        memory = tuple(
+            (StoredVersion(self.happenings.initial(place), -1),) for place in self.layout.index
+        )
         signals = (QUIET,) * len(self.roles)
-        shared = Shared(memory, zero, zero, zero, signals, (None,) * len(self.roles))
+        shared = SharedMemory(memory, zero, zero, zero, signals, (None,) * len(self.roles))
         locals_ = []
         for role in self.roles:
             window = self._settle(role.number, ())
@@ -156,7 +158,7 @@ class Litmus:
             locals_.append(local)
         return shared, tuple(locals_)
 
-    def moves(self, role: Role, shared: Shared, local: Local) -> Iterator[Move]:
+    def moves(self, role: Role, shared: SharedMemory, local: ThreadState) -> Iterator[Move]:
         """All events of a thread that may happen now, each with all ways in which it may."""
         number = role.number
         sent = shared.signals[number] == SENT
@@ -174,7 +176,7 @@ class Litmus:
                 for done in self._happen(number, shared, window, look, event):
                     yield from self._moves(number, done.shared, done.window, entry, done.does)
             if look.next is not None and not look.held and not self._too_often(window, look.next):
-                for entry, does in self.happening.fetches(shared, window, look, look.next):
+                for entry, does in self.happenings.fetches(shared, window, look, look.next):
                     yield from self._moves(number, shared, (*window, entry), entry, does)
             for at, effect in look.picks:
                 for taken in (True, False):
@@ -184,7 +186,7 @@ class Litmus:
             if sent:
                 yield from self._interrupt(number, shared, window, look)
 
-    def finished(self, role: Role, local: Local) -> bool:
+    def finished(self, role: Role, local: ThreadState) -> bool:
         """Whether a thread has ended."""
         return local.ended
 
@@ -192,28 +194,28 @@ class Litmus:
         """All that a thread does is its program."""
         return "program", False
 
-    def paused(self, role: Role, local: Local) -> bool:
+    def paused(self, role: Role, local: ThreadState) -> bool:
         """There are no turns for an interrupt to take."""
         return False
 
-    def receive(self, broadcast: Any, local: Local) -> Local:
+    def receive(self, broadcast: Any, local: ThreadState) -> ThreadState:
         """There are no broadcasts."""
         raise AssertionError(broadcast)
 
-    def holds(self, guard: Any, local: Local) -> bool:
+    def holds(self, guard: Any, local: ThreadState) -> bool:
         """There are no guards."""
         raise AssertionError(guard)
 
     # What follows without a choice.
 
-    def _settle(self, number: int, window: Window) -> Window | None:
+    def _settle(self, number: int, window: ThreadWindow) -> ThreadWindow | None:
         """The window after all that follows; None if it contradicts itself."""
         key = number, window
         if key not in self._settled:
             self._settled[key] = self._follow(number, window)
         return self._settled[key]
 
-    def _follow(self, number: int, window: Window) -> Window | None:
+    def _follow(self, number: int, window: ThreadWindow) -> ThreadWindow | None:
         reader = self._readers[number]
         while True:
             look = reader.look(window)
@@ -234,30 +236,30 @@ class Litmus:
                 return self._stripped(window, look)
             window = grown
 
-    def _at_once(self, window: Window, event: Event) -> Window:
+    def _at_once(self, window: ThreadWindow, event: ReadyEvent) -> ThreadWindow:
         """An event that nobody else can see, or see anything of: it happens now."""
         if event.effect < 0:
             return window
         effect = window[event.entry].instruction.effects[event.effect]
         place = event.place
-        if isinstance(effect, Load) and event.source is None:
+        if isinstance(effect, LoadMemory) and event.source is None:
             assert place is not None
             assert event.part is not None
             if place.physical() not in self.layout.index:
-                value = self.happening.read_only(place.physical(), event.part)
-                return become(window, event.entry, event.effect, Seen(value, None, ()))
+                value = self.happenings.read_only(place.physical(), event.part)
+                return become(window, event.entry, event.effect, HasRead(value, None, ()))
         if isinstance(effect, Maintain):
             seen = self.order.drops and (place is None or place in self.layout.words)
             if not seen:
                 return become(window, event.entry, event.effect, Done())
         return window
 
-    def _too_often(self, window: Window, address: Address) -> bool:
+    def _too_often(self, window: ThreadWindow, address: Address) -> bool:
         often = sum(entry.at == address and entry.instruction.size > 0 for entry in window)
         self.cut = self.cut or often >= ROUNDS
         return often >= ROUNDS
 
-    def _stripped(self, window: Window, look: Look) -> Window:
+    def _stripped(self, window: ThreadWindow, look: Look) -> ThreadWindow:
         """The window without what nobody will ask for any more."""
         waiting: list[Address | None] = []
         changed = list(window)
@@ -268,12 +270,12 @@ class Litmus:
             entry = changed[access.entry]
             state = entry.states[access.effect]
             new = state
-            if isinstance(state, Seen):
+            if isinstance(state, HasRead):
                 asked = isinstance(state.version, tuple) or any(
                     place in (None, access.place) for place in waiting
                 )
                 version = state.version if asked else None
-                new = Seen(state.value, version, () if look.ended else state.mark)
+                new = HasRead(state.value, version, () if look.ended else state.mark)
             elif look.ended and isinstance(state, Done):
                 new = state._replace(mark=())
             if new != state:
@@ -284,7 +286,7 @@ class Litmus:
             changed = [entry._replace(carry=()) if entry.carry else entry for entry in changed]
         return tuple(changed)
 
-    def _guessed(self, number: int, window: Window) -> tuple[Window, ...]:
+    def _guessed(self, number: int, window: ThreadWindow) -> tuple[ThreadWindow, ...]:
         """The window with the branches that are not known, either way each."""
         key = number, window
         found = self._ways.get(key)
@@ -292,7 +294,7 @@ class Litmus:
             found = self._ways[key] = tuple(self._guesses(number, window))
         return found
 
-    def _guesses(self, number: int, window: Window) -> Iterator[Window]:
+    def _guesses(self, number: int, window: ThreadWindow) -> Iterator[ThreadWindow]:
         look = self._readers[number].look(window)
         if look.guess is None or look.aim:
             yield window
@@ -316,7 +318,12 @@ class Litmus:
         )
 
     def _moves(
-        self, number: int, shared: Shared, window: Window, entry: Entry, does: tuple[Any, ...]
+        self,
+        number: int,
+        shared: SharedMemory,
+        window: ThreadWindow,
+        entry: WindowEntry,
+        does: tuple[Any, ...],
     ) -> Iterator[Move]:
         settled = self._settle(number, window)
         if settled is None:
@@ -327,30 +334,32 @@ class Litmus:
             violations = (OUTCOME,) if self.wanted(self.final(shared)) else ()
         yield Move(shared, local, entry.at, entry.instruction, does, violations=violations)
 
-    def _finish(self, number: int, shared: Shared, window: Window) -> tuple[Shared, Local]:
+    def _finish(
+        self, number: int, shared: SharedMemory, window: ThreadWindow
+    ) -> tuple[SharedMemory, ThreadState]:
         """The thread's end, if it has come to it."""
         look = self._readers[number].look(window)
         if not look.ended or not all(access.done for access in look.accesses):
-            return shared, Local(window)
+            return shared, ThreadState(window)
         if not all(entry.fetched for entry in window):
-            return shared, Local(window)
+            return shared, ThreadState(window)
         registers = []
         for name in self._observed[number]:
             known = look.registers.get(name)
             value = 0 if known is None else known.value
             if value is None:
-                return shared, Local(window)
+                return shared, ThreadState(window)
             registers.append((name, value))
         faults = tuple(dict.fromkeys(at for _, at in look.faults))
-        outcome = Outcome(tuple(registers), faults if self.test.watches_faults else ())
+        outcome = ThreadOutcome(tuple(registers), faults if self.test.watches_faults else ())
         outcomes = (*shared.outcomes[:number], outcome, *shared.outcomes[number + 1 :])
-        return shared._replace(outcomes=outcomes), Local(ended=True)
+        return shared._replace(outcomes=outcomes), ThreadState(ended=True)
 
     def _happen(
-        self, number: int, shared: Shared, window: Window, look: Look, event: Event
+        self, number: int, shared: SharedMemory, window: ThreadWindow, look: Look, event: ReadyEvent
     ) -> Iterator[Happened]:
         try:
-            yield from self.happening.happen(number, shared, window, look, event)
+            yield from self.happenings.happen(number, shared, window, look, event)
         except LitmusError as error:
             raise self._refused(window[event.entry].at, error.why) from error
 
@@ -362,7 +371,9 @@ class Litmus:
 
     # Interrupts.
 
-    def _interrupt(self, number: int, shared: Shared, window: Window, look: Look) -> Iterator[Move]:
+    def _interrupt(
+        self, number: int, shared: SharedMemory, window: ThreadWindow, look: Look
+    ) -> Iterator[Move]:
         """The thread takes an interrupt, before an instruction of which nothing has happened.
 
         That and what follows it is fetched again after it. Handlers are not interrupted.
@@ -376,12 +387,12 @@ class Litmus:
             at = window[cut].at if cut < len(window) else look.next
             if at is None or at.base.endswith(".F"):
                 continue
-            entry = entry_of(at, INTERRUPT).become(0, Done(self.happening.mark(shared)))
+            entry = entry_of(at, INTERRUPT).become(0, Done(self.happenings.mark(shared)))
             does = ("signal", "the IPI arrives")
             then = shared._replace(signals=signals)
             yield from self._moves(number, then, (*window[:cut], entry), entry, does)
 
-    def _taken_at_end(self, role: Role, shared: Shared, local: Local) -> Move:
+    def _taken_at_end(self, role: Role, shared: SharedMemory, local: ThreadState) -> Move:
         signals = with_signal(shared.signals, role.number, TAKEN)
         end = Address(role.name, self.test.ends[role.name])
         does = ("signal", "has taken the IPI")

@@ -10,7 +10,7 @@ from enum import IntFlag, auto
 from typing import Literal
 
 
-class Kind(IntFlag):
+class EventKind(IntFlag):
     """What an event is. An access has the mark READ or WRITE, and those of its instruction."""
 
     READ = auto()
@@ -32,9 +32,15 @@ class Kind(IntFlag):
     """The fetch of an instruction that may be stored to."""
 
 
-R, W, A, Q, L = Kind.READ, Kind.WRITE, Kind.ACQUIRE, Kind.ACQUIRE_PC, Kind.RELEASE
-DC, IC, SYNC, FETCH = Kind.CLEAN, Kind.DROP, Kind.SYNC, Kind.FETCH
-BRANCH, ADDRESS = Kind.BRANCH, Kind.ADDRESS
+R, W, A, Q, L = (
+    EventKind.READ,
+    EventKind.WRITE,
+    EventKind.ACQUIRE,
+    EventKind.ACQUIRE_PC,
+    EventKind.RELEASE,
+)
+DC, IC, SYNC, FETCH = EventKind.CLEAN, EventKind.DROP, EventKind.SYNC, EventKind.FETCH
+BRANCH, ADDRESS = EventKind.BRANCH, EventKind.ADDRESS
 
 Where = Literal["anywhere", "same place", "hazard", "dropped"]
 """Which pairs a row speaks of, and how strictly.
@@ -47,7 +53,7 @@ fetched before that invalidation.
 
 
 @dataclass(frozen=True)
-class Row:
+class OrderRow:
     """Of an earlier event with a mark in `first`, and a later with one in `then`, who waits.
 
     `through`: only if one of these barriers is between them. For a hazard by invalidation, the
@@ -55,15 +61,15 @@ class Row:
     """
 
     name: str
-    first: Kind
-    then: Kind
+    first: EventKind
+    then: EventKind
     source: str
     through: frozenset[str] = frozenset()
     where: Where = "anywhere"
 
 
 @dataclass(frozen=True)
-class Order:
+class MemoryOrder:
     """The rules of an architecture, or of a variant of it.
 
     `cleans`: a store is seen by invalidations only once its place was cleaned. `drops`: fetches
@@ -73,13 +79,13 @@ class Order:
     """
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[OrderRow, ...]
     cleans: bool = False
     drops: bool = False
     in_order: bool = False
     chunk: int = 4
 
-    def without(self, name: str) -> "Order":
+    def without(self, name: str) -> "MemoryOrder":
         """The rules but for one row. Raises KeyError where there is none of that name."""
         if name not in {row.name for row in self.rows}:
             raise KeyError(name)
@@ -97,39 +103,41 @@ DSB_LD = frozenset({"dsb.ld"})
 DSB_ST = frozenset({"dsb.st"})
 
 _ARM = (
-    Row("write after access", R | W, W, "lmws: local memory write successor", where="same place"),
-    Row("reads of one place", R, R, "Exp-haz-ob", where="hazard"),
-    Row("clean after access", R | W, DC, "po-scl-ob", where="same place"),
-    Row("access after clean", DC, R | W | DC, "po-scl-ob", where="same place"),
-    Row("DMB", R | W | DC, R | W | DC, "bob: dmb.full", DMB_FULL),
-    Row("DMB LD", R, R | W, "bob: dmb.ld", DMB_LD),
-    Row("DMB ST", W, W, "bob: dmb.st", DMB_ST),
-    Row("DSB", R | W | DC | IC, R | W | DC | IC | SYNC, "DSB-ob: dsb.full", DSB_FULL),
-    Row("DSB LD", R, R | W | DC | IC | SYNC, "DSB-ob: dsb.ld", DSB_LD),
-    Row("DSB ST", W, R | W | DC | IC | SYNC, "DSB-ob: dsb.st", DSB_ST),
-    Row("acquire", A | Q, R | W, "bob: [A | Q]; po"),
-    Row("release", R | W, L, "bob: po; [L]"),
-    Row("release before acquire", L, A, "bob: [L]; po; [A]"),
-    Row("branch before effect", BRANCH, W | DC | IC, "dob, pob: ctrl"),
-    Row("branch before ISB", BRANCH, SYNC, "IFB-ob: ctrl; [IFB]"),
-    Row("address before write", ADDRESS, W, "dob, pob: addr; po; [W]"),
-    Row("address before ISB", ADDRESS, SYNC, "IFB-ob: addr; po; [IFB]"),
-    Row("ISB", SYNC, R | W | DC | IC | SYNC | FETCH, "IFB-ob: [IFB]; po"),
-    Row("fetch before effect", FETCH, R | W | DC | IC, "f-ob"),
+    OrderRow(
+        "write after access", R | W, W, "lmws: local memory write successor", where="same place"
+    ),
+    OrderRow("reads of one place", R, R, "Exp-haz-ob", where="hazard"),
+    OrderRow("clean after access", R | W, DC, "po-scl-ob", where="same place"),
+    OrderRow("access after clean", DC, R | W | DC, "po-scl-ob", where="same place"),
+    OrderRow("DMB", R | W | DC, R | W | DC, "bob: dmb.full", DMB_FULL),
+    OrderRow("DMB LD", R, R | W, "bob: dmb.ld", DMB_LD),
+    OrderRow("DMB ST", W, W, "bob: dmb.st", DMB_ST),
+    OrderRow("DSB", R | W | DC | IC, R | W | DC | IC | SYNC, "DSB-ob: dsb.full", DSB_FULL),
+    OrderRow("DSB LD", R, R | W | DC | IC | SYNC, "DSB-ob: dsb.ld", DSB_LD),
+    OrderRow("DSB ST", W, R | W | DC | IC | SYNC, "DSB-ob: dsb.st", DSB_ST),
+    OrderRow("acquire", A | Q, R | W, "bob: [A | Q]; po"),
+    OrderRow("release", R | W, L, "bob: po; [L]"),
+    OrderRow("release before acquire", L, A, "bob: [L]; po; [A]"),
+    OrderRow("branch before effect", BRANCH, W | DC | IC, "dob, pob: ctrl"),
+    OrderRow("branch before ISB", BRANCH, SYNC, "IFB-ob: ctrl; [IFB]"),
+    OrderRow("address before write", ADDRESS, W, "dob, pob: addr; po; [W]"),
+    OrderRow("address before ISB", ADDRESS, SYNC, "IFB-ob: addr; po; [IFB]"),
+    OrderRow("ISB", SYNC, R | W | DC | IC | SYNC | FETCH, "IFB-ob: [IFB]; po"),
+    OrderRow("fetch before effect", FETCH, R | W | DC | IC, "f-ob"),
 )
 
-ARM_FETCH_IN_ORDER = Row("fetches, DIC", FETCH, FETCH, "IC-ob with DIC", where="hazard")
-ARM_FETCH_DROPPED = Row(
+ARM_FETCH_IN_ORDER = OrderRow("fetches, DIC", FETCH, FETCH, "IC-ob with DIC", where="hazard")
+ARM_FETCH_DROPPED = OrderRow(
     "fetches around an invalidation", FETCH, FETCH, "IC-ob", DSB_FULL, where="dropped"
 )
 
 
-def arm(*, dic: bool, idc: bool) -> Order:
+def arm(*, dic: bool, idc: bool) -> MemoryOrder:
     """Arm's rules by cache type (CTR_EL0.DIC, .IDC)."""
     name = f"DIC={int(dic)} IDC={int(idc)}"
     if dic:
-        return Order(name, (*_ARM, ARM_FETCH_IN_ORDER))
-    return Order(name, (*_ARM, ARM_FETCH_DROPPED), cleans=not idc, drops=True)
+        return MemoryOrder(name, (*_ARM, ARM_FETCH_IN_ORDER))
+    return MemoryOrder(name, (*_ARM, ARM_FETCH_DROPPED), cleans=not idc, drops=True)
 
 
 # RISC-V. The clauses of data are rules 1 to 13 of RVWMO (The RISC-V ISA manual, volume I), those of
@@ -144,27 +152,27 @@ def fences(first: str, then: str) -> frozenset[str]:
 
 
 _RISCV = (
-    Row("write after access", R | W, W, "RVWMO 1", where="same place"),
-    Row("reads of one place", R, R, "RVWMO 2", where="hazard"),
-    Row("FENCE r,r", R, R, "RVWMO 4", fences("r", "r")),
-    Row("FENCE r,w", R, W, "RVWMO 4", fences("r", "w")),
-    Row("FENCE w,r", W, R, "RVWMO 4", fences("w", "r")),
-    Row("FENCE w,w", W, W, "RVWMO 4", fences("w", "w")),
-    Row("branch before write", BRANCH, W, "RVWMO 11"),
-    Row("address before write", ADDRESS, W, "RVWMO 13"),
-    Row("accesses before FENCE.I", R | W, SYNC, "ir3"),
-    Row("FENCE.I", SYNC, R | W | SYNC | FETCH, "ir3 and ir1"),
+    OrderRow("write after access", R | W, W, "RVWMO 1", where="same place"),
+    OrderRow("reads of one place", R, R, "RVWMO 2", where="hazard"),
+    OrderRow("FENCE r,r", R, R, "RVWMO 4", fences("r", "r")),
+    OrderRow("FENCE r,w", R, W, "RVWMO 4", fences("r", "w")),
+    OrderRow("FENCE w,r", W, R, "RVWMO 4", fences("w", "r")),
+    OrderRow("FENCE w,w", W, W, "RVWMO 4", fences("w", "w")),
+    OrderRow("branch before write", BRANCH, W, "RVWMO 11"),
+    OrderRow("address before write", ADDRESS, W, "RVWMO 13"),
+    OrderRow("accesses before FENCE.I", R | W, SYNC, "ir3"),
+    OrderRow("FENCE.I", SYNC, R | W | SYNC | FETCH, "ir3 and ir1"),
 )
 
 _RISCV_FETCH = {
     "Ziccif": (),
-    "Ziccid": (Row("fetches in order", FETCH, FETCH, "ir2"),),
-    "ir-decode": (Row("fetch before access", FETCH, R | W, "ir_decode"),),
-    "ir-decode-w": (Row("fetch before write", FETCH, W, "ir_decode_w"),),
-    "ir3-fetch": (Row("fetches before FENCE.I", FETCH, SYNC, "ir3f"),),
+    "Ziccid": (OrderRow("fetches in order", FETCH, FETCH, "ir2"),),
+    "ir-decode": (OrderRow("fetch before access", FETCH, R | W, "ir_decode"),),
+    "ir-decode-w": (OrderRow("fetch before write", FETCH, W, "ir_decode_w"),),
+    "ir3-fetch": (OrderRow("fetches before FENCE.I", FETCH, SYNC, "ir3f"),),
 }
 
-RISCV = {name: Order(name, (*_RISCV, *rows)) for name, rows in _RISCV_FETCH.items()}
+RISCV = {name: MemoryOrder(name, (*_RISCV, *rows)) for name, rows in _RISCV_FETCH.items()}
 """RISC-V's rules by the name of the variant. All include Ziccif: an aligned word is fetched
 whole."""
 
@@ -177,11 +185,13 @@ FENCES = MFENCE | {"lock"}
 JUMP = frozenset({"jump"})
 
 _X86 = (
-    Row("loads in order", R, R | W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
-    Row("stores in order", W, W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
-    Row("MFENCE", R | W, R | W, "SDM vol. 3A, 9.2.5; APM vol. 2, 7.4.2", FENCES),
-    Row("before a serialising instruction", R | W, SYNC, "SDM vol. 3A, 9.3; APM vol. 2, 7.6.4"),
-    Row(
+    OrderRow("loads in order", R, R | W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
+    OrderRow("stores in order", W, W, "SDM vol. 3A, 9.2.2; APM vol. 2, 7.2"),
+    OrderRow("MFENCE", R | W, R | W, "SDM vol. 3A, 9.2.5; APM vol. 2, 7.4.2", FENCES),
+    OrderRow(
+        "before a serialising instruction", R | W, SYNC, "SDM vol. 3A, 9.3; APM vol. 2, 7.6.4"
+    ),
+    OrderRow(
         "after a serialising instruction",
         SYNC,
         R | W | SYNC | FETCH,
@@ -189,12 +199,12 @@ _X86 = (
     ),
 )
 
-INTEL = Order(
+INTEL = MemoryOrder(
     "intel",
     (
         *_X86,
-        Row("fetches of one byte", FETCH, FETCH, "coherence of caches", where="same place"),
-        Row(
+        OrderRow("fetches of one byte", FETCH, FETCH, "coherence of caches", where="same place"),
+        OrderRow(
             "own store before fetch, if jumped between",
             W,
             FETCH,
@@ -209,13 +219,13 @@ INTEL = Order(
 """What Intel's manual promises and no more. Nothing is said of how many bytes a fetch reads at
 once, or in which order it sees stores, so that each byte is fetched by itself."""
 
-AMD = Order(
+AMD = MemoryOrder(
     "amd",
     (
         *_X86,
-        Row("fetches in order", FETCH, FETCH, "APM vol. 2, 7.6.1: asynchronous modification"),
-        Row("own store before fetch", W, FETCH, "APM vol. 2, 7.6.1", where="same place"),
-        Row("MFENCE serialises", R | W, FETCH, "APM vol. 2, 7.6.4", MFENCE),
+        OrderRow("fetches in order", FETCH, FETCH, "APM vol. 2, 7.6.1: asynchronous modification"),
+        OrderRow("own store before fetch", W, FETCH, "APM vol. 2, 7.6.1", where="same place"),
+        OrderRow("MFENCE serialises", R | W, FETCH, "APM vol. 2, 7.6.4", MFENCE),
     ),
     in_order=True,
     chunk=8,

@@ -6,33 +6,20 @@ Knows texts, architectures and what instructions do.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import assert_never
 
 from modelcheck.litmus.aarch64 import AArch64
-from modelcheck.litmus.architecture import Architecture, assemble
-from modelcheck.litmus.condition import Condition, Equals, Faulted, Location, Quantifier, atoms
+from modelcheck.litmus.condition import Equals, Faulted, Location, Proposition, Quantifier, atoms
 from modelcheck.litmus.disassembly import instruction_of
 from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
-from modelcheck.litmus.instruction import (
-    Address,
-    Apply,
-    Effect,
-    Expression,
-    Fault,
-    Instruction,
-    Jump,
-    Load,
-    Maintain,
-    Pick,
-    Register,
-    Set,
-    Store,
-    Value,
-)
+from modelcheck.litmus.instruction import Address, Datum, InstructionEffect, LitmusInstruction
+from modelcheck.litmus.instruction_set import InstructionSet, assemble
+from modelcheck.litmus.registers import read_registers, written_registers
 from modelcheck.litmus.riscv import RiscV
-from modelcheck.litmus.text import Line, Text, Written, instruction
+from modelcheck.litmus.text import SourceLine, Text, Written, instruction
 from modelcheck.litmus.x86 import X86
 
-ARCHITECTURES: Mapping[str, Architecture] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
+ARCHITECTURES: Mapping[str, InstructionSet] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,7 @@ class Thread:
     """A thread: where it begins, and what its registers hold then."""
 
     name: str
-    registers: Mapping[str, Value]
+    registers: Mapping[str, Datum]
 
 
 @dataclass(frozen=True)
@@ -48,13 +35,13 @@ class LitmusTest:
     """A litmus test that is ready to run. `ends` has, for each column, where its code ends."""
 
     text: Text
-    isa: Architecture
+    isa: InstructionSet
     threads: tuple[Thread, ...]
-    code: Mapping[Address, Instruction]
-    lines: Mapping[Address, Line]
+    code: Mapping[Address, LitmusInstruction]
+    lines: Mapping[Address, SourceLine]
     labels: Mapping[str, Mapping[str, Address]]
     ends: Mapping[str, int]
-    variables: Mapping[Address, Value]
+    variables: Mapping[Address, Datum]
 
     @property
     def name(self) -> str:
@@ -67,7 +54,7 @@ class LitmusTest:
         return self.text.quantifier
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> Proposition:
         """What is asked of them."""
         return self.text.condition
 
@@ -115,7 +102,7 @@ class LitmusTest:
         assert found is not None
         return found
 
-    def value(self, written: Written) -> Value:
+    def value(self, written: Written) -> Datum:
         """A value as the file writes it. Raises LitmusError."""
         match written.kind:
             case "number":
@@ -130,8 +117,10 @@ class LitmusTest:
                 if written.text.upper() == "NOP":
                     return self._instruction(written)
                 return Address(written.text)
+            case _:
+                assert_never(written.kind)
 
-    def initial(self, place: Address) -> Value:
+    def initial(self, place: Address) -> Datum:
         """What memory holds at the beginning."""
         if place.base in self.ends:
             return self.code[place]
@@ -160,10 +149,10 @@ class LitmusTest:
         distance = f"+{place.offset - offset}" if place.offset > offset or not label else ""
         return f"{place.base}:{label}{distance}" if label else f"{place.base}{distance}"
 
-    def told(self, value: Value) -> str:
+    def told(self, value: Datum) -> str:
         """A value in print: numbers in decimal, labels and instructions by name."""
         match value:
-            case Instruction():
+            case LitmusInstruction():
                 return self.isa.spelling(value.text)
             case Address(base, _):
                 return f'label:"{self.where(value)}"' if base in self.ends else self.where(value)
@@ -172,9 +161,9 @@ class LitmusTest:
             case _:
                 raise AssertionError(value)
 
-    def equal(self, value: Value, wanted: Value) -> bool:
+    def equal(self, value: Datum, wanted: Datum) -> bool:
         """Whether a final value is the one that a condition names."""
-        if isinstance(wanted, Instruction) and wanted.towards is not None:
+        if isinstance(wanted, LitmusInstruction) and wanted.towards is not None:
             # It names a label; the value has come to be a distance. Where from is not said: from
             # where the test has this instruction, or else from anywhere.
             column = [place for place in self.code if place.base == wanted.towards.base]
@@ -182,7 +171,7 @@ class LitmusTest:
             return any(wanted.at(place) is value for place in alike or column)
         return value == wanted
 
-    def _instruction(self, written: Written) -> Value:
+    def _instruction(self, written: Written) -> Datum:
         line = instruction(written.text, written.spot)
         data = self.isa.encode(line)
         if data is not None:
@@ -217,16 +206,16 @@ def prepare(text: Text) -> LitmusTest:
         )
     _check_attributes(text)
     labels, ends, lines = _layout(text, isa)
-    code: dict[Address, Instruction] = {}
+    code: dict[Address, LitmusInstruction] = {}
     for address, line in lines.items():
         own = labels[address.base]
         main = labels.get(address.base.removesuffix(".F"), own)
         code[address] = assemble(isa, line, address, (main | own).get)
     bare = LitmusTest(text, isa, (), code, lines, labels, ends, {})
-    registers: dict[str, dict[str, Value]] = {
+    registers: dict[str, dict[str, Datum]] = {
         name: {} for name in text.columns if not name.endswith(".F")
     }
-    variables: dict[Address, Value] = {}
+    variables: dict[Address, Datum] = {}
     for setting in text.settings:
         value = bare.value(setting.value)
         location = setting.location
@@ -255,11 +244,11 @@ def _check_attributes(text: Text) -> None:
 
 
 def _layout(
-    text: Text, isa: Architecture
-) -> tuple[dict[str, dict[str, Address]], dict[str, int], dict[Address, Line]]:
+    text: Text, isa: InstructionSet
+) -> tuple[dict[str, dict[str, Address]], dict[str, int], dict[Address, SourceLine]]:
     labels: dict[str, dict[str, Address]] = {}
     ends: dict[str, int] = {}
-    lines: dict[Address, Line] = {}
+    lines: dict[Address, SourceLine] = {}
     for number, name in enumerate(n for n in text.columns if not n.endswith(".F")):
         if name != f"P{number}":
             raise LitmusError(
@@ -283,7 +272,7 @@ def _layout(
     return labels, ends, lines
 
 
-def _number(isa: Architecture, number: int) -> Value:
+def _number(isa: InstructionSet, number: int) -> Datum:
     """A number; the instruction that it is the word of, where that is beyond doubt."""
     if isa.decoder == "x86-64":
         return number & (2**64 - 1)
@@ -291,7 +280,7 @@ def _number(isa: Architecture, number: int) -> Value:
     return found if found is not None else number & (2**64 - 1)
 
 
-def _locations(condition: Condition) -> Iterator[Location]:
+def _locations(condition: Proposition) -> Iterator[Location]:
     for atom in atoms(condition):
         if isinstance(atom, Equals):
             yield atom.location
@@ -324,7 +313,7 @@ def _check_registers(test: LitmusTest) -> None:
     everywhere = {
         register
         for made in (*test.code.values(), *values, *test.variables.values())
-        if isinstance(made, Instruction)
+        if isinstance(made, LitmusInstruction)
         for effect in _effects(made)
         for register in written_registers(effect)
     }
@@ -347,53 +336,7 @@ def _check_registers(test: LitmusTest) -> None:
                 raise LitmusError(f"register {location.name} is never set", location.spot)
 
 
-def _effects(made: Instruction) -> tuple[Effect, ...]:
+def _effects(made: LitmusInstruction) -> tuple[InstructionEffect, ...]:
     if made.towards is None:
         return made.effects
     return made.at(Address(made.towards.base)).effects
-
-
-def written_registers(effect: Effect) -> Iterator[str]:
-    """The registers that an effect sets."""
-    match effect:
-        case Set(target, _) | Pick(target, _, _, _) | Load(target, _, _, _, _):
-            yield target
-        case Fault(_, _, register):
-            yield register
-        case _:
-            return
-
-
-def read_registers(effect: Effect) -> Iterator[str]:
-    """The registers that an effect reads."""
-    match effect:
-        case Set(_, value):
-            yield from _registers(value)
-        case Pick(_, condition, then, otherwise):
-            for part in (condition, then, otherwise):
-                yield from _registers(part)
-        case Load(_, address, _, _, _):
-            yield from _registers(address)
-        case Store(address, value, _, _, _):
-            yield from _registers(address)
-            yield from _registers(value)
-        case Maintain(address, _):
-            if address is not None:
-                yield from _registers(address)
-        case Jump(target, condition):
-            yield from _registers(target)
-            if condition is not None:
-                yield from _registers(condition)
-        case _:
-            return
-
-
-def _registers(expression: Expression) -> Iterator[str]:
-    match expression:
-        case Register(name, _):
-            yield name
-        case Apply(_, arguments):
-            for argument in arguments:
-                yield from _registers(argument)
-        case _:
-            return

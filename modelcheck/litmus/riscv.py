@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refused, word_of
 from modelcheck.litmus.arithmetic import (
     add,
     both,
@@ -23,23 +22,22 @@ from modelcheck.litmus.arithmetic import (
 from modelcheck.litmus.instruction import (
     Apply,
     Barrier,
-    Effect,
+    Datum,
     Expression,
     Fault,
     Here,
+    InstructionEffect,
     Jump,
     Literal,
-    Load,
+    LoadMemory,
     Register,
-    Set,
-    Store,
+    SetRegister,
+    StoreMemory,
     Synchronise,
-    Value,
 )
-from modelcheck.litmus.order import Kind
-from modelcheck.litmus.text import Line, Operand
-
-Jumps = Callable[[Operand], Expression]
+from modelcheck.litmus.instruction_set import JumpTargets, number_of, refused, word_of
+from modelcheck.litmus.order import EventKind
+from modelcheck.litmus.text import Operand, SourceLine
 
 _NAMES = {f"x{number}": f"x{number}" for number in range(32)}
 _NAMES |= {"zero": "x0", "ra": "x1", "sp": "x2", "gp": "x3", "tp": "x4", "fp": "x8"}
@@ -50,6 +48,7 @@ _NAMES |= {f"s{number}": f"x{16 + number}" for number in range(2, 12)}
 _NAMES |= {f"a{number}": f"x{10 + number}" for number in range(8)}
 LINK = "x1"
 
+_CONTROL = ("j", "jal", "call", "jr", "ret", "jalr")
 _LOADS = {"lb": 1, "lh": 2, "lw": 4, "ld": 8, "lbu": 1, "lhu": 2, "lwu": 4}
 _STORES = {"sb": 1, "sh": 2, "sw": 4, "sd": 8}
 
@@ -64,11 +63,11 @@ class RiscV:
         """x8 for x8, s0 and fp."""
         return _NAMES.get(name.lower())
 
-    def size(self, line: Line) -> int:
+    def size(self, line: SourceLine) -> int:
         """All instructions that are covered have four bytes."""
         return 4
 
-    def encode(self, line: Line) -> bytes | None:
+    def encode(self, line: SourceLine) -> bytes | None:
         """Words are not looked into."""
         return None
 
@@ -84,10 +83,39 @@ class RiscV:
         """In quotes."""
         return f'instr:"{self.shown(instruction)}"'
 
-    def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def effects(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """What a line does. Raises LitmusError."""
         name = line.mnemonic.lower()
         operands = line.operands
+        if name in _CONTROL or name.startswith("b"):
+            return self._control(name, line, jump)
+        if name in _LOADS:
+            target, place = operands
+            extend = None if name.endswith("u") else partial(extended, size=_LOADS[name] * 8)
+            address = self._address(line, place)
+            return (
+                LoadMemory(
+                    self._name(line, target), address, _LOADS[name], int(EventKind.READ), extend
+                ),
+            )
+        if name in _STORES:
+            source, place = operands
+            data = self._read(line, source)
+            return (
+                StoreMemory(self._address(line, place), data, _STORES[name], int(EventKind.WRITE)),
+            )
+        if name in _UNARY:
+            target, source = operands
+            return self._set(line, target, Apply(_UNARY[name], (self._read(line, source),)))
+        if name in _BINARY:
+            target, left, right = operands
+            arguments = (self._read(line, left), self._read(line, right))
+            return self._set(line, target, Apply(_BINARY[name], arguments))
+        if name.replace("i", "", 1) in _BINARY and "i" in name and name != "sub":
+            target, left, number = operands
+            literal = Literal(number_of(line, number) & (2**64 - 1))
+            function = _BINARY[name.replace("i", "", 1)]
+            return self._set(line, target, Apply(function, (self._read(line, left), literal)))
         match name:
             case "nop":
                 () = operands
@@ -116,30 +144,12 @@ class RiscV:
             case "unimp":
                 () = operands
                 return (Fault("illegal instruction", 0),)
-        if name in _LOADS:
-            target, place = operands
-            extend = None if name.endswith("u") else partial(extended, size=_LOADS[name] * 8)
-            address = self._address(line, place)
-            return (Load(self._name(line, target), address, _LOADS[name], int(Kind.READ), extend),)
-        if name in _STORES:
-            source, place = operands
-            data = self._read(line, source)
-            return (Store(self._address(line, place), data, _STORES[name], int(Kind.WRITE)),)
-        if name in _UNARY:
-            target, source = operands
-            return self._set(line, target, Apply(_UNARY[name], (self._read(line, source),)))
-        if name in _BINARY:
-            target, left, right = operands
-            arguments = (self._read(line, left), self._read(line, right))
-            return self._set(line, target, Apply(_BINARY[name], arguments))
-        if name.replace("i", "", 1) in _BINARY and "i" in name and name != "sub":
-            target, left, number = operands
-            literal = Literal(number_of(line, number) & (2**64 - 1))
-            function = _BINARY[name.replace("i", "", 1)]
-            return self._set(line, target, Apply(function, (self._read(line, left), literal)))
-        return self._control(name, line, jump)
+            case _:
+                raise refused(line)
 
-    def _control(self, name: str, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def _control(
+        self, name: str, line: SourceLine, jump: JumpTargets
+    ) -> Iterable[InstructionEffect]:
         operands = line.operands
         if name in _BRANCHES:
             left, right, target = operands
@@ -168,33 +178,36 @@ class RiscV:
                     link = [operands[0]]
                     source = Operand("offset", operands[1].word, operands[2].number)
                 return (Jump(self._jumped_to(line, source)), *self._linked(line, link))
-        raise refused(line)
+            case _:
+                raise refused(line)
 
-    def _linked(self, line: Line, link: list[Operand]) -> Iterable[Effect]:
+    def _linked(self, line: SourceLine, link: list[Operand]) -> Iterable[InstructionEffect]:
         if len(link) > 1:
             raise refused(line)
         return self._set(line, link[0] if link else Operand("word", "ra"), Here(4))
 
-    def _jumped_to(self, line: Line, operand: Operand) -> Expression:
+    def _jumped_to(self, line: SourceLine, operand: Operand) -> Expression:
         return (
             self._address(line, operand) if operand.form == "offset" else self._read(line, operand)
         )
 
-    def _name(self, line: Line, operand: Operand) -> str:
+    def _name(self, line: SourceLine, operand: Operand) -> str:
         found = self.register(word_of(line, operand))
         if found is None:
             raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return "" if found == "x0" else found
 
-    def _read(self, line: Line, operand: Operand) -> Expression:
+    def _read(self, line: SourceLine, operand: Operand) -> Expression:
         name = self._name(line, operand)
         return Register(name) if name else Literal(0)
 
-    def _set(self, line: Line, target: Operand, value: Expression) -> Iterable[Effect]:
+    def _set(
+        self, line: SourceLine, target: Operand, value: Expression
+    ) -> Iterable[InstructionEffect]:
         name = self._name(line, target)
-        return (Set(name, value),) if name else ()
+        return (SetRegister(name, value),) if name else ()
 
-    def _address(self, line: Line, operand: Operand) -> Expression:
+    def _address(self, line: SourceLine, operand: Operand) -> Expression:
         if operand.form != "offset":
             raise refused(line)
         base = self._read(line, Operand("word", operand.word))
@@ -203,7 +216,7 @@ class RiscV:
         return Apply(add, (base, Literal(operand.number & (2**64 - 1))))
 
 
-def _fence(line: Line, operands: tuple[Operand, ...]) -> str:
+def _fence(line: SourceLine, operands: tuple[Operand, ...]) -> str:
     """The name of a fence. Of what it orders, input and output are beyond litmus tests."""
     if not operands:
         return "fence.rw.rw"
@@ -213,27 +226,27 @@ def _fence(line: Line, operands: tuple[Operand, ...]) -> str:
     return f"fence.{sets[0] or 'none'}.{sets[1] or 'none'}"
 
 
-def _word(function: Callable[..., Value]) -> Callable[..., Value]:
+def _word(function: Callable[..., Datum]) -> Callable[..., Datum]:
     return lambda left, right: extended(mask(function(left, right), 32), 32)
 
 
-def _less(left: Value, right: Value) -> Value:
+def _less(left: Datum, right: Datum) -> Datum:
     return int(signed(left) < signed(right))
 
 
-def _below(left: Value, right: Value) -> Value:
+def _below(left: Datum, right: Datum) -> Datum:
     return int(integer(left) < integer(right))
 
 
-def _contrary(function: Callable[..., Value]) -> Callable[..., Value]:
+def _contrary(function: Callable[..., Datum]) -> Callable[..., Datum]:
     return lambda left, right: 1 - integer(function(left, right))
 
 
-def _equal(left: Value, right: Value) -> Value:
+def _equal(left: Datum, right: Datum) -> Datum:
     return int(left == right)
 
 
-_UNARY: dict[str, Callable[..., Value]] = {
+_UNARY: dict[str, Callable[..., Datum]] = {
     "neg": lambda value: subtract(0, value),
     "not": complement,
     "seqz": lambda value: int(value == 0),
@@ -241,7 +254,7 @@ _UNARY: dict[str, Callable[..., Value]] = {
     "sext.w": partial(extended, size=32),
 }
 
-_BINARY: dict[str, Callable[..., Value]] = {
+_BINARY: dict[str, Callable[..., Datum]] = {
     "add": add,
     "sub": subtract,
     "and": both,
@@ -257,7 +270,7 @@ _BINARY: dict[str, Callable[..., Value]] = {
     "mul": multiply,
 }
 
-_BRANCHES: dict[str, Callable[..., Value]] = {
+_BRANCHES: dict[str, Callable[..., Datum]] = {
     "beq": _equal,
     "bne": _contrary(_equal),
     "blt": _less,

@@ -1,14 +1,16 @@
 """The rows of an order, in the form in which windows are looked at. Knows orders."""
 
-from modelcheck.litmus.order import Kind, Order
+from modelcheck.litmus.order import EventKind, MemoryOrder
 
-SYNC, BRANCH, ADDRESS, FETCH = map(int, (Kind.SYNC, Kind.BRANCH, Kind.ADDRESS, Kind.FETCH))
+SYNC, BRANCH, ADDRESS, FETCH = map(
+    int, (EventKind.SYNC, EventKind.BRANCH, EventKind.ADDRESS, EventKind.FETCH)
+)
 
 
-class Rows:
+class RowTable:
     """The rows of an order, in the form in which windows are looked at."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: MemoryOrder) -> None:
         plain = [row for row in order.rows if row.where == "anywhere" and not row.through]
         self.direct = [(int(row.first), int(row.then)) for row in plain]
         self.same_place = [
@@ -21,9 +23,9 @@ class Rows:
             for barrier in row.through if row.where == "anywhere" else ():
                 self.through.setdefault(barrier, []).append((int(row.first), int(row.then)))
         self.reads_hazard = any(
-            row.where == "hazard" and row.first & Kind.READ for row in order.rows
+            row.where == "hazard" and row.first & EventKind.READ for row in order.rows
         )
-        fetches = [row for row in order.rows if row.first & row.then & Kind.FETCH]
+        fetches = [row for row in order.rows if row.first & row.then & EventKind.FETCH]
         self.fetches_ordered = bool(fetches)
         self.by_place = any(row.where == "same place" for row in fetches)
         """Whether fetches are in order where they are of one place."""
@@ -32,13 +34,13 @@ class Rows:
         """The barriers that complete an invalidation, where fetches heed that."""
         held = 0
         for row in plain:
-            if row.first & Kind.FETCH:
+            if row.first & EventKind.FETCH:
                 held |= int(row.then)
-        both = int(Kind.READ | Kind.WRITE)
+        both = int(EventKind.READ | EventKind.WRITE)
         self.late = not (order.in_order or held & both == both or held & FETCH)
         """Whether anything that comes later in the program can happen before a fetch."""
         self.carried = any(
-            row.first & Kind.FETCH and row.then & Kind(SYNC | FETCH) for row in order.rows
+            row.first & EventKind.FETCH and row.then & EventKind(SYNC | FETCH) for row in order.rows
         )
         self._waits: dict[int, int] = {}
 

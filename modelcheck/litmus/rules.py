@@ -4,7 +4,7 @@ Knows tests and orders.
 """
 
 from modelcheck.litmus.errors import LitmusError, Spot
-from modelcheck.litmus.order import RISCV, X86, Order, arm
+from modelcheck.litmus.order import RISCV, X86, MemoryOrder, arm
 from modelcheck.litmus.program import LitmusTest
 
 RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV), "X86_64": tuple(X86)}
@@ -13,7 +13,7 @@ RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV), "X86_64": tuple(X86)
 
 def order_of(
     test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None
-) -> Order:
+) -> MemoryOrder:
     """The order that judges a test.
 
     `cache` is DIC and IDC, by default those of the header. Raises LitmusError if `rules` are not of

@@ -3,19 +3,20 @@
 import re
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
+from typing import assert_never
 
 from lark import Token, Tree
 
 from modelcheck.litmus.condition import (
     And,
-    Condition,
-    Constant,
     Equals,
     Faulted,
     Location,
     Not,
     Or,
+    Proposition,
     Quantifier,
+    Truth,
 )
 from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
 from modelcheck.litmus.grammar import cell_tree, file_tree, inside, spot
@@ -46,7 +47,7 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Line:
+class SourceLine:
     """An instruction of a thread as text, with its labels."""
 
     labels: tuple[str, ...]
@@ -75,9 +76,9 @@ class Text:
     name: str
     attributes: dict[str, str]
     settings: tuple[Setting, ...]
-    columns: dict[str, tuple[Line, ...]]
+    columns: dict[str, tuple[SourceLine, ...]]
     quantifier: Quantifier
-    condition: Condition
+    condition: Proposition
     asked: str
     shown: tuple[Location, ...]
     notes: tuple[str, ...] = field(default=())
@@ -143,7 +144,7 @@ def _check_variant(text: str) -> None:
             raise LitmusError(f"variant {variant!r} is not covered", Spot(line, 1))
 
 
-TRUE: Condition = Constant(True)
+TRUE: Proposition = Truth(True)
 
 
 def _tree(node: Tree[Token] | Token) -> Tree[Token]:
@@ -190,7 +191,7 @@ def _written(tree: Tree[Token]) -> Written:
             raise AssertionError(other)
 
 
-def _condition(tree: Tree[Token]) -> Condition:
+def _condition(tree: Tree[Token]) -> Proposition:
     match tree.data:
         case "implication":
             parts = [_condition(_tree(child)) for child in tree.children]
@@ -205,7 +206,7 @@ def _condition(tree: Tree[Token]) -> Condition:
         case "negation":
             return Not(_condition(_tree(tree.children[1])))
         case "true" | "false":
-            return Constant(tree.data == "true")
+            return Truth(tree.data == "true")
         case "fault":
             return Faulted.of(str(tree.children[1]), spot(tree))
         case "equals":
@@ -215,8 +216,8 @@ def _condition(tree: Tree[Token]) -> Condition:
             raise AssertionError(other)
 
 
-def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Line, ...]]:
-    columns: dict[str, list[Line]] = {}
+def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[SourceLine, ...]]:
+    columns: dict[str, list[SourceLine]] = {}
     for token in names:
         if str(token) in columns:
             raise LitmusError(f"{token} is there twice", spot(token))
@@ -234,26 +235,27 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Lin
             labels = waiting[name] + line.labels
             if line.mnemonic:
                 columns[name].append(
-                    Line(labels, line.mnemonic, line.operands, line.text, line.spot)
+                    SourceLine(labels, line.mnemonic, line.operands, line.text, line.spot)
                 )
                 waiting[name] = ()
             else:
                 waiting[name] = labels
     return {
-        name: (*lines, Line(waiting[name], "", (), "", NOWHERE)) for name, lines in columns.items()
+        name: (*lines, SourceLine(waiting[name], "", (), "", NOWHERE))
+        for name, lines in columns.items()
     }
 
 
-def _line(text: str, where: Spot) -> Line:
+def _line(text: str, where: Spot) -> SourceLine:
     tree = cell_tree(text, where)
     labels = tuple(str(child).rstrip(": \t") for child in tree.children if isinstance(child, Token))
     for child in tree.children:
         if isinstance(child, Tree):
             return _instruction(child, labels, inside(where, spot(child)))
-    return Line(labels, "", (), "", where)
+    return SourceLine(labels, "", (), "", where)
 
 
-def instruction(text: str, where: Spot) -> Line:
+def instruction(text: str, where: Spot) -> SourceLine:
     """An instruction that stands alone, as in instr:"...". Raises LitmusError."""
     line = _line(text, where)
     if not line.mnemonic or line.labels:
@@ -261,10 +263,10 @@ def instruction(text: str, where: Spot) -> Line:
     return line
 
 
-def _instruction(tree: Tree[Token], labels: tuple[str, ...], where: Spot) -> Line:
+def _instruction(tree: Tree[Token], labels: tuple[str, ...], where: Spot) -> SourceLine:
     operands = tuple(_operand(_tree(child)) for child in tree.children[1:])
     mnemonic = str(tree.children[0])
-    return Line(labels, mnemonic, operands, spelled(mnemonic, operands), where)
+    return SourceLine(labels, mnemonic, operands, spelled(mnemonic, operands), where)
 
 
 def _operand(tree: Tree[Token]) -> Operand:
@@ -313,3 +315,5 @@ def _spelled(operand: Operand) -> str:
             return f"[{','.join(map(_spelled, operand.parts))}]" + "!" * operand.back
         case "sized":
             return f"{operand.word} [{','.join(map(_spelled, operand.parts))}]"
+        case _:
+            assert_never(operand.form)

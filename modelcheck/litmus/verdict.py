@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
-from modelcheck.explore import reference
-from modelcheck.explore.verdict import NO_LIMITS, Limits
+from modelcheck.explore.reference import REFERENCE
+from modelcheck.explore.system import System
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Request
 from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
 from modelcheck.litmus.foresight import foresee
-from modelcheck.litmus.happening import UnforeseenError
+from modelcheck.litmus.happenings import UnforeseenError
 from modelcheck.litmus.machine import Final, Litmus, Move
-from modelcheck.litmus.order import Order
+from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
-from modelcheck.system.system import System
 
 
-class Verdict(StrEnum):
+class LitmusVerdict(StrEnum):
     """What an order says of a test's outcome."""
 
     ALLOWED = "allowed"
@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
+class RunStep:
     """A step of a run: the thread, and the move that it made."""
 
     thread: int
@@ -35,7 +35,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class LitmusJudgement:
     """The final states of a test, as text, and what they say.
 
     `run` is a shortest run to the outcome asked for, where one was wanted and there is one; of a
@@ -43,13 +43,13 @@ class Judgement:
     """
 
     test: LitmusTest
-    order: Order
-    verdict: Verdict
+    order: MemoryOrder
+    verdict: LitmusVerdict
     states: tuple[str, ...]
     matching: int
     reached: int
     seconds: float
-    run: tuple[Step, ...] = field(default=())
+    run: tuple[RunStep, ...] = field(default=())
     reason: str | None = None
 
     @property
@@ -61,8 +61,8 @@ class Judgement:
 
 
 def judge(
-    test: LitmusTest, order: Order, limits: Limits = NO_LIMITS, *, with_run: bool = False
-) -> Judgement:
+    test: LitmusTest, order: MemoryOrder, limits: Limits = NO_LIMITS, *, with_run: bool = False
+) -> LitmusJudgement:
     """Explore all runs of a test. Raises LitmusError where one leaves what is covered."""
     started = time.monotonic()
     stores = foresee(test, order)
@@ -71,7 +71,7 @@ def judge(
         model = Litmus(test, order, stores, lambda final: holds(test, final) != contrary)
         system = System(model)
         try:
-            found = reference.explore(system, limits, beyond_violations=True)
+            found = REFERENCE.explore(system, Request(limits, beyond_violations=True))
             break
         except UnforeseenError as more:
             stores |= {(more.place, more.value)}
@@ -81,20 +81,20 @@ def judge(
     states: dict[str, bool] = {}
     for final in finals:
         states[told(test, final)] = holds(test, final)
-    run: tuple[Step, ...] = ()
+    run: tuple[RunStep, ...] = ()
     if with_run and found.found:
-        path = reference.explore(system, limits).path
+        path = REFERENCE.explore(system, Request(limits)).path
         run = tuple(_steps(model, system, path))
     matching = sum(states.values())
     reason = found.reason
     if reason is None and not states:
         reason = "no run comes to an end"
     verdict = _verdict(test.quantifier, matching, len(states))
-    if reason is None and model.cut and verdict is not Verdict.ALLOWED:
+    if reason is None and model.cut and verdict is not LitmusVerdict.ALLOWED:
         reason = "a loop was not followed to its end"
-    if reason is not None and not (verdict is Verdict.ALLOWED and not contrary):
-        verdict = Verdict.INCONCLUSIVE
-    return Judgement(
+    if reason is not None and not (verdict is LitmusVerdict.ALLOWED and not contrary):
+        verdict = LitmusVerdict.INCONCLUSIVE
+    return LitmusJudgement(
         test,
         order,
         verdict,
@@ -107,20 +107,20 @@ def judge(
     )
 
 
-def _verdict(quantifier: Quantifier, matching: int, states: int) -> Verdict:
+def _verdict(quantifier: Quantifier, matching: int, states: int) -> LitmusVerdict:
     if quantifier is Quantifier.FORALL and matching == states:
-        return Verdict.REQUIRED
-    return Verdict.ALLOWED if matching else Verdict.FORBIDDEN
+        return LitmusVerdict.REQUIRED
+    return LitmusVerdict.ALLOWED if matching else LitmusVerdict.FORBIDDEN
 
 
-def _steps(model: Litmus, system: System, path: Iterable[Any]) -> Iterable[Step]:
+def _steps(model: Litmus, system: System, path: Iterable[Any]) -> Iterable[RunStep]:
     state = system.initial()
     for transition in path:
         role = model.roles[system.actors[transition.actor]]
         shared = system.shareds.values[state[0]]
         local = system.locals.values[state[1 + transition.actor]]
         moves = list(model.moves(role, shared, local))
-        yield Step(transition.actor, moves[transition.row.number])
+        yield RunStep(transition.actor, moves[transition.row.number])
         state = transition.target
 
 

@@ -7,42 +7,42 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from modelcheck.litmus.arithmetic import mask
-from modelcheck.litmus.code import Code, Part
+from modelcheck.litmus.code import AccessPart, Code
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Address,
     Apply,
     Arrive,
-    Await,
+    AwaitSignals,
     Barrier,
+    Datum,
     Expression,
     Fault,
     Here,
     Jump,
     Literal,
-    Load,
+    LoadMemory,
     Maintain,
     Pick,
     Register,
-    Set,
+    SetRegister,
     Signal,
-    Store,
+    StoreMemory,
     Synchronise,
     UndefinedValueError,
-    Value,
 )
-from modelcheck.litmus.rows import ADDRESS, BRANCH, FETCH, SYNC, Rows
+from modelcheck.litmus.rows import ADDRESS, BRANCH, FETCH, SYNC, RowTable
 from modelcheck.litmus.vector import Vector, join
 from modelcheck.litmus.window import (
     Access,
     Complaint,
     Done,
-    Entry,
-    Event,
     Known,
     Look,
+    ReadyEvent,
+    ThreadWindow,
     Waiting,
-    Window,
+    WindowEntry,
 )
 
 _UNKNOWN = Known(None, False)
@@ -77,7 +77,7 @@ def evaluate(expression: Expression, registers: Mapping[str, Known], at: Address
     assert_never(expression)
 
 
-def mask_of(value: Value, load: Load) -> Value:
+def mask_of(value: Datum, load: LoadMemory) -> Datum:
     """What a load makes of the value that it has read. Raises UndefinedValueError."""
     low = mask(value, 8 * load.size)
     return load.extend(low) if load.extend is not None else low
@@ -88,9 +88,9 @@ class Reader:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: RowTable,
         start: Address,
-        registers: Mapping[str, Value],
+        registers: Mapping[str, Datum],
         ends: Mapping[str, int],
         code: Code,
         handler: Address | None,
@@ -101,9 +101,9 @@ class Reader:
         self.ends = ends
         self.code = code
         self.handler = handler
-        self._looks: dict[Window, Look] = {}
+        self._looks: dict[ThreadWindow, Look] = {}
 
-    def look(self, window: Window) -> Look:
+    def look(self, window: ThreadWindow) -> Look:
         """What a window says."""
         found = self._looks.get(window)
         if found is None:
@@ -114,7 +114,7 @@ class Reader:
 class _Walk:
     """One pass over a window, from the oldest instruction to the newest."""
 
-    def __init__(self, reader: Reader, window: Window) -> None:
+    def __init__(self, reader: Reader, window: ThreadWindow) -> None:
         self.reader = reader
         self.rows = reader.rows
         self.window = window
@@ -129,7 +129,7 @@ class _Walk:
         """What may be read after those that a barrier made such events wait for."""
         self.passed: dict[str, int] = {}
         """For each barrier, the accesses before the last of its name."""
-        self.events: list[Event] = []
+        self.events: list[ReadyEvent] = []
         self.accesses: list[Access] = []
         self.stores: list[Waiting] = []
         self.sources: dict[tuple[int, int], Known] = {}
@@ -188,10 +188,10 @@ class _Walk:
         if self.complaint is None and not doubtful:
             self.complaint = Complaint(at, why)
 
-    def _entry(self, number: int, entry: Entry) -> None:
+    def _entry(self, number: int, entry: WindowEntry) -> None:
         if not entry.fetched:
             if not (self.pending & self.rows.waits_for(FETCH) or self.held & FETCH):
-                self.events.append(Event(number, -1, entry.at))
+                self.events.append(ReadyEvent(number, -1, entry.at))
             self.pending |= FETCH
         elif entry.carry:
             self._mark(FETCH, entry.carry)
@@ -203,13 +203,13 @@ class _Walk:
                 self._complain(entry.at, str(error))
                 self.next = None
 
-    def _effect(self, number: int, at: int, entry: Entry, effect: Any) -> None:
+    def _effect(self, number: int, at: int, entry: WindowEntry, effect: Any) -> None:
         match effect:
-            case Set(target, value):
+            case SetRegister(target, value):
                 self.registers[target] = evaluate(value, self.registers, entry.at)
-            case Load():
+            case LoadMemory():
                 self._load(number, at, entry, effect)
-            case Store():
+            case StoreMemory():
                 self._store(number, at, entry, effect)
             case Barrier(name):
                 self._barrier(name)
@@ -221,7 +221,7 @@ class _Walk:
                 self._maintain(number, at, entry, effect)
             case Pick():
                 self._pick(number, at, entry, effect)
-            case Signal(kinds) | Await(kinds) | Arrive(kinds) | Acknowledge(kinds):
+            case Signal(kinds) | AwaitSignals(kinds) | Arrive(kinds) | Acknowledge(kinds):
                 self._plain(number, at, entry, kinds)
             case Fault(kind, returns, register):
                 self.faults.append((kind, entry.at))
@@ -265,7 +265,7 @@ class _Walk:
     def _before_fetch(self) -> tuple[Access, ...]:
         return tuple(self._before(FETCH))
 
-    def _address(self, entry: Entry, expression: Expression) -> Known:
+    def _address(self, entry: WindowEntry, expression: Expression) -> Known:
         address = evaluate(expression, self.registers, entry.at)
         if address.value is not None and not isinstance(address.value, Address):
             raise UndefinedValueError("it accesses what is no address")
@@ -278,13 +278,13 @@ class _Walk:
         elif address.since:
             self._mark(ADDRESS, address.since)
 
-    def _parts(self, address: Known, size: int, unit: int) -> tuple[Part, ...]:
+    def _parts(self, address: Known, size: int, unit: int) -> tuple[AccessPart, ...]:
         """The parts of an access; one without a place while that is not known."""
         if isinstance(address.value, Address):
             return self.reader.code.parts(address.value, size, unit)
-        return (Part(None, 0, size, 0),)
+        return (AccessPart(None, 0, size, 0),)
 
-    def _load(self, number: int, at: int, entry: Entry, load: Load) -> None:
+    def _load(self, number: int, at: int, entry: WindowEntry, load: LoadMemory) -> None:
         state = entry.states[at]
         address = self._address(entry, load.address)
         part, *more = self._parts(address, load.size, load.size)
@@ -311,7 +311,13 @@ class _Walk:
         self._note_address(address)
 
     def _offer_load(
-        self, number: int, at: int, entry: Entry, load: Load, address: Known, part: Part
+        self,
+        number: int,
+        at: int,
+        entry: WindowEntry,
+        load: LoadMemory,
+        address: Known,
+        part: AccessPart,
     ) -> None:
         place = part.place
         if place is None:
@@ -326,11 +332,11 @@ class _Walk:
                 if store.place != place or store.split or value is None or store.size < load.size:
                     return
                 source = (store.entry, store.effect)
-                self.events.append(Event(number, at, place, value, source, part))
+                self.events.append(ReadyEvent(number, at, place, value, source, part))
                 return
-        self.events.append(Event(number, at, place, part=part))
+        self.events.append(ReadyEvent(number, at, place, part=part))
 
-    def _store(self, number: int, at: int, entry: Entry, store: Store) -> None:
+    def _store(self, number: int, at: int, entry: WindowEntry, store: StoreMemory) -> None:
         state = entry.states[at]
         address = self._address(entry, store.address)
         data = evaluate(store.value, self.registers, entry.at)
@@ -357,7 +363,7 @@ class _Walk:
                 continue
             if ready and part.place is not None and not self._waits(store.kinds, part.place):
                 value = mask(data.value, 8 * store.size)  # type: ignore[arg-type]
-                event = Event(number, at, part.place, value, None, part, index, len(parts))
+                event = ReadyEvent(number, at, part.place, value, None, part, index, len(parts))
                 self.events.append(event)
             accesses.append(Access(number, at, store.kinds, part.place, False, ()))
             self.stores.append(Waiting(number, at, part.place, source, part.length, not whole))
@@ -365,19 +371,19 @@ class _Walk:
         self.pending |= store.kinds
         self._note_address(address)
 
-    def _plain(self, number: int, at: int, entry: Entry, kinds: int) -> None:
+    def _plain(self, number: int, at: int, entry: WindowEntry, kinds: int) -> None:
         """An event that has no place."""
         state = entry.states[at]
         if state is None:
             if entry.fetched and not self._waits(kinds, None):
-                self.events.append(Event(number, at, None))
+                self.events.append(ReadyEvent(number, at, None))
             self.pending |= kinds
         elif state.mark:
             self._mark(kinds, state.mark)
         mark = state.mark if state is not None else ()
         self.accesses.append(Access(number, at, kinds, None, state is not None, mark))
 
-    def _maintain(self, number: int, at: int, entry: Entry, maintain: Maintain) -> None:
+    def _maintain(self, number: int, at: int, entry: WindowEntry, maintain: Maintain) -> None:
         state = entry.states[at]
         address = Known(None)
         if maintain.address is not None:
@@ -394,7 +400,7 @@ class _Walk:
                 and address.certain
                 and not self._waits(maintain.kinds, place)
             ):
-                self.events.append(Event(number, at, place))
+                self.events.append(ReadyEvent(number, at, place))
             self.pending |= maintain.kinds
         elif state.mark:
             self._mark(maintain.kinds, state.mark)
@@ -418,7 +424,7 @@ class _Walk:
         if floor:
             self._mark(SYNC, floor)
 
-    def _pick(self, number: int, at: int, entry: Entry, pick: Pick) -> None:
+    def _pick(self, number: int, at: int, entry: WindowEntry, pick: Pick) -> None:
         condition = evaluate(pick.condition, self.registers, entry.at)
         guessed = entry.states[at]
         if condition.value is not None:
@@ -436,7 +442,7 @@ class _Walk:
             chosen.value, sure and chosen.certain, since, chosen.pick
         )
 
-    def _jump(self, number: int, at: int, entry: Entry, jump: Jump) -> None:
+    def _jump(self, number: int, at: int, entry: WindowEntry, jump: Jump) -> None:
         target = evaluate(jump.target, self.registers, entry.at)
         guessed = entry.states[at]
         if jump.condition is None:
@@ -470,7 +476,7 @@ class _Walk:
             self.possible = self.possible and guessed == found
             self.confirmed.append((number, at))
 
-    def _go(self, entry: Entry, target: Value) -> None:
+    def _go(self, entry: WindowEntry, target: Datum) -> None:
         self._barrier("jump")
         if isinstance(target, Address):
             self.next = target

@@ -7,19 +7,19 @@ of it. All else about a thread is a function of its window. Knows instructions.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from modelcheck.litmus.code import Part
-from modelcheck.litmus.instruction import Address, Instruction, Value
+from modelcheck.litmus.code import AccessPart
+from modelcheck.litmus.instruction import Address, Datum, LitmusInstruction
 from modelcheck.litmus.vector import Vector
 
 
-class Seen(NamedTuple):
+class HasRead(NamedTuple):
     """A load has read a value.
 
     `version` is its number in the place's history; the store (entry, effect) that it was forwarded
     from while that has not reached memory; None once nobody will ask. `mark`: see Done.
     """
 
-    value: Value
+    value: Datum
     version: int | tuple[int, int] | None
     mark: Vector
 
@@ -41,7 +41,7 @@ class Partly(NamedTuple):
     mark: Vector
 
 
-class Entry(NamedTuple):
+class WindowEntry(NamedTuple):
     """An instruction in a window.
 
     `fetched` is false of one that is guessed and yet to be fetched. `carry` is what a fetch that
@@ -50,17 +50,17 @@ class Entry(NamedTuple):
     """
 
     at: Address
-    instruction: Instruction
+    instruction: LitmusInstruction
     fetched: bool
     carry: Vector
     states: tuple[Any, ...]
 
-    def become(self, effect: int, state: Any) -> "Entry":
+    def become(self, effect: int, state: Any) -> "WindowEntry":
         """The entry with the state of one effect replaced."""
         return self._replace(states=(*self.states[:effect], state, *self.states[effect + 1 :]))
 
 
-Window = tuple[Entry, ...]
+ThreadWindow = tuple[WindowEntry, ...]
 
 
 class Known(NamedTuple):
@@ -71,13 +71,13 @@ class Known(NamedTuple):
     make it known.
     """
 
-    value: Value | None
+    value: Datum | None
     certain: bool = True
     since: Vector = ()
     pick: tuple[int, int] | None = None
 
 
-class Event(NamedTuple):
+class ReadyEvent(NamedTuple):
     """Something that may happen now: the effect of an entry, or (effect -1) its fetch.
 
     Of a load, `source` is the store that it is forwarded from, with `value`; of a store, `value`
@@ -87,9 +87,9 @@ class Event(NamedTuple):
     entry: int
     effect: int
     place: Address | None
-    value: Value | None = None
+    value: Datum | None = None
     source: tuple[int, int] | None = None
-    part: Part | None = None
+    part: AccessPart | None = None
     number: int = 0
     parts: int = 1
 
@@ -135,7 +135,7 @@ class Look(NamedTuple):
     """
 
     registers: Mapping[str, Known]
-    events: tuple[Event, ...]
+    events: tuple[ReadyEvent, ...]
     accesses: tuple[Access, ...]
     picks: tuple[tuple[int, int], ...]
     next: Address | None

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from modelcheck.litmus.architecture import number_of, refused, word_of
 from modelcheck.litmus.arithmetic import (
     add,
     both,
@@ -28,26 +27,25 @@ from modelcheck.litmus.instruction import (
     Acknowledge,
     Apply,
     Arrive,
-    Await,
+    AwaitSignals,
     Barrier,
-    Effect,
+    Datum,
     Expression,
     Fault,
-    Instruction,
+    InstructionEffect,
     Jump,
     Literal,
-    Load,
+    LitmusInstruction,
+    LoadMemory,
     Register,
-    Set,
+    SetRegister,
     Signal,
-    Store,
+    StoreMemory,
     Synchronise,
-    Value,
 )
-from modelcheck.litmus.order import Kind
-from modelcheck.litmus.text import Line, Operand
-
-Jumps = Callable[[Operand], Expression]
+from modelcheck.litmus.instruction_set import JumpTargets, number_of, refused, word_of
+from modelcheck.litmus.order import EventKind
+from modelcheck.litmus.text import Operand, SourceLine
 
 FLAGS, RETURN = "flags", "return"
 
@@ -73,7 +71,7 @@ _CODES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"]
 
 _WIDTHS = {"byte": 1, "word": 2, "dword": 4, "qword": 8}
 
-_BINARY: dict[str, Callable[..., Value]] = {
+_BINARY: dict[str, Callable[..., Datum]] = {
     "add": add,
     "sub": subtract,
     "xor": exclusive_or,
@@ -114,9 +112,13 @@ NOPS = {
 BARE = 4
 """Bytes that an instruction is given whose machine code nobody looks at."""
 
-INTERRUPT = Instruction(
+INTERRUPT = LitmusInstruction(
     "(IPI)",
-    (Arrive(int(Kind.READ)), Synchronise(), Acknowledge(int(Kind.READ | Kind.WRITE))),
+    (
+        Arrive(int(EventKind.READ)),
+        Synchronise(),
+        Acknowledge(int(EventKind.READ | EventKind.WRITE)),
+    ),
     0,
 )
 """What an interrupt does to the thread that takes it: it returns by IRET, which serialises."""
@@ -145,12 +147,12 @@ class X86:
         """In quotes."""
         return f'instr:"{self.shown(instruction)}"'
 
-    def size(self, line: Line) -> int:
+    def size(self, line: SourceLine) -> int:
         """The length of its machine code."""
         data = self.encode(line)
         return BARE if data is None else len(data)
 
-    def encode(self, line: Line) -> bytes | None:
+    def encode(self, line: SourceLine) -> bytes | None:
         """Machine code, for what stands where code is modified. Jumps must be distances."""
         name = line.mnemonic.lower()
         operands = line.operands
@@ -189,7 +191,7 @@ class X86:
             return bytes([0x70 + _JCC[name[1:]], (distance - 2) & 0xFF])
         return None
 
-    def effects(self, line: Line, jump: Jumps) -> Iterable[Effect]:
+    def effects(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """What a line does. Raises LitmusError."""
         name = line.mnemonic.lower()
         operands = line.operands
@@ -199,41 +201,6 @@ class X86:
         if name in _PLAIN:
             () = operands
             return _PLAIN[name]
-        match name:
-            case "mov":
-                return self._move(line, *operands)
-            case "poke":
-                address, value, size = operands
-                return (
-                    Store(
-                        self._read(line, address),
-                        self._read(line, value),
-                        number_of(line, size),
-                        int(Kind.WRITE),
-                        1,
-                    ),
-                )
-            case "movzx":
-                target, source = operands
-                bits = self._bits(line, target)
-                if source.form != "sized" or bits < 32 or source.word not in ("byte", "word"):
-                    raise refused(line)
-                name, width = _REGISTERS[target.word.lower()][0], _WIDTHS[source.word]
-                return (Load(name, self._address(line, source), width, int(Kind.READ)),)
-            case "inc":
-                (target,) = operands
-                one = Operand("number", number=1)
-                return self._compute(line, add, target, one)
-            case "cmp" | "test":
-                left, right = (self._read(line, operand) for operand in operands)
-                bits = self._bits(line, operands[0])
-                if name == "cmp":
-                    return (Set(FLAGS, Apply(compare(bits), (left, right))),)
-                return (Set(FLAGS, Apply(partial(_tested, bits), (left, right))),)
-            case "jmp" | "jmp.near":
-                (target,) = operands
-                known = target.form == "word" and target.word.lower() in _REGISTERS
-                return (Jump(self._read(line, target) if known else jump(target)),)
         if name in _BINARY:
             target, source = operands
             if target.form == "sized":
@@ -243,47 +210,85 @@ class X86:
             (target,) = operands
             condition = Apply(holds(_CONDITIONS[name[1:]]), (Register(FLAGS),))
             return (Jump(jump(target), condition),)
-        raise refused(line)
+        match name:
+            case "mov":
+                return self._move(line, *operands)
+            case "poke":
+                address, value, size = operands
+                return (
+                    StoreMemory(
+                        self._read(line, address),
+                        self._read(line, value),
+                        number_of(line, size),
+                        int(EventKind.WRITE),
+                        1,
+                    ),
+                )
+            case "movzx":
+                target, source = operands
+                bits = self._bits(line, target)
+                if source.form != "sized" or bits < 32 or source.word not in ("byte", "word"):
+                    raise refused(line)
+                name, width = _REGISTERS[target.word.lower()][0], _WIDTHS[source.word]
+                return (LoadMemory(name, self._address(line, source), width, int(EventKind.READ)),)
+            case "inc":
+                (target,) = operands
+                one = Operand("number", number=1)
+                return self._compute(line, add, target, one)
+            case "cmp" | "test":
+                left, right = (self._read(line, operand) for operand in operands)
+                bits = self._bits(line, operands[0])
+                if name == "cmp":
+                    return (SetRegister(FLAGS, Apply(compare(bits), (left, right))),)
+                return (SetRegister(FLAGS, Apply(partial(_tested, bits), (left, right))),)
+            case "jmp" | "jmp.near":
+                (target,) = operands
+                known = target.form == "word" and target.word.lower() in _REGISTERS
+                return (Jump(self._read(line, target) if known else jump(target)),)
+            case _:
+                raise refused(line)
 
-    def _bits(self, line: Line, operand: Operand) -> int:
+    def _bits(self, line: SourceLine, operand: Operand) -> int:
         found = _REGISTERS.get(word_of(line, operand).lower())
         if found is None:
             raise refused(line, f"{operand.word!r} is no register, in {line.text!r}")
         return found[1]
 
-    def _read(self, line: Line, operand: Operand) -> Expression:
+    def _read(self, line: SourceLine, operand: Operand) -> Expression:
         if operand.form == "number":
             return Literal(operand.number & (2**64 - 1))
         bits = self._bits(line, operand)
         return Register(_REGISTERS[operand.word.lower()][0], bits)
 
-    def _written(self, line: Line, operand: Operand, value: Expression) -> Effect:
+    def _written(self, line: SourceLine, operand: Operand, value: Expression) -> InstructionEffect:
         """A register takes a value: 32 bits clear the rest, 8 and 16 keep it."""
         bits = self._bits(line, operand)
         name = _REGISTERS[operand.word.lower()][0]
         if bits == 64:
-            return Set(name, value)
+            return SetRegister(name, value)
         if bits == 32:
-            return Set(name, Apply(partial(mask, bits=32), (value,)))
-        return Set(name, Apply(partial(_kept, bits), (Register(name), value)))
+            return SetRegister(name, Apply(partial(mask, bits=32), (value,)))
+        return SetRegister(name, Apply(partial(_kept, bits), (Register(name), value)))
 
     def _compute(
-        self, line: Line, function: Callable[..., Value], target: Operand, source: Operand
-    ) -> Iterable[Effect]:
+        self, line: SourceLine, function: Callable[..., Datum], target: Operand, source: Operand
+    ) -> Iterable[InstructionEffect]:
         bits = self._bits(line, target)
         result = Apply(function, (self._read(line, target), self._read(line, source)))
-        flags = Set(FLAGS, Apply(partial(_tested, bits), (result, result)))
+        flags = SetRegister(FLAGS, Apply(partial(_tested, bits), (result, result)))
         return flags, self._written(line, target, result)
 
-    def _adjust(self, line: Line, name: str, target: Operand, source: Operand) -> Iterable[Effect]:
+    def _adjust(
+        self, line: SourceLine, name: str, target: Operand, source: Operand
+    ) -> Iterable[InstructionEffect]:
         """add qword [rsp], n in a handler: where the trap returns to."""
         at_stack = [(part.form, part.word) for part in target.parts] == [("word", "rsp")]
         if not at_stack or target.word != "qword" or name not in ("add", "sub"):
             raise refused(line, f"{line.text!r}: only qword [rsp], the return address, is so")
         function = _BINARY[name]
-        return (Set(RETURN, Apply(function, (Register(RETURN), self._read(line, source)))),)
+        return (SetRegister(RETURN, Apply(function, (Register(RETURN), self._read(line, source)))),)
 
-    def _address(self, line: Line, operand: Operand) -> Expression:
+    def _address(self, line: SourceLine, operand: Operand) -> Expression:
         (part,) = operand.parts
         base = Operand("word", part.word)
         if part.form not in ("word", "modified") or self._bits(line, base) != 64:
@@ -291,33 +296,35 @@ class X86:
         start = self._read(line, base)
         return Apply(add, (start, Literal(part.number & (2**64 - 1)))) if part.number else start
 
-    def _move(self, line: Line, target: Operand, source: Operand) -> Iterable[Effect]:
+    def _move(
+        self, line: SourceLine, target: Operand, source: Operand
+    ) -> Iterable[InstructionEffect]:
         if target.form in ("memory", "sized"):
             from_register = source.form == "word"
             size = self._bits(line, source) // 8 if from_register else _WIDTHS[target.word]
             value = self._read(line, source)
-            return (Store(self._address(line, target), value, size, int(Kind.WRITE)),)
+            return (StoreMemory(self._address(line, target), value, size, int(EventKind.WRITE)),)
         if source.form in ("memory", "sized"):
             bits = self._bits(line, target)
             name = _REGISTERS[target.word.lower()][0]
             if bits < 32:
                 raise refused(line, f"{line.text!r}: load 32 bits or 64")
-            return (Load(name, self._address(line, source), bits // 8, int(Kind.READ)),)
+            return (LoadMemory(name, self._address(line, source), bits // 8, int(EventKind.READ)),)
         return (self._written(line, target, self._read(line, source)),)
 
 
-def _kept(bits: int, old: Value, new: Value) -> Value:
+def _kept(bits: int, old: Datum, new: Datum) -> Datum:
     low = (1 << bits) - 1
     return integer(old) & ~low | integer(new) & low
 
 
-def _tested(bits: int, left: Value, right: Value) -> Value:
+def _tested(bits: int, left: Datum, right: Datum) -> Datum:
     return compare(bits)(mask(both(left, right), bits), 0)
 
 
 _FIXED = {"int3": "cc", "ud2": "0f0b", "mfence": "0faef0", "cpuid": "0fa2", "serialize": "0f01e8"}
 
-_PLAIN: dict[str, tuple[Effect, ...]] = {
+_PLAIN: dict[str, tuple[InstructionEffect, ...]] = {
     "int3": (Fault("breakpoint", 1),),
     "ud2": (Fault("undefined instruction", 0),),
     "mfence": (Barrier("mfence"),),
@@ -329,6 +336,6 @@ _PLAIN: dict[str, tuple[Effect, ...]] = {
     # IRET to the instruction after it, as kernels serialise by it, where no trap is returned from.
     "iret.self": (Synchronise(),),
     "iretq": (Synchronise(), Jump(Register(RETURN))),
-    "ipi": (Signal(int(Kind.WRITE)),),
-    "ack": (Await(int(Kind.READ)),),
+    "ipi": (Signal(int(EventKind.WRITE)),),
+    "ack": (AwaitSignals(int(EventKind.READ)),),
 }

@@ -8,14 +8,24 @@ from functools import cache
 from typing import Protocol
 
 from modelcheck.litmus.errors import LitmusError
-from modelcheck.litmus.instruction import Address, Effect, Expression, Here, Instruction, Literal
-from modelcheck.litmus.text import Line, Operand
+from modelcheck.litmus.instruction import (
+    Address,
+    Expression,
+    Here,
+    InstructionEffect,
+    Literal,
+    LitmusInstruction,
+)
+from modelcheck.litmus.text import Operand, SourceLine
 
-Labels = Callable[[str], Address | None]
+JumpTargets = Callable[[Operand], Expression]
+"""Where an operand of a jump leads."""
+
+LabelPlaces = Callable[[str], Address | None]
 """Where a label is."""
 
 
-class Architecture(Protocol):
+class InstructionSet(Protocol):
     """The instructions of one architecture."""
 
     @property
@@ -32,16 +42,16 @@ class Architecture(Protocol):
     def register(self, name: str) -> str | None:
         """The one name of a register; None for what is no register."""
 
-    def size(self, line: Line) -> int:
+    def size(self, line: SourceLine) -> int:
         """How many bytes a line has."""
 
-    def encode(self, line: Line) -> bytes | None:
+    def encode(self, line: SourceLine) -> bytes | None:
         """The bytes of a line where jumps are known, if there are any to be known."""
 
     def order_key(self, register: str) -> int:
         """Where a register comes among the others, for print."""
 
-    def effects(self, line: Line, jump: Callable[[Operand], Expression]) -> Iterable[Effect]:
+    def effects(self, line: SourceLine, jump: JumpTargets) -> Iterable[InstructionEffect]:
         """What a line does, where `jump` says where an operand leads. Raises LitmusError."""
 
     def shown(self, text: str) -> str:
@@ -51,12 +61,14 @@ class Architecture(Protocol):
         """How a value that is an instruction is written."""
 
 
-def refused(line: Line, why: str = "") -> LitmusError:
+def refused(line: SourceLine, why: str = "") -> LitmusError:
     """What to raise of a line that is no instruction that is covered."""
     return LitmusError(why or f"unknown instruction {line.text!r}", line.spot)
 
 
-def assemble(isa: Architecture, line: Line, at: Address | None, labels: Labels) -> Instruction:
+def assemble(
+    isa: InstructionSet, line: SourceLine, at: Address | None, labels: LabelPlaces
+) -> LitmusInstruction:
     """A line as an instruction. Jumps to labels are distances once they have an address.
 
     Raises LitmusError.
@@ -76,6 +88,8 @@ def assemble(isa: Architecture, line: Line, at: Address | None, labels: Labels) 
             towards.append(target)
             return Literal(target)
         if target.base != at.base:
+            # A handler speaks of its thread: that is no distance, and so part of the text.
+            text[0] = text[0].removesuffix(operand.word) + f"{target.base}+{target.offset}"
             return Literal(target)
         distance = target.offset - at.offset
         text[0] = text[0].removesuffix(operand.word) + f".{distance:+d}"
@@ -93,29 +107,33 @@ def assemble(isa: Architecture, line: Line, at: Address | None, labels: Labels) 
     return _only(isa, text[0], effects, isa.size(line))
 
 
-_known: dict[tuple[str, str], Instruction] = {}
+_known: dict[tuple[str, str], LitmusInstruction] = {}
 
 
-def _only(isa: Architecture, text: str, effects: tuple[Effect, ...], size: int) -> Instruction:
-    return _known.setdefault((isa.name, text), Instruction(text, effects, size))
+def _only(
+    isa: InstructionSet, text: str, effects: tuple[InstructionEffect, ...], size: int
+) -> LitmusInstruction:
+    return _known.setdefault((isa.name, text), LitmusInstruction(text, effects, size))
 
 
-def _towards(isa: Architecture, line: Line, target: Address, labels: Labels) -> Instruction:
+def _towards(
+    isa: InstructionSet, line: SourceLine, target: Address, labels: LabelPlaces
+) -> LitmusInstruction:
     @cache
-    def placed(at: Address) -> Instruction:
+    def placed(at: Address) -> LitmusInstruction:
         return assemble(isa, line, at, labels)
 
-    return Instruction(line.text, (), isa.size(line), target, placed)
+    return LitmusInstruction(line.text, (), isa.size(line), target, placed)
 
 
-def word_of(line: Line, operand: Operand) -> str:
+def word_of(line: SourceLine, operand: Operand) -> str:
     """An operand that must be a word."""
     if operand.form != "word":
         raise refused(line)
     return operand.word
 
 
-def number_of(line: Line, operand: Operand) -> int:
+def number_of(line: SourceLine, operand: Operand) -> int:
     """An operand that must be a number."""
     if operand.form != "number":
         raise refused(line)

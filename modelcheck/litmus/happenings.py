@@ -7,31 +7,48 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from modelcheck.litmus.code import Code, Part, Reading, Words
+from modelcheck.litmus.code import AccessPart, Code, Reading, WordCode
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Address,
-    Await,
+    AwaitSignals,
     Barrier,
-    Instruction,
-    Load,
+    Datum,
+    LitmusInstruction,
+    LoadMemory,
     Maintain,
     Signal,
-    Store,
-    Value,
+    StoreMemory,
 )
-from modelcheck.litmus.memory import QUIET, SENT, TAKEN, History, Layout, Shared, Version, merged
-from modelcheck.litmus.order import Kind, Order
+from modelcheck.litmus.memory import (
+    QUIET,
+    SENT,
+    TAKEN,
+    PlaceHistory,
+    Places,
+    SharedMemory,
+    StoredVersion,
+    merged,
+)
+from modelcheck.litmus.order import EventKind, MemoryOrder
 from modelcheck.litmus.program import LitmusTest
-from modelcheck.litmus.rows import Rows
+from modelcheck.litmus.rows import RowTable
 from modelcheck.litmus.vector import Vector, join, only
-from modelcheck.litmus.window import Done, Entry, Event, Look, Partly, Seen, Window
+from modelcheck.litmus.window import (
+    Done,
+    HasRead,
+    Look,
+    Partly,
+    ReadyEvent,
+    ThreadWindow,
+    WindowEntry,
+)
 
 
 class UnforeseenError(Exception):
     """A place is stored to, or a value to a code word, that was not foreseen: begin again."""
 
-    def __init__(self, place: Address, value: Value) -> None:
+    def __init__(self, place: Address, value: Datum) -> None:
         super().__init__(place, value)
         self.place = place
         self.value = value
@@ -40,12 +57,12 @@ class UnforeseenError(Exception):
 class Happened(NamedTuple):
     """What an event leaves, and what it was, for a reader."""
 
-    shared: Shared
-    window: Window
+    shared: SharedMemory
+    window: ThreadWindow
     does: tuple[Any, ...]
 
 
-class Happening:
+class Happenings:
     """The events of a test under an order.
 
     `stores` are the places that may be stored to with the values that may be stored there.
@@ -54,10 +71,10 @@ class Happening:
     def __init__(
         self,
         test: LitmusTest,
-        order: Order,
-        rows: Rows,
+        order: MemoryOrder,
+        rows: RowTable,
         code: Code,
-        stores: frozenset[tuple[Address, Value]],
+        stores: frozenset[tuple[Address, Datum]],
     ) -> None:
         self.test = test
         self.order = order
@@ -66,16 +83,16 @@ class Happening:
         self.stores = stores
         places = sorted({place for place, _ in stores})
         words = tuple(place for place in places if place.base in test.ends)
-        self.layout = Layout(tuple(places), words)
+        self.layout = Places(tuple(places), words)
 
-    def initial(self, place: Address) -> Value:
+    def initial(self, place: Address) -> Datum:
         """What a place has at the beginning."""
         if place.base in self.test.ends:
             return self.code.initial(place)
         return self.test.initial(place)
 
     def happen(
-        self, number: int, shared: Shared, window: Window, look: Look, event: Event
+        self, number: int, shared: SharedMemory, window: ThreadWindow, look: Look, event: ReadyEvent
     ) -> Iterator[Happened]:
         """All ways in which an event of a thread may happen now."""
         if event.effect < 0:
@@ -84,9 +101,9 @@ class Happening:
         if self._came_too_late(look, event):
             return
         match window[event.entry].instruction.effects[event.effect]:
-            case Load() as load:
+            case LoadMemory() as load:
                 yield from self._read(number, shared, window, look, event, load)
-            case Store():
+            case StoreMemory():
                 yield from self._write(number, shared, window, look, event)
             case Maintain() as maintain:
                 yield self._maintain(shared, window, event, maintain)
@@ -96,7 +113,7 @@ class Happening:
                     for other, signal in enumerate(shared.signals)
                 )
                 yield self._signalled(shared, window, event, signals, "sends the IPI")
-            case Await():
+            case AwaitSignals():
                 others = [s for other, s in enumerate(shared.signals) if other != number]
                 if all(signal == TAKEN for signal in others):
                     signals = (QUIET,) * len(shared.signals)
@@ -109,9 +126,9 @@ class Happening:
 
     def _signalled(
         self,
-        shared: Shared,
-        window: Window,
-        event: Event,
+        shared: SharedMemory,
+        window: ThreadWindow,
+        event: ReadyEvent,
         signals: tuple[int, ...],
         what: str,
     ) -> Happened:
@@ -119,7 +136,7 @@ class Happening:
         state = Done(self.mark(after))
         return Happened(after, become(window, event.entry, event.effect, state), ("signal", what))
 
-    def _came_too_late(self, look: Look, event: Event) -> bool:
+    def _came_too_late(self, look: Look, event: ReadyEvent) -> bool:
         """Whether a later event has happened that had to wait for this one, at its place.
 
         It could not know, since the place of this one was not known.
@@ -140,18 +157,18 @@ class Happening:
     def _read(
         self,
         number: int,
-        shared: Shared,
-        window: Window,
+        shared: SharedMemory,
+        window: ThreadWindow,
         look: Look,
-        event: Event,
-        load: Load,
+        event: ReadyEvent,
+        load: LoadMemory,
     ) -> Iterator[Happened]:
         place, part = event.place, event.part
         assert place is not None
         assert part is not None
         index = self._history(place)
-        history: History = (
-            (Version(self.initial(place.physical()), -1),)
+        history: PlaceHistory = (
+            (StoredVersion(self.initial(place.physical()), -1),)
             if index is None
             else shared.memory[index]
         )
@@ -160,30 +177,35 @@ class Happening:
         mark = self.mark(shared)
         if event.source is not None:
             assert event.value is not None
-            state = Seen(event.value, event.source, mark)
+            state = HasRead(event.value, event.source, mark)
             does: tuple[Any, ...] = ("read", place, event.value, "its own store")
         else:
             value = history[-1].value
             if place.physical().base in self.test.ends:
                 value = self.code.loaded(value, part)
-            state = Seen(value, len(history) - 1, mark)
+            state = HasRead(value, len(history) - 1, mark)
             does = ("read", place, value)
         shared = self._seal(shared, window, event)
         yield Happened(shared, become(window, event.entry, event.effect, state), does)
 
-    def read_only(self, place: Address, part: Part) -> Value:
+    def read_only(self, place: Address, part: AccessPart) -> Datum:
         """What a load of a part of a place that is never stored to reads."""
         content = self.initial(place)
         return self.code.loaded(content, part) if place.base in self.test.ends else content
 
     def _missed(
-        self, number: int, history: History, window: Window, look: Look, event: Event
+        self,
+        number: int,
+        history: PlaceHistory,
+        window: ThreadWindow,
+        look: Look,
+        event: ReadyEvent,
     ) -> bool:
         """Whether a later load of the place has read what another thread has overwritten."""
         for later in look.accesses:
             if later[:2] > (event.entry, event.effect) and later.place == event.place:
                 state = window[later.entry].states[later.effect]
-                if isinstance(state, Seen) and isinstance(state.version, int):
+                if isinstance(state, HasRead) and isinstance(state.version, int):
                     newer = history[state.version + 1 :]
                     if any(version.writer != number for version in newer):
                         return True
@@ -192,10 +214,10 @@ class Happening:
     def _write(
         self,
         number: int,
-        shared: Shared,
-        window: Window,
+        shared: SharedMemory,
+        window: ThreadWindow,
         look: Look,
-        event: Event,
+        event: ReadyEvent,
     ) -> Iterator[Happened]:
         assert event.place is not None
         assert event.part is not None
@@ -214,10 +236,10 @@ class Happening:
         if then is None:
             return
         sealed = self._seal(shared, window, event)
-        after = self.layout.stored(sealed, place, Version(value, number))
+        after = self.layout.stored(sealed, place, StoredVersion(value, number))
         if in_code and self.rows.carried:
             carry = self._carry(after, place)
-            after = self.layout.stored(sealed, place, Version(value, number, carry))
+            after = self.layout.stored(sealed, place, StoredVersion(value, number, carry))
         here = event.entry, event.effect
         before = window[event.entry].states[event.effect]
         mark = self.mark(after)
@@ -233,7 +255,7 @@ class Happening:
             does = ("bytes", place.plus(part.start), data, part.length)
         yield Happened(after, become(then, *here, state), does)
 
-    def _carry(self, after: Shared, place: Address) -> Vector:
+    def _carry(self, after: SharedMemory, place: Address) -> Vector:
         """What a fetch that comes after the fetch of what was just stored may read."""
         if self.order.drops:
             return after.sealed
@@ -243,14 +265,16 @@ class Happening:
             return only(len(newest), number, newest[number])
         return newest
 
-    def _told_later(self, window: Window, look: Look, event: Event, version: int) -> Window | None:
+    def _told_later(
+        self, window: ThreadWindow, look: Look, event: ReadyEvent, version: int
+    ) -> ThreadWindow | None:
         """The window after a store, whose value later loads may have; None if they missed it."""
         here = event.entry, event.effect
         for later in look.accesses:
             if later[:2] <= here or later.place != event.place or not later.done:
                 continue
             state = window[later.entry].states[later.effect]
-            if not isinstance(state, Seen) or state.version is None:
+            if not isinstance(state, HasRead) or state.version is None:
                 continue
             if isinstance(state.version, int) or state.version < here:
                 # It has read what was there before this store.
@@ -261,12 +285,12 @@ class Happening:
         return window
 
     def _maintain(
-        self, shared: Shared, window: Window, event: Event, maintain: Maintain
+        self, shared: SharedMemory, window: ThreadWindow, event: ReadyEvent, maintain: Maintain
     ) -> Happened:
         place = event.place
         after = self._seal(shared, window, event)
         left: Vector = ()
-        cleaning = bool(maintain.kinds & Kind.CLEAN)
+        cleaning = bool(maintain.kinds & EventKind.CLEAN)
         if self.order.drops and (place is None or place in self.layout.words):
             if not cleaning:
                 after, left = self.layout.invalidated(after, place, cleans=self.order.cleans)
@@ -276,12 +300,12 @@ class Happening:
         does = ("clean" if cleaning else "invalidate", place)
         return Happened(after, become(window, event.entry, event.effect, state), does)
 
-    def mark(self, shared: Shared) -> Vector:
+    def mark(self, shared: SharedMemory) -> Vector:
         """What a fetch that comes after now may read at the oldest."""
         mark = shared.dropped if self.order.drops else self.layout.newest(shared.memory)
         return mark if any(mark) else ()
 
-    def _seal(self, shared: Shared, window: Window, event: Event) -> Shared:
+    def _seal(self, shared: SharedMemory, window: ThreadWindow, event: ReadyEvent) -> SharedMemory:
         """After an event that completed invalidations are ordered before."""
         if not self.rows.completes:
             return shared
@@ -298,8 +322,8 @@ class Happening:
     # Fetches.
 
     def fetches(
-        self, shared: Shared, window: Window, look: Look, at: Address
-    ) -> Iterator[tuple[Entry, tuple[Any, ...]]]:
+        self, shared: SharedMemory, window: ThreadWindow, look: Look, at: Address
+    ) -> Iterator[tuple[WindowEntry, tuple[Any, ...]]]:
         """All ways to fetch the next instruction, which may be stored to."""
 
         def read(place: Address, carry: Vector) -> Iterator[Reading]:
@@ -315,26 +339,28 @@ class Happening:
                     if not access.done:
                         return
                     oldest = max(oldest, access.mark[number] if access.mark else 0)
-            had: set[Value] = set()
+            had: set[Datum] = set()
             history = shared.memory[index]
             for age, version in enumerate(history[oldest:], start=oldest):
                 if version.value not in had:
                     had.add(version.value)
                     yield Reading(version.value, version.carry, age == len(history) - 1)
 
-        seen: set[Instruction] = set()
+        seen: set[LitmusInstruction] = set()
         for instruction, content, carry, newest in self.code.fetches(at, read):
             seen.add(instruction)
             yield entry_of(at, instruction, carry=carry), ("fetch", at, content, newest)
-        if self.rows.late and isinstance(self.code, Words):
+        if self.rows.late and isinstance(self.code, WordCode):
             for value in self._may_hold[at]:
                 instruction = self.code.decoded(value)
                 if instruction not in seen:
                     yield entry_of(at, instruction, fetched=False), ("guess", at, value)
 
-    def _fetch_late(self, shared: Shared, window: Window, event: Event) -> Iterator[Happened]:
+    def _fetch_late(
+        self, shared: SharedMemory, window: ThreadWindow, event: ReadyEvent
+    ) -> Iterator[Happened]:
         """The fetch of an instruction that was guessed."""
-        assert isinstance(self.code, Words)
+        assert isinstance(self.code, WordCode)
         entry = window[event.entry]
         history = shared.memory[self.layout.index[entry.at]]
         bound = shared.dropped if self.order.drops else self.layout.newest(shared.memory)
@@ -345,23 +371,23 @@ class Happening:
                 yield Happened(shared, then, ("fetch", entry.at, version.value, True))
                 return
 
-    def _foreseen(self, place: Address, value: Value) -> bool:
-        late = self.rows.late and isinstance(self.code, Words) and place in self.layout.words
+    def _foreseen(self, place: Address, value: Datum) -> bool:
+        late = self.rows.late and isinstance(self.code, WordCode) and place in self.layout.words
         return not late or value in self._may_hold[place]
 
     @cached_property
-    def _may_hold(self) -> dict[Address, tuple[Value, ...]]:
-        found: dict[Address, dict[Value, None]] = {}
+    def _may_hold(self) -> dict[Address, tuple[Datum, ...]]:
+        found: dict[Address, dict[Datum, None]] = {}
         for place, value in sorted(self.stores, key=lambda store: (store[0], str(store[1]))):
             found.setdefault(place, {self.initial(place): None})[value] = None
         return {place: tuple(values) for place, values in found.items()}
 
 
 def entry_of(
-    at: Address, instruction: Instruction, *, fetched: bool = True, carry: Vector = ()
-) -> Entry:
+    at: Address, instruction: LitmusInstruction, *, fetched: bool = True, carry: Vector = ()
+) -> WindowEntry:
     """An instruction that enters a window."""
-    return Entry(at, instruction, fetched, carry, (None,) * len(instruction.effects))
+    return WindowEntry(at, instruction, fetched, carry, (None,) * len(instruction.effects))
 
 
 def with_signal(signals: tuple[int, ...], thread: int, state: int) -> tuple[int, ...]:
@@ -369,6 +395,6 @@ def with_signal(signals: tuple[int, ...], thread: int, state: int) -> tuple[int,
     return (*signals[:thread], state, *signals[thread + 1 :])
 
 
-def become(window: Window, entry: int, effect: int, state: Any) -> Window:
+def become(window: ThreadWindow, entry: int, effect: int, state: Any) -> ThreadWindow:
     """A window with the state of one effect replaced."""
     return (*window[:entry], window[entry].become(effect, state), *window[entry + 1 :])
