@@ -203,6 +203,13 @@ def test_rules_of_another_architecture_are_refused() -> None:
         judged(FULL, rules="Ziccid")
 
 
+def test_rules_have_the_names_that_others_publish() -> None:
+    """Ziccif-only is Ziccif."""
+    text = "RISCV test\n{ }\nP0 ;\nnop ;\nexists (true)\n"
+    test = prepare(read(text))
+    assert order_of(test, rules="Ziccif-only") is order_of(test, rules="Ziccif")
+
+
 def test_files_of_the_project_are_read_as_written() -> None:
     """Names of files and of tests agree."""
     for file in (Path(__file__).parent.parent / "litmus").rglob("*.litmus"):

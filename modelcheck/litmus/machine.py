@@ -25,7 +25,7 @@ from modelcheck.litmus.x86 import INTERRUPT
 OUTCOME = "outcome"
 """The property that a run violates if it ends in what the test asks for."""
 
-ROUNDS = 4
+ROUNDS = 8
 """How often a thread may come to one instruction; loops are followed no further."""
 
 

@@ -11,6 +11,10 @@ RULES: dict[str, tuple[str, ...]] = {"RISCV": tuple(RISCV), "X86_64": tuple(X86)
 """The names of rules that can be asked for, the default first. Arm's are the cache type."""
 
 
+ALSO = {"Ziccif-only": "Ziccif"}
+"""Other names of rules, as others publish them."""
+
+
 def order_of(
     test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None
 ) -> MemoryOrder:
@@ -20,6 +24,7 @@ def order_of(
     the test's architecture.
     """
     name = test.isa.name
+    rules = ALSO.get(rules, rules) if rules is not None else None
     known = RULES.get(name, ())
     if rules is not None and rules not in known:
         others = f"; it has {', '.join(known)}" if known else "; its rules are the cache type"
