@@ -24,7 +24,7 @@ from modelcheck.protocol.actions import (
     is_test,
 )
 from modelcheck.protocol.cell_values import check_values
-from modelcheck.protocol.code import Cell
+from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Block, Element, If, Step, flatten, flow
 from modelcheck.protocol.source import Source
@@ -214,14 +214,27 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
                 f"{handler.trap.hex(' ')}; take a shorter trap",
                 site.made,
             )
-        for which, data in (("old", site.old), ("new", site.new)):
-            if data.startswith(handler.trap) and not site.foreign:
-                raise SpecError(
-                    f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
-                    "trap could not be told from it; patch another instruction or trap",
-                    site.made,
-                )
+        for form in site.forms:
+            for offset, length in form.runs:
+                _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
     _check_routine(protocol, handler.program, "trap handler")
+
+
+def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
+    """Neither an instruction nor the trap is the beginning of the other."""
+    trap = handler.trap
+    if data.startswith(trap) and not site.foreign:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction is the trap instruction, so a "
+            "trap could not be told from it; patch another instruction or trap",
+            site.made,
+        )
+    if trap.startswith(data) and trap != data:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction {data.hex(' ')} is how the trap "
+            f"instruction begins, {trap.hex(' ')}: no CPU tells them apart",
+            site.made,
+        )
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
