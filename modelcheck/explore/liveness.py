@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, time_left, why
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
 
@@ -103,25 +103,18 @@ def explore(
     fairness = Fairness(system)
     pulse = Pulse(limits, watcher)
     graph = Graph()
-    reason = None
-    try:
-        _reach(system, graph, pulse)
-    except LimitError as limit:
-        reason = str(limit)
-    except KeyboardInterrupt:
-        reason = "interrupted"
-    transitions = sum(len(steps) for steps in graph.steps.values())
 
     def answer(
         verdict: Verdict,
         name: str | None = None,
         path: tuple[Transition, ...] = (),
         loop: int | None = None,
+        reason: str | None = None,
     ) -> Exploration:
         return Exploration(
             verdict,
             len(graph.steps),
-            transitions,
+            sum(len(steps) for steps in graph.steps.values()),
             len(path),
             pulse.seconds(),
             name,
@@ -130,17 +123,19 @@ def explore(
             loop=loop,
         )
 
-    if reason:
-        return answer(Verdict.INCONCLUSIVE)
-    if deadlock in properties:
-        stuck = _stuck(graph, fairness)
-        if stuck is not None:
-            return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
-    if completes in properties:
-        lasso = _starving(graph, fairness)
-        if lasso is not None:
-            stem, loop = lasso
-            return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
+    try:
+        _reach(system, graph, pulse)
+        if deadlock in properties:
+            stuck = _stuck(graph, fairness)
+            if stuck is not None:
+                return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
+        if completes in properties:
+            lasso = _starving(graph, fairness)
+            if lasso is not None:
+                stem, loop = lasso
+                return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
+    except CUT_SHORT as stop:
+        return answer(Verdict.INCONCLUSIVE, reason=why(stop))
     return answer(Verdict.SAFE)
 
 
@@ -182,6 +177,7 @@ def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> se
     """The states from which one of the given ones can be reached."""
     found = set(states)
     todo = list(found)
+    time_left()
     while todo:
         for state in before[todo.pop()]:
             if state not in found:
@@ -219,6 +215,7 @@ def _fair_components(
         if step.target in inside
     )
     for component in nx.strongly_connected_components(part):
+        time_left()
         closed = len(component) > 1 or any(
             step.target in component for state in component for step in graph.steps[state]
         )

@@ -5,7 +5,7 @@ It is exact, and its counterexamples are shortest. All other explorers must agre
 
 from typing import NamedTuple
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
 
@@ -57,18 +57,16 @@ def explore(
             frontier = fresh
             if frontier or violating:
                 depth += 1
-    except LimitError as limit:
-        reason = str(limit)
-    except KeyboardInterrupt:
-        reason = "interrupted"
+    except CUT_SHORT as stop:
+        reason = why(stop)
     path: tuple[Transition, ...] = ()
     if violating:
         # Shortest also if a limit cut the level short: nothing violates on the levels above it.
         depth = depth_of[violating[0][0]] + 1
         try:
             path = _fewest_switches(system, depth_of, violating, depth)
-        except KeyboardInterrupt:
-            reason = "interrupted"
+        except CUT_SHORT as stop:
+            reason = why(stop)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     if found:
         verdict = Verdict.VIOLATED

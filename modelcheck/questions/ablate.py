@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise
 
+from modelcheck.explore.pulse import CUT_SHORT, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
@@ -46,7 +47,8 @@ class Ablation:
     `base` is the protocol itself; `steps` has each step and block taken away, `pairs` each two
     syncs, `swaps` each two neighbouring steps exchanged. For each fetch model, `minimal` has the
     sets of syncs that keep all properties while no proper subset does, and `undecided` the sets
-    that could be neither proved nor refuted. With `complete`, nothing was cut short.
+    that could be neither proved nor refuted. With `complete`, nothing was cut short; otherwise
+    `reason` says by what.
     """
 
     jobs: tuple[Job, ...]
@@ -57,6 +59,7 @@ class Ablation:
     undecided: dict[str, list[Labels]] = field(default_factory=dict)
     swaps: list[Edited] = field(default_factory=list)
     complete: bool = False
+    reason: str | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -127,8 +130,8 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
             if meaning(swapped) != meaning(protocol):
                 ablation.swaps.append(edited(pair, swapped))
         ablation.complete = True
-    except KeyboardInterrupt:
-        pass
+    except CUT_SHORT as stop:
+        ablation.reason = why(stop)
     return ablation
 
 

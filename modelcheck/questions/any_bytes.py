@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
+from modelcheck.explore.pulse import LimitError, in_time, why
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
@@ -43,6 +44,7 @@ class ForAllBytes:
         return self.verdict is Verdict.SAFE and self.job.expected != (TORN,)
 
 
+@in_time
 def for_all_bytes(
     job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> ForAllBytes:
@@ -70,9 +72,9 @@ def for_all_bytes(
                 found,
                 "" if agreed else f"the explorer does not confirm it: {found.reason}",
             )
-    except NotCoveredError as error:
+    except (NotCoveredError, LimitError, MemoryError) as stop:
         seconds = time.monotonic() - started
-        return ForAllBytes(job, Verdict.INCONCLUSIVE, seconds, reason=str(error))
+        return ForAllBytes(job, Verdict.INCONCLUSIVE, seconds, reason=why(stop))
     return ForAllBytes(job, Verdict.SAFE, time.monotonic() - started)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import Choice, Explorer, explore
 from modelcheck.explore.compiled.saving import Saving, has_checkpoint
+from modelcheck.explore.pulse import in_time
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.actors import Machine
@@ -143,6 +144,7 @@ def _check_models(variant: Variant) -> None:
                 )
 
 
+@in_time
 def check(
     job: Job,
     *,

@@ -10,6 +10,7 @@ from difflib import ndiff
 from typing import NamedTuple
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
+from modelcheck.explore.pulse import in_time
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.machine.actors import Machine
@@ -71,6 +72,7 @@ class Comparison:
         return self.reason is None and not (self.only_first or self.only_second)
 
 
+@in_time
 def diff(
     first: Job, second: Job, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> Comparison:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
+from modelcheck.explore.pulse import INTERRUPTED, time_left
 from modelcheck.explore.reference import explore
 from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
@@ -57,12 +58,17 @@ class Judge:
 
     def __init__(self, most_cpus: int = MOST_CPUS, limits: Limits = NO_LIMITS) -> None:
         self._most_cpus = most_cpus
-        self._limits = limits
+        self._limits = replace(limits, seconds=None)
+        self.seconds = limits.seconds
+        """How long all judgements on one variant may take together."""
         self._together: dict[_Key, Judgement] = {}
         self._each: dict[_Key, dict[str, Judgement]] = {}
 
     def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
-        """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
+        """The verdict on all watched properties at once.
+
+        Raises KeyboardInterrupt on Ctrl-C, and LimitError when time is over.
+        """
         key = _key(protocol, configuration)
         if key not in self._together:
             self._together[key] = self._decide(protocol, configuration)
@@ -76,8 +82,10 @@ class Judge:
         return self._each[key]
 
     def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+        time_left()
         if safe_for_any_number(protocol, configuration, self._limits):
             return SAFE
+        time_left()
         for cpus in range(1, self._most_cpus + 1):
             if self._violated(protocol, replace(configuration, cpus=cpus)):
                 return Judgement(Verdict.VIOLATED, cpus)
@@ -108,8 +116,9 @@ class Judge:
     def _violated(self, protocol: Protocol, configuration: Configuration) -> frozenset[str]:
         """The properties that the shortest counterexamples violate."""
         found = explore(System(Machine(protocol, configuration)), self._limits)
-        if found.reason == "interrupted":
+        if found.reason == INTERRUPTED:
             raise KeyboardInterrupt
+        time_left()
         return found.found
 
 
@@ -174,6 +183,7 @@ def goes_on(protocol: Protocol, configuration: Configuration) -> bool:
     before: dict[State, list[State]] = {system.initial(): []}
     todo = list(before)
     while todo:
+        time_left()
         state = todo.pop()
         for _, _, target in system.successors(state):
             if target not in before:

@@ -45,6 +45,7 @@ class Phase:
         return ", ".join(self.position)
 
 
+@in_time
 def phases(
     job: Job, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> "nx.DiGraph[Position]":

@@ -29,7 +29,8 @@ def render(spec: str, repairs: Repairs, most_edits: int) -> RenderableType:
     for number, repair in enumerate(repairs.found, start=1):
         parts += [Text(), *_repair(repairs, repair, number)]
     if not repairs.complete:
-        text = f"INTERRUPTED after {plural(repairs.tried, 'program')}: there may be more repairs."
+        tried = plural(repairs.tried, "program")
+        text = f"CUT SHORT after {tried} ({repairs.reason}): there may be more repairs."
         parts += [Text(), Text(text, "yellow")]
     return Group(*parts)
 

@@ -17,7 +17,7 @@ from modelcheck.explore.compiled.path import Paths
 from modelcheck.explore.compiled.saving import Saving
 from modelcheck.explore.compiled.store import EARLY_GROWTH, GROWTH, Segment, Sizes, Store, slices
 from modelcheck.explore.compiled.tables import Question, Tables
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, LimitError, Pulse, why
 from modelcheck.explore.system import System, Transition
 from modelcheck.explore.verdict import Exploration, Limits, Verdict, Watcher
 
@@ -41,22 +41,20 @@ def search(
     with closing(Crew(threads)) as crew:
         try:
             run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=spill)
-        except LimitError as limit:
-            return Exploration(Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=str(limit))
+        except CUT_SHORT as stop:
+            return Exploration(Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=why(stop))
         # The clock starts when the machine code is there.
         pulse = Pulse(limits, watcher)
         try:
             run.all_levels(pulse, Checkpoint(saving, run, symmetric=symmetric) if saving else None)
-        except LimitError as limit:
-            reason = str(limit)
-        except KeyboardInterrupt:
-            reason = "interrupted"
+        except CUT_SHORT as stop:
+            reason = why(stop)
         path: tuple[Transition, ...] = ()
         if run.seen:
             try:
                 path = run.path()
-            except KeyboardInterrupt:
-                reason = "interrupted"
+            except CUT_SHORT as stop:
+                reason = why(stop)
     found = frozenset(name for kind in run.seen for name in run.tables.kinds[kind].violations)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     return Exploration(
