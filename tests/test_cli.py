@@ -371,7 +371,7 @@ def test_ctrl_c_reports_what_was_reached(explorer: str, tmp_path: Path) -> None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 3
+    assert process.returncode == 130
     # Ctrl-C may come while compiled code is still being loaded.
-    assert b"interrupted; reached" in out or b"INTERRUPTED   1 of 1" in out
+    assert b"interrupted; reached" in out or b"interrupted" in err
     assert b"Traceback" not in err

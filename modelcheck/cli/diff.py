@@ -9,6 +9,7 @@ import click
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
+    INTERRUPTED,
     MINIMUM_WIDTH,
     NOT_AS_EXPECTED,
     cli,
@@ -17,6 +18,7 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
+from modelcheck.explore.pulse import INTERRUPTED as INTERRUPTED_BY
 from modelcheck.explore.verdict import Limits
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides
@@ -57,6 +59,8 @@ def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) 
     out.print(difference.render(comparison))
     if comparison.only_first or comparison.only_second:
         sys.exit(NOT_AS_EXPECTED)
+    if comparison.reason == INTERRUPTED_BY:
+        sys.exit(INTERRUPTED)
     sys.exit(AS_EXPECTED if comparison.same_behaviours else INCONCLUSIVE)
 
 

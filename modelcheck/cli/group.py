@@ -1,21 +1,62 @@
 """The group of commands, the consoles and the exit codes. Knows no command."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from modelcheck import __version__
+from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.names import printable
 
-AS_EXPECTED, NOT_AS_EXPECTED, WRONG_INPUT, INCONCLUSIVE = range(4)
-"""Exit codes: all verdicts as expected; some are not; the spec, the command line or the output is
-wrong; inconclusive."""
+AS_EXPECTED, NOT_AS_EXPECTED, WRONG_INPUT, INCONCLUSIVE, INTERNAL = range(5)
+"""Exit codes: all verdicts as expected; some are not; the spec, the command line, a file or the
+output is wrong; inconclusive, by a limit or an interrupt; an error of modelcheck's own."""
+
+INTERRUPTED = 130
+"""Exit code: interrupted before there was any verdict, as shells have it: 128 + SIGINT."""
 
 MINIMUM_WIDTH = 100
 """Columns that tables and traces are given even on a narrower terminal."""
 
-out = Console()
-err = Console(stderr=True)
+
+class _Plain(Console):
+    """A console on which text is what it says: no markup, and nothing in it acts on the terminal.
+
+    Where nobody reads any more, that is an OSError like any other.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of what is printed, with all but styles and control codes of our own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    def on_broken_pipe(self) -> None:
+        """Let the caller decide what becomes of it."""
+        raise BrokenPipeError
+
+
+out = _Plain()
+err = _Plain(stderr=True)
+
+
+class _HasVerdict(Protocol):
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def interrupted(answers: Iterable[_HasVerdict]) -> int:
+    """The exit code where Ctrl-C came, by what there was to tell: some verdict, or none."""
+    decided = any(answer.verdict is not Verdict.INCONCLUSIVE for answer in answers)
+    return INCONCLUSIVE if decided else INTERRUPTED
 
 
 class _CheckByDefault(click.Group):
@@ -39,7 +80,9 @@ class _CheckByDefault(click.Group):
 def cli() -> None:
     """Check protocols that patch code while other CPUs run it.
 
-    "modelcheck SPEC" is short for "modelcheck check SPEC". Exit codes: 0 every verdict is as
-    expected, 1 some verdict is not, 2 the spec, the command line or the output is wrong,
-    3 inconclusive.
+    "modelcheck SPEC" is short for "modelcheck check SPEC".
+
+    Exit codes: 0 every verdict is as expected; 1 some verdict is not; 2 the spec, the command
+    line, a file or the output is wrong; 3 inconclusive: by a limit, or interrupted with some
+    verdicts there; 4 an error of modelcheck's own; 130 interrupted before there was any verdict.
     """

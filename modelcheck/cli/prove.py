@@ -1,21 +1,27 @@
 """The commands about proofs for any number of CPUs: prove and certify."""
 
+import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.text import Text
 
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
+from modelcheck.cli.ending import Ending, ending
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
+    INTERRUPTED,
     MINIMUM_WIDTH,
     NOT_AS_EXPECTED,
     cli,
     err,
+    interrupted,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
@@ -25,7 +31,7 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
 from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.prove import Proof, prove
+from modelcheck.questions.prove import MOST_LIVE, Proof, prove
 from modelcheck.views import all_bytes as all_bytes_view
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
@@ -61,7 +67,7 @@ def prove_command(
         folder = folder / spec.stem
         check_writable(folder)
     todo = list(jobs(load_suites(spec), overrides))
-    proofs = _prove(todo, spec.as_posix(), limits)
+    proofs, end = _each(todo, partial(prove, spec=spec.as_posix(), limits=limits))
     failure: OutputError | None = None
     if folder is not None:
         try:
@@ -73,22 +79,27 @@ def prove_command(
     out.print(view.render(spec.as_posix(), proofs, folder))
     if failure is not None:
         raise failure
-    sys.exit(_exit_code(proofs, len(todo)))
+    sys.exit(_exit_code(proofs, end))
 
 
-def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
-    """Decide the jobs in turn. Ctrl-C ends the one under way as inconclusive; the rest is left."""
-    proofs: list[Proof] = []
-    for job in todo:
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            try:
-                proofs.append(prove(job, spec=spec, limits=limits, watcher=watcher))
-            except KeyboardInterrupt:
-                break
-        if proofs[-1].interrupted:
-            break
-    return proofs
+Answer = TypeVar("Answer", Proof, ForAllBytes)
+
+
+def _each(todo: list[Job], answer: Callable[..., Answer]) -> tuple[list[Answer], Ending | None]:
+    """Answer for the jobs in turn; what goes wrong, or Ctrl-C, leaves the answers before it."""
+    found: list[Answer] = []
+    try:
+        for job in todo:
+            what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+            with progress_line(err, what) as watcher:
+                found.append(answer(job, watcher=watcher))
+            if found[-1].interrupted:
+                raise KeyboardInterrupt
+    except (Exception, KeyboardInterrupt) as error:
+        if not found:
+            raise
+        return found, ending(error)
+    return found, None
 
 
 def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
@@ -100,54 +111,60 @@ def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
 
 def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
     todo = list(jobs(load_suites(spec), overrides))
-    found: list[ForAllBytes] = []
-    for job in todo:
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            try:
-                found.append(
-                    for_all_bytes(job, spec=spec.as_posix(), limits=limits, watcher=watcher)
-                )
-            except KeyboardInterrupt:
-                break
+    found, end = _each(todo, partial(for_all_bytes, spec=spec.as_posix(), limits=limits))
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(all_bytes_view.render(spec.as_posix(), found))
-    sys.exit(_exit_code(found, len(todo)))
+    sys.exit(_exit_code(found, end))
 
 
-def _exit_code(proofs: Sequence[Proof | ForAllBytes], planned: int) -> int:
+def _exit_code(proofs: Sequence[Proof | ForAllBytes], end: Ending | None) -> int:
+    if end is not None and end.tell() != INTERRUPTED:
+        return end.code
     if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
         return NOT_AS_EXPECTED
-    if len(proofs) < planned or any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
+    if end is not None:
+        return interrupted(proofs)
+    if any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
         return INCONCLUSIVE
     return AS_EXPECTED
 
 
 @cli.command("certify")
 @click.argument("file", type=click.Path(path_type=Path))
-def certify_command(file: Path) -> None:
-    """Check a certificate against the spec it names, and have Z3 check its obligations.
+@click.argument("spec", type=click.Path(path_type=Path), required=False)
+def certify_command(file: Path, spec: Path | None) -> None:
+    """Have Z3 check the obligations of a certificate, and that it is about a variant of SPEC.
 
-    Nothing in the file is trusted: all of it but the invariant is written anew and compared.
+    Nothing in the file is trusted or run: all of it but the invariant is written anew from the
+    machine and compared, and the spec is the one that you name.
     """
+    if spec is None:
+        raise click.UsageError(
+            f"name the spec that the proof is to be about: certify {file} SPEC; what the file says "
+            "of it is not trusted"
+        )
+    variants = [variant for suite in load_suites(spec) for variant in suite]
     certified = certify(file)
     invariant = certified.invariant
-    variants = [variant for suite in load_suites(Path(invariant.spec)) for variant in suite]
     if not any(
         variant.name == invariant.variant and variant.protocol == invariant.protocol
         for variant in variants
     ):
         raise CertificateError(
-            f"{file}: it proves a protocol that {invariant.spec} does not have as variant "
-            f"{invariant.variant!r}; the spec may have changed since"
+            f"{file}: it proves a protocol that {spec} does not have as variant "
+            f"{invariant.variant!r}; the spec may have changed since, or is another"
         )
     setup = Setup(invariant.protocol, invariant.configuration)
-    out.print(
-        Text(
-            f"{file}: all {certified.obligations} obligations hold: {invariant.protocol.name}, "
-            f"variant {invariant.variant}, is safe for every number of CPUs.\n"
-            f"Fetch model {setup.fetch.name}, {place(setup)}, "
-            f"{invariant.configuration.semantics}; properties {', '.join(setup.watched)}."
-        ),
-        soft_wrap=True,
-    )
+    lines = [
+        f"{file}: all {certified.obligations} obligations hold, says Z3.",
+        f"Spec {spec}, sha256 {hashlib.sha256(spec.read_bytes()).hexdigest()}",
+        f"Protocol {invariant.protocol.name}, variant {invariant.variant}; fetch model "
+        f"{setup.fetch.name}, {place(setup)}, {invariant.configuration.semantics}",
+        f"Proved for every number of CPUs: {', '.join(certified.proved)}.",
+    ]
+    if certified.open_:
+        lines.append(
+            f"Not proved: {', '.join(certified.open_)}, which no invariant can show; "
+            f"prove checks it with up to {MOST_LIVE} CPUs."
+        )
+    out.print(Text("\n".join(lines)), soft_wrap=True)

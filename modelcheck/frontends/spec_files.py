@@ -8,6 +8,7 @@ from types import ModuleType
 
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.suite import Suite
 
 
@@ -17,6 +18,8 @@ def load_suites(path: Path) -> tuple[Suite, ...]:
     A suite may be the value of a name, or stand in a tuple or list. In a module without suites,
     each protocol is one. Raises SpecError with the place and the reason.
     """
+    if hidden(str(path)):
+        raise SpecError(f"{str(path)!r}: steps and traces name their file; give it a plain name")
     if path.is_dir():
         raise SpecError(f"{path} is a folder; name a spec file in it")
     if not path.is_file():

@@ -1,6 +1,7 @@
 """Windows: all that one instruction fetch may read at once, as constraints for Z3.
 
-Knows bytes, and how Z3 is asked. A window is what the rules of a fetch model leave of the versions in memory.
+Knows bytes, and how Z3 is asked. A window is what the rules of a fetch model leave of the versions
+in memory.
 """
 
 from collections.abc import Iterator

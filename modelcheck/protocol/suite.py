@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 
 Semantics = Literal["windowed", "bytewise"]
@@ -111,7 +112,7 @@ class Variant:
 
 def _check_name(kind: str, name: str) -> None:
     """Names are shown in tables, and files are named after them."""
-    if not name or not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
+    if not name or hidden(name) or name.startswith(".") or "/" in name or "\\" in name:
         raise SpecError(
             f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
         )

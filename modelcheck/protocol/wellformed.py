@@ -3,14 +3,16 @@
 Knows the parts of a protocol.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from modelcheck.arch.decoder import ISAS
-from modelcheck.protocol.code import Cell
+from modelcheck.protocol.code import Cell, Value
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.steps import (
     CPU_ONLY,
@@ -84,7 +86,23 @@ def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
                 yield from _labels((*element.then, *element.otherwise), path + "/")
 
 
+RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
+"""What other actors, and other programs in edits, are called."""
+
+
 def _check_names(protocol: "Protocol") -> None:
+    for kind, text in _texts(protocol):
+        if character := hidden(text):
+            raise SpecError(
+                f"protocol {protocol.name!r}: {kind} {text!r} has {character!r}, which is acted on "
+                "rather than shown; take characters that are seen"
+            )
+    for patcher in protocol.patchers:
+        if not patcher.name or RESERVED.fullmatch(patcher.name):
+            raise SpecError(
+                f"protocol {protocol.name!r}: a patcher cannot be named {patcher.name!r}, which "
+                "names another actor; choose another name"
+            )
     handler = protocol.handler.program if protocol.handler else ()
     for kind, names in (
         ("site", [site.name for site in protocol.sites]),
@@ -99,6 +117,28 @@ def _check_names(protocol: "Protocol") -> None:
                     f"protocol {protocol.name!r}: {kind} {name!r} is used {count} times; "
                     "give each its own name"
                 )
+
+
+def _texts(protocol: "Protocol") -> Iterator[tuple[str, str]]:
+    """All that a spec names, and what it is; names of what is there already are not repeated."""
+    yield "name", protocol.name
+    for site in protocol.sites:
+        yield from (("site", site.name), *(("form", form.name) for form in site.between))
+    for cell in protocol.cells:
+        yield from (("cell", cell.name), *_texts_in(cell.initial))
+    for patcher in protocol.patchers:
+        yield "patcher", patcher.name
+    for program in protocol.programs.values():
+        for element in flatten(program):
+            yield from _texts_in(getattr(element, "value", None))
+    for label in labels(protocol):
+        yield "step label", label
+
+
+def _texts_in(value: Value) -> Iterator[tuple[str, str]]:
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str):
+            yield "value", text
 
 
 def _check_sites(protocol: "Protocol") -> None:

@@ -98,7 +98,8 @@ class Ablation:
 def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     """Take the protocol of `jobs` apart; they differ in the fetch model alone.
 
-    The steps are those of the patchers. Ctrl-C ends it with what is known by then.
+    The steps are those of the patchers. Ctrl-C and the judge's limits end it with what is known by
+    then.
     """
     jobs = tuple(safety_only(job) for job in jobs)
     protocol = jobs[0].variant.protocol
@@ -114,22 +115,23 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
 
     ablation = Ablation(jobs, Edited((), outcome(protocol), {}))
     try:
-        ablation.base = edited((), protocol)
-        for path in _paths(protocol):
-            try:
-                ablation.steps.append(edited((path,), protocol.without(path)))
-            except SpecError:
-                # The others do not fit together without it.
-                continue
-        for pair in combinations(ablation.syncs, 2):
-            ablation.pairs.append(edited(pair, protocol.without(*pair)))
-        for job in jobs:
-            _subsets(ablation, job, judge, tell)
-        for pair in neighbours(protocol):
-            swapped = protocol.swapped(*pair)
-            if meaning(swapped) != meaning(protocol):
-                ablation.swaps.append(edited(pair, swapped))
-        ablation.complete = True
+        with time_limit(judge.seconds):
+            ablation.base = edited((), protocol)
+            for path in _paths(protocol):
+                try:
+                    ablation.steps.append(edited((path,), protocol.without(path)))
+                except SpecError:
+                    # The others do not fit together without it.
+                    continue
+            for pair in combinations(ablation.syncs, 2):
+                ablation.pairs.append(edited(pair, protocol.without(*pair)))
+            for job in jobs:
+                _subsets(ablation, job, judge, tell)
+            for pair in neighbours(protocol):
+                swapped = protocol.swapped(*pair)
+                if meaning(swapped) != meaning(protocol):
+                    ablation.swaps.append(edited(pair, swapped))
+            ablation.complete = True
     except CUT_SHORT as stop:
         ablation.reason = why(stop)
     return ablation

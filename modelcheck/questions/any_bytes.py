@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
-from modelcheck.explore.pulse import LimitError, in_time, why
+from modelcheck.explore.pulse import INTERRUPTED, LimitError, in_time, why
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
@@ -35,6 +35,11 @@ class ForAllBytes:
     real: bool = True
     confirmed: Result | None = None
     reason: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the search for it."""
+        return self.confirmed is not None and self.confirmed.reason == INTERRUPTED
 
     @property
     def as_expected(self) -> bool:

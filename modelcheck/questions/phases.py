@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from modelcheck.explore.pulse import Pulse
+from modelcheck.explore.pulse import Pulse, in_time
 from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.machine.actors import Machine

@@ -129,8 +129,9 @@ def prove(
             text = to_smtlib(invariant)
             obligations = solve(text)
         except (LimitError, MemoryError) as stop:
-            seconds, reason = time.monotonic() - started, f"in the proof's check: {why(stop)}"
-            return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=reason)
+            seconds = time.monotonic() - started
+            short = f"the proof's check was cut short: {why(stop)}"
+            return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=short)
         proof = Proof(
             job,
             Verdict.SAFE,

@@ -111,7 +111,8 @@ def repair(
 ) -> Repairs:
     """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
 
-    The jobs differ in the fetch model alone. Ctrl-C and the judge's limits end it with what is known by then.
+    The jobs differ in the fetch model alone. Ctrl-C and the judge's limits end it with what is
+    known by then.
     """
     jobs = tuple(safety_only(job) for job in jobs)
     result = Repairs(jobs)

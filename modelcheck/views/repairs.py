@@ -47,9 +47,12 @@ def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
         fewer = "" if repairs.undecided else ", and none with fewer"
         proofs = [proof for repair in repairs.found for proof in repair.proofs]
         obligations = sum(proof.obligations for proof in proofs)
+        rests = f"{obligations} proof obligations, all confirmed by Z3."
+        if not all(repair.proofs for repair in repairs.found):
+            rests = "Z3 has not confirmed all of it."
         yield Text(
             f"{found} with {edits}{fewer}. Proved for every number of CPUs under\n"
-            f"{models}; {obligations} proof obligations, all confirmed by Z3.",
+            f"{models}; {rests}",
             "green",
         )
     elif repairs.complete:
