@@ -9,48 +9,38 @@ from typing import TYPE_CHECKING, Any
 from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import (
-    Block,
-    Element,
+from modelcheck.protocol.program import Block, Element, block, when
+from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
+from modelcheck.protocol.vocabulary.anyone import (
     add,
-    block,
+    fence,
+    increment_unless_zero,
+    is_equal,
+    pause,
+    store,
+)
+from modelcheck.protocol.vocabulary.cpu import enter_user, execute, flush, leave_user
+from modelcheck.protocol.vocabulary.patcher import write
+from modelcheck.protocol.vocabulary.program import (
     caches_clean_inval_pou,
     dc_cvau,
-    emulate,
-    enter_user,
-    execute,
-    fence,
     fence_i,
-    flush,
     ic_ivau,
-    increment_unless_zero,
-    iret,
     irq_off,
     irq_on,
-    is_equal,
     isb,
-    leave_user,
     lock,
-    lookup,
-    not_ours,
     on_each_cpu,
-    pause,
-    ret,
     send_ipi,
-    skip,
     stop_machine,
-    store,
     sync_core,
     synchronize_rcu,
     synchronize_rcu_tasks,
     unlock,
-    use,
     wait_acks,
     wait_until,
-    when,
-    write,
 )
-from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
+from modelcheck.protocol.vocabulary.routine import emulate, iret, lookup, not_ours, ret, skip, use
 from modelcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:

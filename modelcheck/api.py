@@ -16,7 +16,7 @@ Knows checking and the views of results; `import modelcheck` loads this only whe
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
@@ -79,8 +79,10 @@ class Outcome:
                 verdict = "safe"
             case Verdict.VIOLATED:
                 verdict = f"violates {self.violated} in {plural(self.result.depth, 'step')}"
-            case _:
+            case Verdict.INCONCLUSIVE:
                 verdict = f"inconclusive ({self.result.reason})"
+            case _:
+                assert_never(self.verdict)
         return f"{self.protocol.name}: {verdict}; {for_what}"
 
     def __str__(self) -> str:

@@ -55,10 +55,12 @@ class Walk(NamedTuple):
 
 
 def run(protocol: Protocol, configuration: Configuration) -> Exploration:
+    """What the reference explorer says of a protocol."""
     return explore(System(Machine(protocol, configuration)))
 
 
 def minimal_run(cpus: int, fetch: str = "coherent", *, without: str = "") -> Exploration:
+    """What it says of the minimal protocol byte by byte, perhaps without a step."""
     protocol = minimal().without(without) if without else minimal()
     return run(protocol, Configuration(cpus, fetch, semantics="bytewise"))
 
@@ -133,6 +135,7 @@ def assert_as_expected(variant: Variant, configuration: Configuration) -> None:
 
 
 def check_minimal_counts(cpus: Iterable[int] = (1, 2)) -> None:
+    """States and transitions of the minimal protocol are COUNTS."""
     for number in cpus:
         result = minimal_run(number)
         assert result.verdict == Verdict.SAFE
@@ -156,10 +159,16 @@ def check_expected_verdicts(
 
 
 def check_semantics_agree(names: Iterable[str], cpus: int = 1) -> None:
+    """The named variants on three bytes agree under each fetch model."""
     variants = three_byte_variants()
     for name in names:
         for fetch in FETCH:
             assert_agree(variants[name], Configuration(cpus, fetch, properties=EVERY_PROPERTY))
+
+
+def by_last(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pytest.MarkDecorator:
+    """Parametrise by rows whose last value, a message, says which one it is."""
+    return pytest.mark.parametrize(names, rows, ids=[str(row[-1]) for row in rows])
 
 
 HEAVY = (

@@ -10,18 +10,11 @@ from typing import Any
 
 from modelcheck import Protocol
 from modelcheck.arch.decoder import decode
-from modelcheck.protocol.steps import (
-    Block,
-    Element,
-    Emulate,
-    Lookup,
-    Return,
-    SendIpi,
-    Skip,
-    Store,
-    WaitAcks,
-    Write,
-)
+from modelcheck.protocol.program import Block, Element
+from modelcheck.protocol.vocabulary.anyone import Store
+from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.program import SendIpi, WaitAcks
+from modelcheck.protocol.vocabulary.routine import Emulate, Lookup, Return, Skip
 
 KNOWN = frozenset(
     {

@@ -26,9 +26,11 @@ from modelcheck import (
 )
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.actions import Instruction, Order
+from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.steps import Element, Instruction, Order, Step
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.vocabulary import KINDS
 
 SPECS = Path(__file__).parent.parent / "specs"
 FETCH = tuple(MODELS)
@@ -45,6 +47,7 @@ SHORT_MOV = bytes.fromhex("48 89 c3")
 
 
 def minimal() -> Protocol:
+    """The smallest protocol that is right: three writes and three syncs, on five bytes."""
     site = Site("foo", NOP, CALL)
     return Protocol(
         "minimal",
@@ -63,10 +66,12 @@ def minimal() -> Protocol:
 
 
 def spec(name: str) -> dict[str, Any]:
+    """The names that a shipped spec defines."""
     return runpy.run_path(str(SPECS / f"{name}.py"))
 
 
 def suites() -> tuple[Suite, ...]:
+    """The suites of the shipped protocol."""
     found: tuple[Suite, ...] = spec("x86_int3")["SUITES"]
     return found
 
@@ -99,6 +104,7 @@ CELL = Cell("cell")
 
 @st.composite
 def random_sites(draw: st.DrawFn) -> tuple[Site, ...]:
+    """One or two sites of two or three bytes, some of which stay as they are."""
     sites: list[Site] = []
     address = draw(st.integers(0, 5))
     for number in range(draw(st.sampled_from((1, 1, 2)))):
@@ -112,6 +118,7 @@ def random_sites(draw: st.DrawFn) -> tuple[Site, ...]:
 
 @st.composite
 def random_write(draw: st.DrawFn, label: str, sites: tuple[Site, ...], trap: bytes) -> Element:
+    """A write into a site: old, new, trap or other bytes, in any of the orders."""
     site = draw(st.sampled_from(sites))
     at = draw(st.integers(0, len(site) - 1))
     size = draw(st.integers(1, len(site) - at))
@@ -127,6 +134,7 @@ def random_write(draw: st.DrawFn, label: str, sites: tuple[Site, ...], trap: byt
 
 @st.composite
 def random_handler(draw: st.DrawFn, trap: bytes) -> Handler | None:
+    """A handler that looks up, acts and returns, each of it perhaps; or none."""
     if draw(st.integers(0, 7)) == 0:
         return None
     body: list[Step] = []
@@ -144,6 +152,7 @@ def random_handler(draw: st.DrawFn, trap: bytes) -> Handler | None:
 
 @st.composite
 def random_protocols(draw: st.DrawFn, trap: bytes = INT3) -> Protocol:
+    """Programs of a few steps, half of which begin as real ones do."""
     sites = draw(random_sites())
     program: list[Element] = []
     for number in range(draw(st.integers(1, 4))):
@@ -180,6 +189,7 @@ def random_protocols(draw: st.DrawFn, trap: bytes = INT3) -> Protocol:
 
 @st.composite
 def random_configurations(draw: st.DrawFn, cpus: int = 1) -> Configuration:
+    """Any fetch model, chunks up to four bytes, all properties."""
     return Configuration(
         cpus=cpus,
         fetch=draw(st.sampled_from(FETCH)),
@@ -187,3 +197,8 @@ def random_configurations(draw: st.DrawFn, cpus: int = 1) -> Configuration:
         offset=draw(st.integers(0, 7)),
         properties=EVERY_PROPERTY,
     )
+
+
+def generated_kinds() -> frozenset[type[Step]]:
+    """The kinds of steps that random protocols have."""
+    return frozenset(KINDS)

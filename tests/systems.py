@@ -53,6 +53,7 @@ SHARED, LOCALS, SIGNALS = 4, 4, 2
 
 @st.composite
 def table_models(draw: st.DrawFn) -> TableModel:
+    """Models of a few roles whose rows mean nothing."""
     roles = [TableRole("one", 1, replicated=False)]
     roles += [
         TableRole(f"many{number}", draw(st.integers(1, 3)), replicated=True)
@@ -95,5 +96,6 @@ def counters(actors: int, values: int) -> TableModel:
 
 
 def every_role(model: TableModel) -> Iterator[TableRole]:
+    """The role of each actor, in turn."""
     for role in model.roles:
         yield from [role] * role.count

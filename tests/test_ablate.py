@@ -46,28 +46,34 @@ HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
 
 
 def jobs_of(protocol: Protocol, **overrides: object) -> tuple[Job, ...]:
+    """The jobs of a protocol by itself."""
     return tuple(jobs((Suite(protocol),), replace(Overrides(), **overrides)))  # type: ignore[arg-type]
 
 
 def ablation_of(protocol: Protocol, **overrides: object) -> Ablation:
+    """What an ablation of the protocol finds."""
     return ablate(jobs_of(protocol, **overrides), Judge(), lambda text: None)
 
 
 @pytest.fixture(scope="module")
 def int3() -> Ablation:
+    """The ablation of the shipped protocol, made once."""
     return ablation_of(suites()[0].protocol)
 
 
 def without(ablation: Ablation, *labels: str) -> Edited:
+    """What was found of the edit that takes these steps away, or swaps them."""
     return next(e for e in (*ablation.steps, *ablation.pairs) if e.labels == labels)
 
 
 def needed_under(ablation: Ablation, label: str, name: str) -> tuple[str, ...]:
+    """The fetch models under which the property needs the step."""
     edited = without(ablation, label)
     return tuple(fetch for fetch in FETCH_MODELS if name in ablation.broken(edited, fetch))
 
 
 def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
+    """Each sync has its purpose; sync-2 has one only where chunks are read in any order."""
     assert int3.settled
     assert needed_under(int3, "sync-1", TORN) == FETCH_MODELS
     assert needed_under(int3, "sync-2", TORN) == ("per-chunk", "incoherent", "strict")
@@ -86,16 +92,19 @@ def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
 
 
 def test_sending_without_waiting_is_no_sync(int3: Ablation) -> None:
+    """An IPI without its acknowledgement, or the reverse, tears under every fetch model."""
     for part in ("send", "wait"):
         assert needed_under(int3, f"sync-1/{part}", TORN) == FETCH_MODELS
 
 
 def test_steps_that_never_matter(int3: Ablation) -> None:
+    """Harmless is only what no property under no fetch model needs: retiring the cell."""
     harmless = [edited.labels for edited in int3.steps if int3.harmless(edited)]
     assert harmless == [("retire",)]
 
 
 def test_neighbours_that_may_be_swapped(int3: Ablation) -> None:
+    """A swap is an edit like any other, judged under each fetch model by itself."""
     may = {
         edited.labels: tuple(f for f in FETCH_MODELS if not int3.broken(edited, f))
         for edited in int3.swaps
@@ -118,6 +127,7 @@ def test_neighbours_that_may_be_swapped(int3: Ablation) -> None:
 def test_no_sync_is_needed_against_tearing_in_one_chunk(
     chunk: int, offset: int, needed: bool
 ) -> None:
+    """What one atomic read fetches cannot tear; across a boundary the syncs are needed again."""
     found = ablation_of(
         suites()[0].protocol,
         chunk=chunk,
@@ -131,6 +141,7 @@ def test_no_sync_is_needed_against_tearing_in_one_chunk(
 
 
 def test_every_answer_agrees_with_the_explorer() -> None:
+    """Differential: each edit's proof or refutation against a search with one and with two CPUs."""
     base = three_byte_variants()["base"]
     for fetch in ("store-order", "incoherent"):
         found = ablation_of(base, fetch=(fetch,))
@@ -149,6 +160,7 @@ def test_every_answer_agrees_with_the_explorer() -> None:
 
 
 def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> None:
+    """What is in memory and cells at the end tells a harmless step from a patch left half done."""
     site = int3.protocol.sites[0]
     assert int3.base.outcome.code == (site.new,)
     assert without(int3, "head").outcome.code == (b"\xcc" + site.new[1:],)
@@ -159,11 +171,13 @@ def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> No
 
 
 def test_bytes_in_any_order_leave_the_same_behind() -> None:
+    """The outcome is a matter of what was written, not of its order."""
     variants = three_byte_variants()
     assert outcome(variants["tail-any-order"]) == outcome(variants["base"])
 
 
 def test_syncs_that_stand_in_for_one_another() -> None:
+    """Two syncs of which either does: neither is needed alone, both together are."""
     twice = minimal().inserted(on_each_cpu("again"), after="sync-1")
     found = ablation_of(twice, fetch=("coherent",))
     assert not found.broken(without(found, "sync-1"))
@@ -175,6 +189,7 @@ def test_syncs_that_stand_in_for_one_another() -> None:
 
 
 def test_blocks_are_taken_away_whole_and_in_part() -> None:
+    """A block is an edit, and so is each step in it, at any depth."""
     base = minimal()
     inner = (base.element("tail"), base.element("sync-2"))
     nested = base.without("tail", "sync-2").inserted(block("rest", *inner), after="sync-1")
@@ -192,6 +207,7 @@ def test_blocks_are_taken_away_whole_and_in_part() -> None:
 
 
 def test_steps_of_other_patchers_and_of_conditions_are_edited_too() -> None:
+    """Nothing that a patcher does is out of reach of an edit; handlers are left alone."""
     cell = Cell("cell", 0)
     base = replace(
         minimal(),
@@ -211,6 +227,7 @@ def test_steps_of_other_patchers_and_of_conditions_are_edited_too() -> None:
 def test_only_properties_that_a_proof_can_have_are_looked_at(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """No invariant proves liveness: it is left out, or refused when asked for alone."""
     both = replace(minimal(), properties=(TORN, "deadlock-free"))
     found = ablation_of(both, fetch=("coherent",))
     assert {name for _, name in found.base.verdicts} == {TORN}
@@ -220,6 +237,7 @@ def test_only_properties_that_a_proof_can_have_are_looked_at(
 
 
 def test_nothing_is_said_of_a_property_that_does_not_hold() -> None:
+    """A step cannot be needed for what is violated with it."""
     found = ablation_of(minimal().without("sync-1"), fetch=("coherent",))
     question = ("coherent", TORN)
     assert found.base.verdicts[question].verdict is Verdict.VIOLATED
@@ -228,6 +246,7 @@ def test_nothing_is_said_of_a_property_that_does_not_hold() -> None:
 
 
 def test_what_is_neither_proved_nor_refuted_is_unknown() -> None:
+    """A judge at its limit says neither needed nor harmless."""
     hasty = Judge(limits=Limits(states=1))
     (job,) = jobs_of(minimal().without("sync-1"), fetch=("coherent",))
     found = ablate((job,), hasty, lambda text: None)
@@ -236,6 +255,7 @@ def test_what_is_neither_proved_nor_refuted_is_unknown() -> None:
 
 
 def test_equal_programs_mean_the_same_whatever_their_labels() -> None:
+    """Edits that come to the same program are judged once; labels are for readers."""
     base = minimal()
     renamed = base.replaced("sync-1", on_each_cpu("other name"))
     assert meaning(renamed) == meaning(base)
@@ -261,6 +281,7 @@ class Interrupted(Judge):
 
 
 def test_ctrl_c_keeps_what_was_settled() -> None:
+    """An interrupted ablation has the answers so far, and says that it is not complete."""
     found = ablate(jobs_of(minimal(), fetch=("coherent",)), Interrupted(3), lambda text: None)
     assert [edited.labels for edited in found.steps] == [("int3",), ("sync-1",)]
     assert not found.complete
@@ -268,6 +289,7 @@ def test_ctrl_c_keeps_what_was_settled() -> None:
 
 
 def test_the_command_prints_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table and the smallest sets of syncs, as a reader of the command sees them."""
     assert main(["ablate", str(SPECS / "x86_int3_minimal.py")]) == 0
     shown = capsys.readouterr().out
     rows = [" ".join(line.split()) for line in shown.splitlines()]
@@ -282,6 +304,7 @@ def test_the_command_prints_what_is_needed(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_command_says_when_something_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit is exit code 3, an unknown variant exit code 2."""
     spec = str(SPECS / "x86_int3_minimal.py")
     assert main(["ablate", spec, "--fetch", "coherent", "--max-states", "1"]) == 3
     assert "?: the abstraction does not prove it" in capsys.readouterr().out
@@ -294,11 +317,13 @@ def test_the_command_says_when_something_is_open(capsys: pytest.CaptureFixture[s
 def test_what_the_abstraction_excludes_is_never_found(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """Differential, on random protocols: a property called excluded is in no search's findings."""
     found = explore(System(Machine(protocol, configuration)), beyond_violations=True).found
     assert found <= not_excluded(protocol, configuration)
 
 
 def test_a_property_is_judged_also_behind_violations_of_others() -> None:
+    """The first violation of one property must not hide that of another behind it."""
     site, cell = Site("foo", b"\x0f\x1f\x00", b"\x48\x89\xc3"), Cell("cell")
     handler = Handler(b"\xcc", (lookup("find", cell), iret("iret")))
     names = ("visible-after-return", "no-unhandled-trap")

@@ -31,6 +31,7 @@ BASE: Protocol = three_byte_variants()["base"]
 
 
 def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of the module's docstring does what it says, in ten lines at most."""
     text = inspect.getdoc(documented)
     assert text
     lines = [line for line in text.splitlines() if line.startswith("    ")]
@@ -43,6 +44,7 @@ def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_to_import_the_package_is_light() -> None:
+    """Specs import the package: no solver, no compiler and no terminal library comes with it."""
     heavy = {"z3", "rich", "networkx", "numba", "cattrs", "modelcheck.api"}
     code = f"import modelcheck, modelcheck.pytest_plugin, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -53,6 +55,7 @@ def test_to_import_the_package_is_light() -> None:
 
 
 def test_outcomes() -> None:
+    """Safe, violated and cut short differ in every field, and in the text."""
     safe = verify(BASE, cpus=1)
     assert safe.safe
     assert safe.violated is None
@@ -69,6 +72,7 @@ def test_outcomes() -> None:
 
 
 def test_a_notebook_shows_an_outcome() -> None:
+    """The HTML form has the verdict, and the trace in colours."""
     html = verify(BASE.without("sync-1"), cpus=1)._repr_html_()
     assert html.startswith("<pre")
     assert html.endswith("</pre>")
@@ -84,6 +88,7 @@ def plugin() -> tuple[str, ...]:
 
 
 def test_the_package_names_the_plugin() -> None:
+    """pytest finds the fixture through the entry point, without a line in a conftest."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert (
         project["project"]["entry-points"]["pytest11"]["modelcheck"] == "modelcheck.pytest_plugin"
@@ -91,6 +96,7 @@ def test_the_package_names_the_plugin() -> None:
 
 
 def test_the_fixture(pytester: pytest.Pytester) -> None:
+    """What fails names the verdict, the trace and the setting, without a traceback."""
     pytester.makepyfile(
         """
         from tests.protocols import three_byte_variants
@@ -148,6 +154,7 @@ def test_the_fixture(pytester: pytest.Pytester) -> None:
 def test_emitted_tests_pass_for_shipped_counterexamples(
     pytester: pytest.Pytester, every: int
 ) -> None:
+    """An emitted test stands alone: it runs in a folder with nothing else in it."""
     chosen = SHIPPED[::every]
     for path in chosen:
         name = f"test_{path.parent.name}_{path.stem}".replace("-", "_").replace(".", "_")
@@ -159,6 +166,7 @@ def test_emitted_tests_pass_for_shipped_counterexamples(
 def test_an_emitted_test_fails_when_the_behaviour_changes(
     pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Seeded: with the missing sync put back, the run is not possible and nothing is violated."""
     file = pytester.path / "test_regression.py"
     assert main(["emit-test", str(INT3_NO_SYNC_1), "-o", str(file)]) == 0
     text = file.read_text(encoding="utf-8")
@@ -174,6 +182,7 @@ def test_an_emitted_test_fails_when_the_behaviour_changes(
 def test_no_test_is_emitted_of_what_does_not_replay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """An edited trace would become a test of nothing."""
     edited = tmp_path / "edited.json"
     edited.write_text(INT3_NO_SYNC_1.read_text().replace("foo+1 := e7", "foo+1 := e8"))
     assert main(["emit-test", str(edited)]) == 2
@@ -181,6 +190,7 @@ def test_no_test_is_emitted_of_what_does_not_replay(
 
 
 def test_rerun_gives_the_trace_it_was_made_of() -> None:
+    """Actor, label and choice name a step; the machine tells all else of it."""
     trace = load(INT3_NO_SYNC_1)
     steps = [(step.actor, step.label, step.choice) for step in trace.steps]
     assert rerun(trace.protocol, trace.configuration, steps) == trace.steps

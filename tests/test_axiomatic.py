@@ -59,10 +59,10 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Stores
+from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import TORN
-from modelcheck.protocol.steps import Element, Step
 from modelcheck.protocol.suite import Semantics
-from tests.checks import TooBigError, walk
+from tests.checks import TooBigError, by_last, walk
 from tests.protocols import (
     FETCH,
     INT3,
@@ -89,6 +89,7 @@ FEW = ("base", "no-sync-1", "no-sync-2", "single-store", "tail-any-order")
 
 
 def why_not_covered(protocol: Protocol) -> str:
+    """The reason why the axioms refuse a protocol, or nothing."""
     try:
         for site in protocol.sites:
             list(cases(protocol, site))
@@ -98,15 +99,18 @@ def why_not_covered(protocol: Protocol) -> str:
 
 
 def explored(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """The properties that a search finds violated, of those that the axioms decide."""
     run = replace(configuration, properties=DECIDED)
     return explore(System(Machine(protocol, run)), beyond_violations=True).found
 
 
 def assert_agrees(protocol: Protocol, configuration: Configuration) -> None:
+    """The axioms violate what a search violates."""
     assert violated(protocol, configuration) == explored(protocol, configuration), configuration
 
 
 def test_every_shipped_variant_is_covered() -> None:
+    """No shipped protocol falls back to a search because the axioms lack one of its steps."""
     assert {name: why for name, v in SHIPPED.items() if (why := why_not_covered(v.protocol))} == {}
 
 
@@ -115,12 +119,14 @@ def test_every_shipped_variant_is_covered() -> None:
     [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in SHIPPED],
 )
 def test_shipped_variants(name: str) -> None:
+    """Differential: tears found without a state space are those that a search finds."""
     assert_agrees(on_other_cpus(SHIPPED[name].protocol), Configuration(1, "per-chunk"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_variants_under_every_fetch_model(name: str) -> None:
+    """Each fetch rule has its own axiom; with the patcher's CPU, and with two others."""
     for fetch in FETCH:
         for cpus in (1, 2):
             assert_agrees(SHIPPED[name].protocol, Configuration(cpus, fetch))
@@ -128,6 +134,7 @@ def test_shipped_variants_under_every_fetch_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 def test_chunks_and_offsets(name: str) -> None:
+    """A chunk is read at one time: whole, across its boundary, and across a line's."""
     for fetch in ("coherent", "per-chunk", "strict"):
         for chunk, offset in ((2, 0), (2, LINE - 1), (4, 2), (8, LINE - 1), (8, 0)):
             assert_agrees(on_other_cpus(THREE[name]), Configuration(1, fetch, chunk, offset))
@@ -136,6 +143,7 @@ def test_chunks_and_offsets(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_variants_at_every_chunk_and_offset(name: str) -> None:
+    """The same for all of them, against both semantics where bytes are read one by one."""
     semantics: tuple[Semantics, ...] = ("windowed", "bytewise")
     for fetch in FETCH:
         for chunk in (1, 2, 4, 8):
@@ -147,6 +155,7 @@ def test_shipped_variants_at_every_chunk_and_offset(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 def test_one_cpu_in_the_axioms_stands_for_two_in_the_machine(name: str) -> None:
+    """CPUs do not change what others fetch, so that one of them is enough for the axioms."""
     for fetch in ("store-order", "strict"):
         assert_agrees(on_other_cpus(THREE[name]), Configuration(2, fetch))
 
@@ -157,6 +166,7 @@ random_runs = settings(
 
 
 def assert_agrees_on_small(protocol: Protocol, configuration: Configuration) -> None:
+    """The same, unless the state space is large."""
     try:
         run = replace(configuration, properties=DECIDED)
         found = walk(protocol, run, at_most=20_000).survey.found
@@ -168,6 +178,7 @@ def assert_agrees_on_small(protocol: Protocol, configuration: Configuration) -> 
 @random_runs
 @given(random_protocols(), random_configurations())
 def test_random_protocols(protocol: Protocol, configuration: Configuration) -> None:
+    """Differential, on programs and handlers that nobody would write."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -176,6 +187,7 @@ def test_random_protocols(protocol: Protocol, configuration: Configuration) -> N
 def test_random_protocols_with_a_trap_of_two_bytes(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """A trap of several bytes can itself be torn."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -188,6 +200,7 @@ ARM = (ARM_B, ARM_NOP, ARM_ADD, ARM_MOV)
 
 @st.composite
 def random_weak_protocols(draw: st.DrawFn) -> Protocol:
+    """Programs with barriers, cache maintenance and stopped CPUs."""
     arm = draw(st.booleans())
     old, new = b"\x10\x11\x12", b"\x20\x21\x22"
     if arm:
@@ -242,6 +255,7 @@ def random_weak_protocols(draw: st.DrawFn) -> Protocol:
 def test_random_protocols_of_weaker_machines(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """Weak stores, caches that are not coherent, and stopped CPUs, alone and together."""
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
@@ -255,6 +269,7 @@ def test_random_protocols_of_weaker_machines(
 
 @st.composite
 def random_regions(draw: st.DrawFn) -> Protocol:
+    """A site of several instructions, written and synchronised in pieces."""
     lengths = st.sampled_from(((1, 1, 1), (1, 2), (2, 1), (3,)))
     old_runs, new_runs = draw(lengths), draw(lengths)
     new = draw(st.sampled_from((b"\x20\x21\x22", b"\x20\x11\x22", b"\x10\x21\x22")))
@@ -290,6 +305,7 @@ def random_regions(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_regions(), random_configurations())
 def test_random_regions(protocol: Protocol, configuration: Configuration) -> None:
+    """A CPU may be interrupted between instructions, for as long as it likes."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -329,6 +345,7 @@ BOOL = st.booleans()
 @settings(random_runs, max_examples=80)
 @given(random_traps_in_regions(), random_configurations())
 def test_random_traps_in_regions(protocol: Protocol, configuration: Configuration) -> None:
+    """A handler that acts by a cell may send the CPU on with either instruction."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -337,6 +354,7 @@ def test_random_traps_in_regions(protocol: Protocol, configuration: Configuratio
 
 @st.composite
 def random_patchers(draw: st.DrawFn) -> Protocol:
+    """Two programs that share sites, cells, a lock and a mapping."""
     sites = (Site("foo", b"\x10\x11", b"\x20\x21"), Site("bar", b"\x10\x11", b"\x20\x21", 9))
     mutex, cell, mapping = Cell("mutex", 0), Cell("cell", 0), Cell("map")
 
@@ -386,6 +404,7 @@ def random_patchers(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_patchers(), random_configurations())
 def test_random_patchers(protocol: Protocol, configuration: Configuration) -> None:
+    """Several programs have no common order but by the cells and locks that they share."""
     assert_agrees_on_small(protocol, configuration)
 
 
@@ -394,6 +413,7 @@ def test_random_patchers(protocol: Protocol, configuration: Configuration) -> No
 
 @st.composite
 def random_programs_of_cpus(draw: st.DrawFn) -> Protocol:
+    """CPUs that leave and enter the kernel, and a patcher with interrupts off."""
     protocol = draw(st.one_of(random_regions(), random_traps_in_regions(), random_weak_protocols()))
     assume(protocol.stores == "in-order")
     program = list(protocol.program)
@@ -438,6 +458,7 @@ def random_programs_of_cpus(draw: st.DrawFn) -> Protocol:
 @settings(random_runs, max_examples=80)
 @given(random_programs_of_cpus(), random_configurations())
 def test_random_programs_of_cpus(protocol: Protocol, configuration: Configuration) -> None:
+    """User mode, deferred IPIs, and a patcher that is interrupted only now and then."""
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
@@ -453,6 +474,7 @@ TEAR = write("new", SITE, SITE.new)
 
 
 def told(*program: Element, **others: object) -> frozenset[str]:
+    """What the axioms say of a program, with a handler that changes a cell."""
     handler = Handler(INT3, (add("add", CELL), iret("iret")))
     protocol = Protocol("p", (SITE,), program, handler, (CELL,), **others)  # type: ignore[arg-type]
     return violated(protocol, Configuration(1, "coherent"))
@@ -462,7 +484,7 @@ OTHERS = {"patchers": (Patcher("other", (TEAR,)),)}
 CPUS = {"cpu_program": (execute("run", SITE),)}
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("program", "others", "why"),
     [
         ((TEAR,), {**OTHERS, "stores": "weak"}, "several patchers, whose stores are weak"),
@@ -470,7 +492,11 @@ CPUS = {"cpu_program": (execute("run", SITE),)}
         ((stop_machine("stop"),), OTHERS, "several patchers, one of which stops the CPUs"),
         ((TEAR,), {**OTHERS, **CPUS}, "several patchers, and a program that CPUs run"),
         ((TEAR,), {**CPUS, "stores": "weak"}, "a program that CPUs run, and weak stores"),
-        ((TEAR,), {"cpu_program": (sync_core("sync"),)}, "a CPU's program has step 'sync'"),
+        (
+            (TEAR,),
+            {"cpu_program": (sync_core("sync"),)},
+            "a CPU's program: the axioms do not cover Refresh, used by step 'sync'",
+        ),
         (
             (TEAR,),
             {"cpu_program": (leave_user("in"), enter_user("out"), execute("run", SITE))},
@@ -489,11 +515,12 @@ CPUS = {"cpu_program": (execute("run", SITE),)}
 def test_the_reason_why_a_protocol_is_not_covered(
     program: tuple[Element, ...], others: dict[str, object], why: str
 ) -> None:
+    """What the axioms do not know they refuse by name; nothing is passed over."""
     with pytest.raises(NotCoveredError, match=why):
         told(*program, **others)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("step", "others", "why"),
     [
         (add("put", CELL), {}, "step 'put' does more than to ask and to act"),
@@ -504,6 +531,7 @@ def test_the_reason_why_a_protocol_is_not_covered(
 def test_the_reason_why_a_handler_in_a_region_is_not_covered(
     step: Step, others: dict[str, Any], why: str
 ) -> None:
+    """A handler that does more than ask and act is refused with its step."""
     site = replace(SITE, old_runs=runs(1, 1))
     handler = Handler(INT3, (step, iret("iret")))
     protocol = Protocol("p", (site,), (write("trap", site, INT3),), handler, (CELL,), **others)
@@ -526,8 +554,19 @@ LOCK = Cell("lock", 0)
         ((when(is_equal("one?", CELL, 1), TEAR),), False),
         ((when(increment_unless_zero("get", CELL), TEAR),), False),
     ],
+    ids=[
+        "alone",
+        "in a lock",
+        "lock taken twice",
+        "waits for ever",
+        "waits for its own store",
+        "asks for its own store",
+        "asks in vain",
+        "counts from zero",
+    ],
 )
 def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], tears: bool) -> None:
+    """What stands behind a wait that never ends, or a lock taken twice, is not done."""
     protocol = Protocol("p", (SITE,), program, None, (CELL, LOCK))
     configuration = Configuration(1, "coherent")
     assert violated(protocol, configuration) == ({TORN} if tears else frozenset())
@@ -535,6 +574,7 @@ def test_a_program_is_followed_as_far_as_it_goes(program: tuple[Element, ...], t
 
 
 def test_the_axioms_can_always_be_met() -> None:
+    """Not vacuous: axioms that exclude every run would call every protocol safe."""
     for name in (name for name in SHIPPED if name.endswith("/base")):
         protocol = SHIPPED[name].protocol
         for site in protocol.sites:
@@ -552,6 +592,7 @@ def test_the_axioms_can_always_be_met() -> None:
 
 @pytest.mark.parametrize("kind", ["waited for", "discards", "before", "ascending fetch"])
 def test_each_axiom_counts(kind: str) -> None:
+    """Without any one kind of axiom the tear is back: none is implied by the others."""
     # Where bytes are fetched in ascending order, sync 2 is not needed.
     protocol = minimal().without("sync-2")
     system = Axioms(protocol, Configuration(1, "coherent"), protocol.sites[0])

@@ -22,7 +22,7 @@ from modelcheck.browse.titles import against, verdict
 from modelcheck.browse.widgets import Rows
 from modelcheck.cli import main
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.protocol.steps import flatten
+from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Overrides, check, jobs
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +35,7 @@ UNLIKE = ("stop-machine",)
 
 @cache
 def entries() -> tuple[Entry, ...]:
+    """The entries of all shipped counterexamples."""
     found, refused = of_folder(SHIPPED)
     assert not refused
     return found
@@ -42,12 +43,15 @@ def entries() -> tuple[Entry, ...]:
 
 @cache
 def opened(name: str) -> Opened:
+    """A shipped counterexample, opened."""
     entry = of_file(SHIPPED / f"{name}.json")
     assert entry.trace
     return open_trace(entry.trace, entry.path)
 
 
 def drive(app: Browser, act: Callable[[Pilot[None]], Awaitable[None]]) -> None:
+    """Run the browser without a terminal, and act in it."""
+
     async def run() -> None:
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()
@@ -67,6 +71,7 @@ def screen_text(app: Browser) -> list[str]:
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda e: f"{e.spec}-{e.path.stem}")
 def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
+    """No lane and no panel is cut off, and a changed byte is marked in each."""
     assert entry.trace
     shown = open_trace(entry.trace, entry.path)
     lanes = rows(shown, WIDTH)
@@ -88,6 +93,7 @@ def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
 
 
 def test_the_missing_step_stands_where_it_belongs() -> None:
+    """The variant is shown beside the nearest safe one; a gap is where the step would be."""
     shown = opened("x86_int3/no-sync-1")
     lines = ["".join(lane.lines) for lane in rows(shown, WIDTH)]
     (at,) = [number for number, line in enumerate(lines) if "sync-1: MISSING" in line]
@@ -97,6 +103,7 @@ def test_the_missing_step_stands_where_it_belongs() -> None:
 
 
 def test_lanes_take_the_room_that_they_need() -> None:
+    """Each actor's steps stand under its own name."""
     shown = opened("x86_int3/no-sync-2")
     lines = [line for lane in rows(shown, WIDTH) for line in lane.lines]
     assert any("sync-1/wait: all acknowledged" in line for line in lines)
@@ -108,8 +115,10 @@ def test_lanes_take_the_room_that_they_need() -> None:
 @pytest.mark.parametrize(
     ("actors", "name"),
     [((), "who does what"), (("patcher",), "patcher"), (tuple("abcde"), "who does what")],
+    ids=["none", "one", "many"],
 )
 def test_no_actor_one_or_many_have_one_lane(actors: tuple[str, ...], name: str) -> None:
+    """More actors than columns are told in one lane, by name."""
     shown = replace(opened("x86_int3/no-sync-1"), actors=actors)
     assert heading(shown, WIDTH).endswith(f"│ {name}")
     assert all(line.count("│") == 1 for lane in rows(shown, WIDTH) for line in lane.lines)
@@ -130,6 +139,7 @@ def test_no_actor_one_or_many_have_one_lane(actors: tuple[str, ...], name: str) 
 def test_what_is_missing_of_any_program_is_shown(
     name: str, gap: str, before: str, after: str
 ) -> None:
+    """Handlers and the programs of CPUs lack steps too, not only the patcher's."""
     lines = ["".join(lane.lines) for lane in rows(opened(name), WIDTH)]
     (at,) = [number for number, line in enumerate(lines) if gap in line]
     assert before in lines[at - 1]
@@ -137,6 +147,7 @@ def test_what_is_missing_of_any_program_is_shown(
 
 
 def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
+    """A torn fetch is explained byte by byte: what was there, what could be seen, who wrote it."""
     shown = opened("x86_int3/no-sync-1")
     tail = [" ".join(line.split()) for line in panel(shown, 3, WIDTH)]
     source = shown.row[3].source
@@ -153,6 +164,7 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
 
 
 def test_disassembly_begins_where_instructions_do() -> None:
+    """Of several instructions, each is decoded from its own first byte."""
     shown = opened("x86_optprobe/grace-before-sync")
     lines = [" ".join(line.split()) for line in panel(shown, shown.last, WIDTH)]
     assert "old 55 48 89 e5 90 push rbp; mov rbp, rsp; nop" in lines
@@ -161,12 +173,14 @@ def test_disassembly_begins_where_instructions_do() -> None:
 
 
 def test_a_cpu_that_serialises_first_has_no_window() -> None:
+    """What it fetches next is not decided by what it saw before."""
     shown = opened("x86_int3/no-sync-3")
     lines = [" ".join(line.split()) for line in panel(shown, 14, WIDTH)]
     assert any(line.endswith("(serialises before it fetches again)") for line in lines)
 
 
 def test_marks_of_a_diff() -> None:
+    """Same, missing, moved and changed are told apart, and in words."""
     base, *_ = load_suites(ROOT / "specs" / "x86_int3.py")
     protocol = base.protocol
     edits = {
@@ -188,6 +202,7 @@ def test_marks_of_a_diff() -> None:
 
 
 def test_a_step_put_into_a_block_is_not_missing() -> None:
+    """A block is a bracket around steps, and no step of its own."""
     shown = opened("riscv_ftrace_call_ops/ipi-in-stop-machine")
     assert shown.contrast is not None
     assert shown.contrast.summary == ("stop_machine is added",)
@@ -198,6 +213,7 @@ def test_a_step_put_into_a_block_is_not_missing() -> None:
 
 
 def test_what_is_put_beside_is_expected_safe_in_all_that_it_watches() -> None:
+    """Only a protocol that is right in all that this one watches shows what is wrong here."""
     # The spec's ipi-in-stop-machine is nearest to it, but has a deadlock, which this one watches
     # not; and there is nothing to say of a program that enables beside one that disables.
     assert opened("riscv_ftrace_call_ops/stop-machine.base").contrast is None
@@ -205,6 +221,7 @@ def test_what_is_put_beside_is_expected_safe_in_all_that_it_watches() -> None:
 
 
 def test_a_loop_and_an_actor_for_each_column() -> None:
+    """A trace that never ends says where it goes round."""
     site = Site("s", b"\x90\x90", b"\xc3\xc3")
     flag = Cell("flag", 0)
     protocol = Protocol(
@@ -227,6 +244,7 @@ def test_a_loop_and_an_actor_for_each_column() -> None:
 
 
 def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
+    """A counterexample is self-contained; what the spec would add is told as missing."""
     text = (SHIPPED / "x86_int3" / "no-sync-1.json").read_text().replace("specs/", "gone/")
     (tmp_path / "t.json").write_text(text)
     entry = of_file(tmp_path / "t.json")
@@ -237,6 +255,7 @@ def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_spec_is_not_run(tmp_path: Path) -> None:
+    """A trace names a file, and a stranger's file is not executed for having been named."""
     (tmp_path / "wipe.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     entry = of_file(SHIPPED / "x86_int3" / "no-sync-1.json")
     assert entry.trace
@@ -250,6 +269,7 @@ def test_a_file_that_is_no_spec_is_not_run(tmp_path: Path) -> None:
 
 
 def test_from_the_list_to_the_violation_and_back() -> None:
+    """The keys do what the help says, at both ends of a trace too."""
     app = Browser("counterexamples", entries())
 
     async def act(pilot: Pilot[None]) -> None:
@@ -284,6 +304,7 @@ def test_from_the_list_to_the_violation_and_back() -> None:
 
 
 def test_programs_bug_and_help() -> None:
+    """Each screen opens and closes with its own key."""
     app = Browser("one", (of_file(SHIPPED / "x86_optprobe" / "grace-before-sync.json"),))
 
     async def act(pilot: Pilot[None]) -> None:
@@ -305,6 +326,7 @@ def test_programs_bug_and_help() -> None:
 
 
 def test_all_of_it_fits_in_100_by_30() -> None:
+    """Verdict, gap, memory and keys are all on a screen of an ordinary terminal."""
     app = Browser("one", (of_file(SHIPPED / "x86_int3" / "no-sync-1.json"),))
 
     async def act(pilot: Pilot[None]) -> None:
@@ -333,6 +355,7 @@ def test_all_of_it_fits_in_100_by_30() -> None:
 
 @pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_shipped_counterexamples_open_at_their_violation(every: int) -> None:
+    """The last step's panel says what is violated."""
     app = Browser("one", entries()[:1])
 
     async def act(pilot: Pilot[None]) -> None:
@@ -350,6 +373,7 @@ def test_shipped_counterexamples_open_at_their_violation(every: int) -> None:
 
 
 def test_a_fresh_check_fills_the_list() -> None:
+    """Verdicts come in while the search runs, and the violated ones open."""
     spec = ROOT / "specs" / "x86_int3.py"
     wanted = Overrides(variants=("base", "no-sync-1"), cpus=1, fetch=("per-chunk",))
     todo = tuple(jobs(load_suites(spec)[:1], wanted))
@@ -379,5 +403,6 @@ def test_a_fresh_check_fills_the_list() -> None:
 
 
 def test_without_a_terminal_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Output into a pipe is exit code 2, not a screen full of escapes."""
     assert main(["browse", str(SHIPPED)]) == 2
     assert "needs a terminal" in capsys.readouterr().err

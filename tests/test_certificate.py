@@ -44,6 +44,7 @@ COMMANDS = {
 
 
 def shipped(spec: Path, **overrides: tuple[str, ...]) -> Iterator[Job]:
+    """The jobs of a spec."""
     return jobs(load_suites(spec), Overrides(**overrides))  # type: ignore[arg-type]
 
 
@@ -55,6 +56,7 @@ def without_liveness(job: Job) -> Job:
 
 @cache
 def certificate(name: str = "base", fetch: str = "coherent", spec: Path = INT3) -> str:
+    """The certificate of a shipped variant, made once."""
     job = next(shipped(spec, variants=(name,), fetch=(fetch,)))
     proof = prove(job, spec=spec.as_posix())
     assert proof.verdict is Verdict.SAFE
@@ -78,6 +80,7 @@ def by_cvc5(text: str) -> list[str]:
 
 
 def assert_two_solvers_accept(text: str) -> None:
+    """Both answer unsat to each obligation."""
     answers = by_cvc5(text)
     assert set(answers) == {"unsat"}
     assert len(answers) == text.count("(check-sat)") == solve(text)
@@ -85,11 +88,13 @@ def assert_two_solvers_accept(text: str) -> None:
 
 @pytest.mark.parametrize("fetch", ["coherent", "store-order", "per-chunk", "incoherent", "strict"])
 def test_two_solvers_accept_the_proof_of_the_protocol(fetch: str) -> None:
+    """Z3 and cvc5 agree on each obligation, under each fetch model."""
     assert_two_solvers_accept(certificate(fetch=fetch))
 
 
 @pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_two_solvers_accept_a_proof_of_every_spec(spec: Path) -> None:
+    """One proof of each spec, and the invariant read back from it is the one written."""
     job = next(job for job in map(without_liveness, shipped(spec)) if proved(job))
     text = prove(job, spec=spec.as_posix()).certificate
     assert text is not None
@@ -100,6 +105,7 @@ def test_two_solvers_accept_a_proof_of_every_spec(spec: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_two_solvers_accept_all_proofs_of_shipped_specs(spec: Path) -> None:
+    """Each proof of each variant, in two solvers that share no code."""
     texts = [prove(job, spec=spec.as_posix()).certificate for job in shipped(spec) if proved(job)]
     assert texts
     for text in texts:
@@ -108,10 +114,12 @@ def test_two_solvers_accept_all_proofs_of_shipped_specs(spec: Path) -> None:
 
 
 def proved(job: Job) -> bool:
+    """Whether the abstraction proves the job's variant."""
     return safe_for_any_number(job.variant.protocol, job.configuration)
 
 
 def test_the_text_is_standard_and_about_any_number_of_cpus() -> None:
+    """Only commands of SMT-LIB 2.6, and nowhere a number of CPUs."""
     text = certificate()
     bare = re.sub(r"^;.*|; unsat$", "", text, flags=re.MULTILINE)
     commands = []
@@ -134,6 +142,7 @@ def test_the_text_is_standard_and_about_any_number_of_cpus() -> None:
 
 
 def test_a_proof_has_all_its_parts() -> None:
+    """Initiation, each step's consecution and safety, each in its own scope."""
     text = certificate()
     for part in ("initiation: cpu", "safety: patcher", "safety: cpu"):
         assert text.count(f"\n; {part}\n(push 1)") == 1
@@ -147,6 +156,7 @@ def test_a_proof_has_all_its_parts() -> None:
 
 
 def without_line(pattern: str, text: str) -> str:
+    """The text without the first line that fits the pattern."""
     lines = text.split("\n")
     at = next(number for number, line in enumerate(lines) if re.search(pattern, line))
     return "\n".join(lines[:at] + lines[at + 1 :])
@@ -234,6 +244,7 @@ TAMPERINGS: dict[str, tuple[Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize("what", TAMPERINGS)
 def test_a_changed_text_is_refused(what: str) -> None:
+    """Seeded: whatever is left out, added or bent, certify does not accept it."""
     tamper, message = TAMPERINGS[what]
     text = tamper(certificate())
     assert text != certificate()
@@ -256,7 +267,7 @@ def test_what_only_some_take_for_the_end_of_a_line_hides_no_command(separator: s
 def test_an_answer_that_ctrl_c_cut_short_is_neither_proof_nor_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not even where only the last of all obligations has no answer."""
+    """An answer of unknown after an interrupt is the interrupt, and no verdict."""
     text = certificate()
     left = [z3.unsat] * (text.count("(check-sat)") - 1) + [z3.unknown]
     monkeypatch.setattr(z3.Solver, "check", lambda *_: left.pop(0))
@@ -278,10 +289,12 @@ def without_pair(invariant: Invariant, number: int) -> Invariant:
 
 
 def places(invariant: Invariant, number: int) -> range:
+    """A few places of the invariant, evenly."""
     return range(0, len(invariant.pairs), max(1, len(invariant.pairs) // number))
 
 
 def test_an_invariant_with_one_pair_less_is_refused() -> None:
+    """The text may be right and the invariant not inductive: the solver has to notice."""
     invariant = read(certificate())
     for number in places(invariant, 12):
         with pytest.raises(CertificateError, match=r"obligation '(initiation|consecution): .* sat"):
@@ -291,6 +304,7 @@ def test_an_invariant_with_one_pair_less_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fetch", ["coherent", "store-order", "per-chunk"])
 def test_an_invariant_with_any_pair_less_is_refused(fetch: str) -> None:
+    """No pair is there for nothing, under three fetch models."""
     invariant = read(certificate(fetch=fetch))
     for number in range(len(invariant.pairs)):
         with pytest.raises(CertificateError, match="obligation"):
@@ -298,6 +312,7 @@ def test_an_invariant_with_any_pair_less_is_refused(fetch: str) -> None:
 
 
 def test_an_invariant_without_its_first_pair_does_not_begin() -> None:
+    """The initial state itself has to be in the invariant."""
     invariant = read(certificate())
     with pytest.raises(CertificateError, match="obligation 'initiation: cpu' is sat"):
         certify_text(to_smtlib(replace(invariant, pairs=invariant.pairs[1:])))
@@ -313,6 +328,7 @@ def test_an_invariant_is_no_proof_of_a_broken_variant() -> None:
 
 
 def test_an_invariant_of_one_property_is_no_proof_of_another() -> None:
+    """Safe of tears alone: read as a proof of every property, its safety fails."""
     job = next(shipped(INT3, variants=("no-sync-3",), properties=("no-torn-instruction",)))
     text = prove(job, spec="spec").certificate
     assert text is not None
@@ -367,6 +383,7 @@ def test_a_patcher_is_not_named_as_another_actor(name: str) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out
@@ -379,6 +396,7 @@ PROVE = ("--variant", "base", "--fetch", "coherent", "--out", "proofs")
 def test_what_prove_writes_certify_accepts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The file stands for itself: its protocol, configuration and properties are read from it."""
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "prove", str(INT3), *PROVE)
     assert code == 0
@@ -410,7 +428,7 @@ p = Protocol(
 def test_only_what_the_obligations_show_is_claimed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A protocol that waits for ever is watched for deadlocks; the invariant does not exclude it."""
+    """A protocol waits for ever, and the invariant does not exclude it."""
     monkeypatch.chdir(tmp_path)
     Path("spec.py").write_text(WAITS)
     (suite,) = load_suites(Path("spec.py"))
@@ -458,6 +476,7 @@ def test_a_certificate_names_no_file_to_run(
 def test_other_settings_do_not_replace_a_certificate(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The settings are part of a file's name where they are not the spec's own."""
     monkeypatch.chdir(tmp_path)
     run(capsys, "prove", str(INT3), *PROVE)
     run(capsys, "prove", str(INT3), *PROVE, "--chunk", "4", "--property", "no-torn-instruction")
@@ -471,6 +490,7 @@ def test_other_settings_do_not_replace_a_certificate(
 def test_a_certificate_of_an_edited_spec_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A proof is of the protocol in the spec as it stands now; moved lines do not matter."""
     monkeypatch.chdir(tmp_path)
     text = INT3.read_text(encoding="utf-8")
     Path("spec.py").write_text(text, encoding="utf-8")
@@ -501,6 +521,7 @@ def test_a_certificate_of_an_edited_spec_is_refused(
 def test_a_file_that_is_no_certificate_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes | None, message: str
 ) -> None:
+    """One message with the file and the reason, and exit code 2."""
     file = tmp_path / "file.smt2"
     if content is not None:
         file.write_bytes(content)

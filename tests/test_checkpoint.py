@@ -1,3 +1,5 @@
+"""Searches that are saved, killed, resumed and spilled give the answer of one run, or a message."""
+
 import errno
 import json
 import os
@@ -17,6 +19,7 @@ from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Limits
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from tests.checks import by_last
 from tests.protocols import SPECS, minimal
 
 SUBJECT = {"version": "1", "configuration": "this one"}
@@ -38,15 +41,18 @@ print(found.states, found.transitions, found.depth, found.verdict)
 
 
 def machine(cpus: int, *, without: str = "") -> Machine:
+    """The minimal protocol byte by byte, perhaps without a step."""
     protocol = minimal().without(without) if without else minimal()
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
 def explore(model: Machine, saving: Saving | None = None, **others: Any) -> Exploration:
+    """A compiled search, saved or not."""
     return compiled.explore(System(model), saving=saving, **others)
 
 
 def answer(found: Exploration) -> tuple[object, ...]:
+    """All of an answer that must not depend on how the search was run."""
     return found.verdict, found.states, found.transitions, found.depth, found.path, found.property
 
 
@@ -68,6 +74,7 @@ def killed_until_done(cpus: int, kills: int, seconds: float, folder: Path) -> tu
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_counts(tmp_path: Path) -> None:
+    """What is on disk is always a search that can go on, whenever the process is killed."""
     output, struck = killed_until_done(5, 3, 0, tmp_path)
     assert output == "480724 3507982 52 safe\n"
     assert struck
@@ -75,6 +82,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_counts(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_killed_ten_times_it_ends_with_the_same_counts(tmp_path: Path) -> None:
+    """The same on a search of minutes, with checkpoints every tenth of a second."""
     output, struck = killed_until_done(6, 10, 0.1, tmp_path)
     assert output == "5691340 49975618 60 safe\n"
     assert struck
@@ -85,6 +93,7 @@ def test_killed_ten_times_it_ends_with_the_same_counts(tmp_path: Path) -> None:
 def test_a_search_in_many_parts_is_the_search_in_one(
     without: str, symmetric: bool, tmp_path: Path
 ) -> None:
+    """Stopped at any size and resumed: verdict, counts, depth and path are those of one run."""
     model = machine(3, without=without)
     whole = explore(model, symmetric=symmetric)
     parts = 0
@@ -98,6 +107,7 @@ def test_a_search_in_many_parts_is_the_search_in_one(
 
 
 def test_a_finished_search_is_not_run_again(tmp_path: Path) -> None:
+    """Its answer is read from the checkpoint; no level is searched."""
     whole = explore(machine(3), Saving(tmp_path, SUBJECT))
     beats: list[object] = []
     saving = Saving(tmp_path, SUBJECT, resume=True)
@@ -106,6 +116,7 @@ def test_a_finished_search_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_what_was_written_after_the_last_checkpoint_does_not_count(tmp_path: Path) -> None:
+    """Half a state at the log's end, and half a document, are cut off."""
     explore(machine(3), Saving(tmp_path, SUBJECT), limits=Limits(states=500))
     (log,) = tmp_path.glob("states-*")
     with log.open("ab") as file:
@@ -122,22 +133,26 @@ def test_what_was_written_after_the_last_checkpoint_does_not_count(tmp_path: Pat
         (SUBJECT | {"configuration": "that one"}, False),
         (SUBJECT, True),
     ],
+    ids=["version", "configuration", "way of counting"],
 )
 def test_a_checkpoint_of_something_else_is_refused(
     subject: dict[str, str], symmetric: bool, tmp_path: Path
 ) -> None:
+    """Another version, configuration or way of counting would give a wrong answer."""
     explore(machine(2), Saving(tmp_path, SUBJECT))
     with pytest.raises(CheckpointError, match=r"of another (version|configuration|way)"):
         explore(machine(2), Saving(tmp_path, subject, resume=True), symmetric=symmetric)
 
 
 def test_a_model_that_answers_differently_is_refused(tmp_path: Path) -> None:
+    """Rows of the tables are asked for anew, and held against those saved."""
     explore(machine(2), Saving(tmp_path, SUBJECT))
     with pytest.raises(CheckpointError, match="answers differently"):
         explore(machine(2, without="sync-1"), Saving(tmp_path, SUBJECT, resume=True))
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    """A missing, short or flipped byte is found by the checksum, before any search."""
     explore(machine(2), Saving(tmp_path, SUBJECT))
     resume = Saving(tmp_path, SUBJECT, resume=True)
     (log,) = tmp_path.glob("states-*")
@@ -163,6 +178,7 @@ MINIMAL = ["check", str(SPECS / "x86_int3_minimal.py"), "--variant", "base", "--
 def test_the_command_line_stops_at_a_limit_and_goes_on(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """--checkpoint then --resume give the count of a search in one go."""
     saved, traces = str(tmp_path / "saved"), str(tmp_path / "traces")
     command = [*MINIMAL, "--cpus", "4", "--explorer", "compiled", "--out", traces, "--json", "-"]
     assert main([*command, "--max-states", "9000", "--checkpoint", saved]) == 3
@@ -174,7 +190,7 @@ def test_the_command_line_stops_at_a_limit_and_goes_on(
     assert "of another configuration" in capfd.readouterr().err.replace("\n", " ")
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("options", "message"),
     [
         (["--checkpoint", "a", "--resume", "b"], "leave out --checkpoint"),
@@ -186,6 +202,7 @@ def test_the_command_line_stops_at_a_limit_and_goes_on(
 def test_wrong_options_are_named(
     options: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Options that contradict one another are exit code 2, with the remedy."""
     assert main([*MINIMAL, *options]) == 2
     assert message in capfd.readouterr().err.replace("\n", " ")
 
@@ -193,17 +210,20 @@ def test_wrong_options_are_named(
 def test_the_table_says_when_states_are_counted_up_to_permutation(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """A number of states means something else with symmetry, and the table says so."""
     assert main([*MINIMAL, "--explorer", "symmetric", "--out", str(tmp_path)]) == 0
     assert "up to a permutation of CPUs: base" in capfd.readouterr().out
 
 
 def full(*_: object) -> None:
+    """Fail as a full disk does."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_full_disk_ends_the_search_and_loses_nothing_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An error while saving is inconclusive with the place; the last checkpoint still resumes."""
     model = machine(3)
     explore(model, Saving(tmp_path, SUBJECT), limits=Limits(states=1000))
     with monkeypatch.context() as patched:
@@ -216,6 +236,7 @@ def test_a_full_disk_ends_the_search_and_loses_nothing_saved(
 def test_a_full_disk_is_no_place_to_spill_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Room is taken before it is written to, so that a full disk is a message and no crash."""
     monkeypatch.setattr(os, "posix_fallocate", full)
     options = ["--explorer", "compiled", "--spill", str(tmp_path), "--out", str(tmp_path)]
     assert main([*MINIMAL, *options]) == 3

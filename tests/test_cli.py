@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from modelcheck.cli import main
+from tests.checks import by_last
 
 ROOT = Path(__file__).parent.parent
 INT3 = str(ROOT / "specs" / "x86_int3.py")
@@ -44,6 +45,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out
@@ -51,12 +53,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
     _, out, _ = run(capsys, *arguments, "--json", "-")
     found: dict[str, Any] = json.loads(out)
     return found
 
 
 def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture[str]) -> None:
+    """A spec alone: the table of its variants, and a trace for each violation."""
     code, out, _ = run(capsys, INT3, "--cpus", "1")
     assert code == 0
     assert "all as expected" in out
@@ -66,6 +70,7 @@ def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture
 
 
 def test_one_variant_also_shows_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """The trace printed is the one kept, and the one committed."""
     code, out, _ = run(capsys, "check", INT3, "--variant", "no-sync-1")
     assert code == 0
     assert "movntq [rax+rax], mm0" in out
@@ -75,6 +80,7 @@ def test_one_variant_also_shows_its_trace(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts rely on these keys; the schema's number changes with them."""
     found = document(capsys, INT3, "--variant", "no-sync-2", "--cpus", "1", "--out", "traces")
     assert found["schema"] == 1
     assert found["spec"] == INT3
@@ -90,6 +96,7 @@ def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_json_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a file for the JSON, the table still goes to the terminal."""
     code, out, _ = run(capsys, INT3, "--variant", "base", "--cpus", "1", "--json", "r.json")
     assert code == 0
     assert "all as expected" in out
@@ -97,6 +104,7 @@ def test_json_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_other_settings_do_not_replace_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file's name has the settings that are not the spec's own."""
     arguments = (INT3, "--variant", "no-sync-1", "--cpus", "2")
     run(capsys, *arguments)
     run(capsys, *arguments, "--chunk", "2", "--fetch", "coherent", "--offset", "1")
@@ -105,11 +113,14 @@ def test_other_settings_do_not_replace_a_trace(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "limit", [("--max-states", "100"), ("--max-seconds", "0"), ("--max-memory", "1")]
+    "limit",
+    [("--max-states", "100"), ("--max-seconds", "0"), ("--max-memory", "1")],
+    ids=" ".join,
 )
 def test_a_search_cut_short_is_inconclusive(
     capsys: pytest.CaptureFixture[str], limit: tuple[str, str]
 ) -> None:
+    """Exit code 3, and never the word safe."""
     code, out, _ = run(capsys, INT3, "--variant", "base", *limit)
     assert code == 3
     assert "INCONCLUSIVE" in out
@@ -117,6 +128,7 @@ def test_a_search_cut_short_is_inconclusive(
 
 
 def test_a_surprise_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A verdict that the spec does not expect is exit code 1, with a line of its own."""
     code, out, _ = run(capsys, INT3, "--variant", "base", "--property", "visible-after-return")
     assert code == 0
     code, out, _ = run(capsys, INT3, "--variant", "no-sync-3", "--property", "visible-after-return")
@@ -125,6 +137,7 @@ def test_a_surprise_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The starter is a protocol that holds, and no existing file is overwritten."""
     assert run(capsys, "new", "mine")[0] == 0
     code, out, _ = run(capsys, "mine.py")
     assert code == 0
@@ -135,6 +148,7 @@ def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_help_without_a_command_is_about_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """The default command must not hide the others."""
     for flag in ("-h", "--help"):
         code, out, _ = run(capsys, flag)
         assert code == 0
@@ -142,6 +156,7 @@ def test_help_without_a_command_is_about_all_commands(capsys: pytest.CaptureFixt
 
 
 def test_what_a_spec_prints_does_not_mix_with_results(capsys: pytest.CaptureFixture[str]) -> None:
+    """A spec is Python and may print; that goes to stderr."""
     text = Path(INT3).read_text(encoding="utf-8")
     Path("spec.py").write_text("print('hello')\n" + text)
     code, out, err = run(capsys, "spec.py", "--variant", "base", "--cpus", "1", "--json", "-")
@@ -164,6 +179,7 @@ def test_the_spec_that_is_checked_is_the_one_that_is_read(
 
 
 def test_a_spec_may_have_classes_and_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is loaded as a module would be: dataclasses resolve, and files beside it import."""
     Path("neighbour.py").write_text("LABEL = 'from-next-door'\n")
     Path("my spec.py").write_text(
         "from __future__ import annotations\nfrom dataclasses import dataclass\n"
@@ -177,6 +193,7 @@ def test_a_spec_may_have_classes_and_neighbours(capsys: pytest.CaptureFixture[st
 
 
 def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Square brackets are markup to the terminal library, and no markup in a name."""
     Path("spec.py").write_text(
         TWO_BYTES + 'p = Protocol("p", (site,), (on_each_cpu("sync"),))\n'
         's = Suite(p, (Variant("a [red]b", p.without("sync")),))\n'
@@ -188,6 +205,7 @@ def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_what_is_asked_for_twice_is_checked_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A repeated option is no second job."""
     twice = ("--variant", "base", "--fetch", "strict") * 2
     found = document(capsys, INT3, *twice, "--cpus", "1")
     assert len(found["results"]) == 3
@@ -196,6 +214,7 @@ def test_what_is_asked_for_twice_is_checked_once(capsys: pytest.CaptureFixture[s
 def test_a_site_of_several_instructions_is_not_passed_over(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Bytes that begin with a shorter instruction get a warning, once for each form."""
     text = Path(INT3).read_text(encoding="utf-8")
     five_nops = 'NOP = bytes.fromhex("90 90 90 90 90")'
     Path("spec.py").write_text(text.replace('NOP = bytes.fromhex("0f 1f 44 00 00")', five_nops))
@@ -208,6 +227,7 @@ def test_a_site_of_several_instructions_is_not_passed_over(
 
 
 def test_list_names_variants_and_expectations(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a spec has, without a search."""
     code, out, _ = run(capsys, "list", INT3)
     assert code == 0
     assert "no-sync-3" in out
@@ -215,6 +235,7 @@ def test_list_names_variants_and_expectations(capsys: pytest.CaptureFixture[str]
 
 
 def test_show_and_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    """A committed trace is shown as its text file, and the machine can do each step."""
     code, out, _ = run(capsys, "show", str(TRACE))
     assert code == 0
     shown = [line.rstrip() for line in out.splitlines()]
@@ -225,6 +246,7 @@ def test_show_and_replay(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first step that the machine does not do as told is named; exit code 1."""
     trace = json.loads(TRACE.read_text())
     trace["steps"][2]["memory"]["foo"] = "cc ff 44 00 00"
     Path("bad.json").write_text(json.dumps(trace))
@@ -233,7 +255,7 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
     assert "step 3 (patcher: tail): the trace says memory" in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("text", "message"),
     [
         ("x = (\n", "spec.py:1: '(' was never closed"),
@@ -289,13 +311,14 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
 def test_a_wrong_spec_is_told_with_its_line(
     capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
+    """One message with the place and the remedy, exit code 2, no traceback."""
     Path("spec.py").write_text(text)
     code, _, err = run(capsys, "spec.py")
     assert code == 2
     assert message in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("arguments", "message"),
     [
         (["nosuch.py"], "nosuch.py: no such file"),
@@ -333,6 +356,7 @@ def test_a_wrong_spec_is_told_with_its_line(
 def test_wrong_input_is_told_in_one_message(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    """Wrong words on the command line: the message names them and what would do."""
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert message in err
@@ -340,6 +364,7 @@ def test_wrong_input_is_told_in_one_message(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1, "steps": []}', "\xff\xfe"])
 def test_foreign_json_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Any other JSON, or none, is exit code 2 with the file's name."""
     Path("foreign.json").write_text(text, encoding="latin-1")
     for command in ("show", "replay"):
         code, _, err = run(capsys, command, "foreign.json")
@@ -349,6 +374,7 @@ def test_foreign_json_is_refused(capsys: pytest.CaptureFixture[str], text: str) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_loses_no_finished_result(capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be written to a file has at least been printed."""
     code, out, err = run(capsys, INT3, "--variant", "base", "--cpus", "1", "--json", "/dev/full")
     assert code == 2
     assert "all as expected" in out
@@ -358,6 +384,7 @@ def test_a_full_disk_loses_no_finished_result(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("explorer", ["reference", "compiled", "symmetric"])
 def test_ctrl_c_reports_what_was_reached(explorer: str, tmp_path: Path) -> None:
+    """An interrupt is inconclusive, in each explorer, at whatever moment it comes."""
     spec = ROOT / "specs" / "x86_int3_minimal.py"
     command = [sys.executable, "-m", "modelcheck", str(spec)]
     command += ["--variant", "base", "--fetch", "coherent", "--cpus", "20", "--max-seconds", "60"]

@@ -1,3 +1,5 @@
+"""The compiled explorers, held against the reference and against other checkers' counts."""
+
 import signal
 from itertools import pairwise
 from math import comb
@@ -18,6 +20,7 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
+from tests.checks import by_last
 from tests.protocols import SPECS, minimal
 from tests.systems import TableModel, TableMove, TableRole, counters, table_models
 
@@ -43,16 +46,19 @@ def tiny(model: Model, *, threads: int = 1, symmetric: bool = False, **others: A
 
 
 def machine(cpus: int, *, without: str = "") -> Machine:
+    """The minimal protocol byte by byte, perhaps without a step."""
     protocol = minimal().without(without) if without else minimal()
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
 def switches(found: Exploration) -> int:
+    """How often another actor, or an interrupt, takes over."""
     threads = [(step.actor, step.row.interrupt) for step in found.path]
     return sum(one != other for one, other in pairwise(threads))
 
 
 def assert_same(found: Exploration, oracle: Exploration, *, counts: bool = True) -> None:
+    """Verdict, depth, findings and switches are the oracle's; counts too where comparable."""
     assert (found.verdict, found.property) == (oracle.verdict, oracle.property)
     assert (found.depth, len(found.path)) == (oracle.depth, len(oracle.path))
     assert found.found == oracle.found
@@ -62,6 +68,7 @@ def assert_same(found: Exploration, oracle: Exploration, *, counts: bool = True)
 
 
 def assert_is_a_run(model: Model, found: Exploration) -> None:
+    """Each step is possible in its state, and only the last one violates."""
     system = System(model)
     state = system.initial()
     for step in found.path:
@@ -78,6 +85,7 @@ def assert_is_a_run(model: Model, found: Exploration) -> None:
 
 
 def assert_agree(model: Model) -> None:
+    """One thread, two, and symmetry give the reference's answer, by one path."""
     oracle = reference.explore(System(model))
     paths = set()
     for arguments in (ONE, TWO, SYMMETRIC):
@@ -93,16 +101,19 @@ SHIPPED = sorted(path.stem for path in SPECS.glob("*.py"))
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_variant(name: str) -> None:
+    """Differential: verdict, states, transitions, depth and switches are the reference's."""
     assert_agree_on_shipped(name, ("per-chunk",))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_variant_under_every_fetch_model(name: str) -> None:
+    """The same under all fetch models that a spec names."""
     assert_agree_on_shipped(name, tuple(MODELS))
 
 
 def assert_agree_on_shipped(name: str, models: tuple[str, ...]) -> None:
+    """The compiled explorers give the reference's answers on a spec's variants."""
     checked = 0
     for suite in load_suites(SPECS / f"{name}.py"):
         for variant in suite:
@@ -123,20 +134,23 @@ def assert_agree_on_shipped(name: str, models: tuple[str, ...]) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table_models())
 def test_random_systems(model: TableModel) -> None:
+    """Differential, on tables that mean nothing, with so little room that all must grow."""
     assert_agree(model)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table_models())
 def test_random_systems_in_states_of_several_words(model: TableModel) -> None:
+    """Words of nine bits stand in for states that outgrow sixty-four."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "WORD_BITS", 9)
         assert_agree(model)
 
 
-@pytest.mark.parametrize("arguments", [ONE, TWO])
+@pytest.mark.parametrize("arguments", [ONE, TWO], ids=["one thread", "two threads"])
 @pytest.mark.parametrize("cpus", [1, 2, 3])
 def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any]) -> None:
+    """A state space that others have counted too, safe and violated, on one and two threads."""
     for without in ("", "sync-1", "sync-2"):
         model = machine(cpus, without=without)
         assert_same(tiny(model, **arguments), reference.explore(System(model)))
@@ -144,11 +158,13 @@ def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any])
 
 @pytest.mark.parametrize("cpus", SYMMETRIC_STATES)
 def test_states_up_to_permutation_are_those_of_other_checkers(cpus: int) -> None:
+    """Counts that do not come from this checker: multisets of CPUs, not orders."""
     found = compiled.explore(System(machine(cpus)), threads=1, symmetric=True)
     assert found.states == SYMMETRIC_STATES[cpus]
 
 
 def test_states_and_transitions_at_five_cpus_are_those_of_other_checkers() -> None:
+    """480,724 states: the first size that the reference no longer answers at once."""
     found = compiled.explore(System(machine(5)))
     assert (found.states, found.transitions) == (480_724, 3_507_982)
 
@@ -158,6 +174,7 @@ def test_states_and_transitions_at_five_cpus_are_those_of_other_checkers() -> No
     ("cpus", "states", "transitions"), [(6, 5_691_340, 49_975_618), (7, 69_755_596, 715_572_326)]
 )
 def test_states_and_transitions_of_more_cpus(cpus: int, states: int, transitions: int) -> None:
+    """Up to 70 million states; `python -m benchmarks` has SPIN count the same."""
     found = compiled.explore(System(machine(cpus)))
     assert (found.states, found.transitions) == (states, transitions)
 
@@ -167,6 +184,7 @@ def test_states_and_transitions_of_more_cpus(cpus: int, states: int, transitions
     ("cpus", "states"), [(7, 62_007), (8, 147_639), (10, 712_778), (12, 2_880_163)]
 )
 def test_states_up_to_permutation_of_more_cpus(cpus: int, states: int) -> None:
+    """The multisets of locals: twelve CPUs within three million states."""
     assert compiled.explore(System(machine(cpus)), symmetric=True).states == states
 
 
@@ -179,6 +197,7 @@ def test_counters_beyond_any_width_that_was_foreseen() -> None:
 
 
 def test_more_actors_than_a_word_has_bits() -> None:
+    """Seventy CPUs: a set of actors does not fit one word."""
     role = TableRole("cpu", 70, replicated=True)
     moves = {
         ("cpu", 0, 0): (TableMove(1, 1),),
@@ -190,6 +209,7 @@ def test_more_actors_than_a_word_has_bits() -> None:
 
 
 def test_the_path_prefers_the_property_named_first_and_then_no_interrupt() -> None:
+    """Among equally short paths the choice is fixed, and the same as the reference's."""
     role = TableRole("cpu", 2, replicated=True)
     for order in (("first", "second"), ("second", "first")):
         moves = tuple(
@@ -204,13 +224,14 @@ def test_the_path_prefers_the_property_named_first_and_then_no_interrupt() -> No
 
 
 def test_threads_do_not_change_the_path() -> None:
+    """A counterexample is a function of the model, not of who was first."""
     model = machine(3, without="sync-1")
     one, two = (tiny(model, threads=threads).path for threads in (1, 2))
     # Numbers of states depend on who asks first; what is done by whom does not.
     assert [(s.actor, s.row.number) for s in one] == [(s.actor, s.row.number) for s in two]
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [
         (Limits(states=100), "100 states"),
@@ -219,6 +240,7 @@ def test_threads_do_not_change_the_path() -> None:
     ],
 )
 def test_a_limit_makes_the_answer_inconclusive(limits: Limits, reason: str) -> None:
+    """Neither safe nor violated, and the reason names the limit."""
     for without in ("", "sync-1"):
         found = tiny(machine(3, without=without), limits=limits)
         assert found.verdict == Verdict.INCONCLUSIVE
@@ -243,6 +265,7 @@ def test_a_violation_met_before_the_limit_has_its_shortest_path() -> None:
 
 
 def test_the_watcher_hears_of_every_level_and_can_interrupt() -> None:
+    """Progress comes level by level; an interrupt there is an inconclusive answer."""
     heard: list[Progress] = []
     found = tiny(machine(2), watcher=heard.append)
     assert {progress.depth for progress in heard} == set(range(found.depth + 1))
@@ -256,6 +279,7 @@ def test_the_watcher_hears_of_every_level_and_can_interrupt() -> None:
 
 
 def test_spilled_states_are_the_same(tmp_path: Any) -> None:
+    """States in files of the disk instead of memory, of which nothing is left behind."""
     assert_same(tiny(machine(3), spill=tmp_path), reference.explore(System(machine(3))))
     assert not list(tmp_path.iterdir())
 
@@ -263,6 +287,7 @@ def test_spilled_states_are_the_same(tmp_path: Any) -> None:
 def test_by_size_the_reference_answers_first_and_then_compiled_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Small: the one to believe; larger: the fast one; many CPUs: up to permutation."""
     monkeypatch.setattr(choose, "SMALL", 1_000)
     monkeypatch.setattr(choose, "SMALL_OF_MANY", 1_000)
     answers = {cpus: choose.explore(System(machine(cpus))) for cpus in (2, 3, 4)}
@@ -275,6 +300,7 @@ def test_by_size_the_reference_answers_first_and_then_compiled_code(
 
 
 def test_by_size_the_limits_hold_for_both_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on states is not given anew to the second explorer."""
     monkeypatch.setattr(choose, "SMALL", 100)
     for limit in (50, 100, 1_000):
         found = choose.explore(System(machine(3)), Limits(states=limit)).found
@@ -286,6 +312,7 @@ def test_by_size_the_limits_hold_for_both_together(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("explorer", [None, "reference", "compiled", "symmetric"])
 def test_paranoia_finds_explorers_agree(explorer: Any) -> None:
+    """--paranoid gives the answer when two explorers give the same."""
     for without in ("", "sync-1"):
         model = machine(2, without=without)
         answer = choose.explore(System(model), choice=Choice(explorer, paranoid=True))
@@ -294,6 +321,7 @@ def test_paranoia_finds_explorers_agree(explorer: Any) -> None:
 
 
 def test_paranoia_catches_an_explorer_that_loses_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeded: one state less is a disagreement, with both numbers."""
     honest = compiled.explore
 
     def lossy(*arguments: Any, **others: Any) -> Exploration:
@@ -308,6 +336,7 @@ def test_paranoia_catches_an_explorer_that_loses_a_state(monkeypatch: pytest.Mon
 
 
 def test_a_disagreement_names_all_that_differs() -> None:
+    """Verdict, depth and switches, so that one message is enough to look further."""
     safe = reference.explore(System(machine(1)))
     violated = reference.explore(System(machine(1, without="sync-1")))
     with pytest.raises(DisagreementError, match=r"verdict safe .* depth .* switches"):
@@ -316,6 +345,7 @@ def test_a_disagreement_names_all_that_differs() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_waits_until_the_work_has_returned(threads: int) -> None:
+    """Numba loses an interrupt that comes inside its code: it is noted, and raised afterwards."""
     done: list[int] = []
     crew = Crew(threads)
 

@@ -27,6 +27,7 @@ EXPRESSION = {"$ref": "#/$defs/expression"}
 
 
 def only(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with a single key."""
     return {
         "type": "object",
         "properties": {name: value},
@@ -87,6 +88,7 @@ ARROW = re.compile(r"(a\d+|m)(->>|-->>|-\))(a\d+|m): [^;\n]*")
 
 
 def assert_itf(trace: Trace) -> dict[str, Any]:
+    """The trace's ITF is valid, and ends in its violation."""
     document: dict[str, Any] = json.loads(to_itf(trace))
     jsonschema.validate(document, ITF)
     for state in document["states"]:
@@ -100,6 +102,7 @@ def assert_itf(trace: Trace) -> dict[str, Any]:
 
 
 def assert_mermaid(trace: Trace) -> str:
+    """The trace's diagram has each step, between participants that it has named."""
     text = to_mermaid(trace)
     first, *lines = [line.strip() for line in text.splitlines()]
     assert first == "sequenceDiagram"
@@ -121,14 +124,16 @@ def assert_mermaid(trace: Trace) -> str:
     return text
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_all_shipped_counterexamples(path: Path) -> None:
+    """Each is valid ITF by its schema, and Mermaid whose arrows join known participants."""
     trace = load(path)
     assert_itf(trace)
     assert_mermaid(trace)
 
 
 def hostile() -> Trace:
+    """A trace whose names mean something else to the other formats."""
     protocol: Protocol = with_hostile_names()
     site, other = protocol.sites
     protocol = replace(
@@ -148,6 +153,7 @@ def hostile() -> Trace:
 
 
 def test_hostile_names_are_escaped() -> None:
+    """Names that end a statement or open a tag, and numbers beyond 2**53."""
     document = assert_itf(hostile())
     assert document["states"][0]["cells"] == {"#map": [["init", {"#bigint": str(2**60)}]]}
     text = assert_mermaid(hostile())
@@ -156,6 +162,7 @@ def test_hostile_names_are_escaped() -> None:
 
 
 def test_the_schema_of_the_test_can_fail() -> None:
+    """A number too large for ITF is refused, so that the schema means something."""
     document = json.loads(to_itf(load(NO_SYNC_1)))
     document["states"][1]["step"] = 2**53
     with pytest.raises(jsonschema.ValidationError):
@@ -163,6 +170,7 @@ def test_the_schema_of_the_test_can_fail() -> None:
 
 
 def test_bytes_and_executions_are_in_the_itf() -> None:
+    """Other tools see memory, cells and what was executed, not only labels."""
     first, *_, last = assert_itf(load(NO_SYNC_1))["states"]
     assert first["memory"] == {"#map": [["foo", "0f 1f 44 00 00"]]}
     assert first["cells"] == {"#map": [["poke", "empty"]]}
@@ -172,12 +180,14 @@ def test_bytes_and_executions_are_in_the_itf() -> None:
 
 
 def test_ipis_reach_the_other_cpus_only() -> None:
+    """An arrow from the sender to each other CPU; a store's goes to memory."""
     text = to_mermaid(load(ROOT / "counterexamples" / "x86_int3" / "no-sync-3.json"))
     assert "a0-)a1: 3. sync-1/send: IPI to all\n    a0-)a2: 3. sync-1/send: IPI to all" in text
     assert "a0->>m: 10. tail: foo+4 := 00" in text
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To stdout or a file; what is already converted is refused."""
     assert main(["convert", str(NO_SYNC_1), "--to", "mermaid"]) == 0
     assert capsys.readouterr().out == to_mermaid(load(NO_SYNC_1))
     file = tmp_path / "trace.itf.json"

@@ -67,6 +67,7 @@ class Graph:
 
 
 def observed(edges: dict[int, list[Edge]]) -> tuple[System, Observer]:
+    """A graph as a system, with its events."""
     graph = Graph(edges)
     system = System(graph)
 
@@ -92,6 +93,7 @@ def words(edges: dict[int, list[Edge]]) -> set[Word]:
 
 
 def shortest(those: set[Word]) -> int | None:
+    """The length of the shortest word."""
     return min((len(word) for word in those), default=None)
 
 
@@ -107,6 +109,7 @@ GRAPHS = st.dictionaries(st.integers(0, 3), st.lists(EDGES, max_size=3), max_siz
 def test_the_shortest_differences_are_those_of_enumeration(
     first: dict[int, list[Edge]], second: dict[int, list[Edge]]
 ) -> None:
+    """Differential: the automata against all words of up to six events, on random graphs."""
     found = compare(observed(first), observed(second))
     assert found.reason is None
     one, other = words(first), words(second)
@@ -131,6 +134,7 @@ def test_the_shortest_differences_are_those_of_enumeration(
 
 
 def test_a_limit_makes_it_inconclusive() -> None:
+    """A comparison cut short claims no difference and no sameness."""
     edges = {node: [Edge(node + 1, "a")] for node in range(600)}
     found = compare(observed(edges), observed(edges), Limits(states=100))
     assert found.reason == "more than 100 states"
@@ -139,6 +143,7 @@ def test_a_limit_makes_it_inconclusive() -> None:
 
 
 def jobs_of(*names: str, configuration: Configuration) -> Iterator[Job]:
+    """Jobs for variants on three bytes."""
     variants = three_byte_variants()
     for name in names:
         variant = Variant(name, variants[name])
@@ -148,6 +153,7 @@ def jobs_of(*names: str, configuration: Configuration) -> Iterator[Job]:
 @pytest.mark.parametrize("fetch", ["coherent", "per-chunk", "incoherent"])
 @pytest.mark.parametrize("name", ["base", "no-sync-1", "no-sync-3"])
 def test_both_semantics_have_the_same_behaviours(name: str, fetch: str) -> None:
+    """Byte-wise and windowed can do the same things in the same order."""
     (job,) = jobs_of(name, configuration=Configuration(1, fetch))
     bytewise = replace(job, configuration=replace(job.configuration, semantics="bytewise"))
     comparison = diff(job, bytewise)
@@ -155,12 +161,14 @@ def test_both_semantics_have_the_same_behaviours(name: str, fetch: str) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, Any]:
+    """Exit code, output and errors of a diff."""
     code = main(["diff", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
 def test_a_missing_sync_allows_more(capsys: pytest.CaptureFixture[str]) -> None:
+    """The steps that differ, and the shortest run that only one can do; exit code 1."""
     code, out, _ = run(capsys, INT3, "#no-sync-1", "--cpus", "1")
     assert code == 1
     assert "\n-     sync-1/send: send ipi" in out
@@ -170,6 +178,7 @@ def test_a_missing_sync_allows_more(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of two variants can do something that the other cannot."""
     code, out, _ = run(capsys, f"{INT3}#no-sync-1", f"{INT3}#no-sync-2", "--cpus", "1")
     assert code == 1
     assert "Only no-sync-1: cpu1 runs 0f " in out
@@ -195,6 +204,7 @@ def test_only_the_order_between_cpus(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_other_protocols_of_a_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reference may name protocol and variant; an unknown one is exit code 2."""
     code, out, _ = run(capsys, INT3, "#call-to-call/base", "--cpus", "1")
     assert code == 1
     assert "--- nop-to-call/base\n+++ call-to-call/base" in out
@@ -205,6 +215,7 @@ def test_other_protocols_of_a_spec(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_inconclusive(capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit is exit code 3, and no claim of sameness."""
     code, out, _ = run(capsys, INT3, "#tail-any-order", "--max-states", "50")
     assert code == 3
     assert "INCONCLUSIVE: more than 50 states" in out

@@ -33,17 +33,20 @@ BASES = (
 
 
 def excluded(protocol: Protocol, configuration: Configuration) -> Iterator[Excluded]:
+    """The mixes that cannot be, with their reasons."""
     for answer in explain(protocol, configuration):
         if isinstance(answer, Excluded):
             yield answer
 
 
 def possible(protocol: Protocol, configuration: Configuration, answer: Excluded) -> bool:
+    """Whether the mix of an answer can be in this protocol."""
     site = next(site for site in protocol.sites if site.name == answer.site)
     return can_mix(protocol, configuration, site, answer.mix.pairs, answer.offset)
 
 
 def without(protocol: Protocol, units: frozenset[Unit]) -> Protocol:
+    """The protocol without the steps of these units."""
     return protocol.without(*(label for unit in units for label in unit.labels))
 
 
@@ -54,6 +57,7 @@ def ways_to_undo(answer: Excluded) -> list[frozenset[Unit]]:
 
 
 def assert_each_named_step_is_needed(protocol: Protocol, configuration: Configuration) -> None:
+    """Each least set of named steps, taken away, lets the mix happen."""
     for answer in excluded(protocol, configuration):
         assert not possible(protocol, configuration, answer)
         ways = ways_to_undo(answer)
@@ -66,12 +70,14 @@ def assert_each_named_step_is_needed(protocol: Protocol, configuration: Configur
 
 @pytest.mark.parametrize("name", BASES)
 def test_each_named_step_is_needed(name: str) -> None:
+    """Without one step of each reason the tear is possible: the core is minimal."""
     assert_each_named_step_is_needed(SHIPPED[name].protocol, Configuration(1, "per-chunk"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_each_named_step_of_each_variant_is_needed(name: str) -> None:
+    """The same of all variants, under each fetch model and several chunks."""
     for fetch in MODELS:
         for chunk, offset in ((1, 0), (2, 1), (4, 2), (8, 0)):
             configuration = Configuration(1, fetch, chunk, offset)
@@ -91,6 +97,7 @@ def executes(protocol: Protocol, configuration: Configuration, site: Site, mix: 
 @pytest.mark.parametrize("fetch", ["coherent", "per-chunk"])
 @pytest.mark.parametrize("name", ["x86_int3/nop-to-call/base", "x86_int3/call-to-call/base"])
 def test_without_a_named_step_the_machine_executes_the_tear(name: str, fetch: str) -> None:
+    """Differential: what the axioms then allow, the machine does."""
     protocol, configuration = on_other_cpus(SHIPPED[name].protocol), Configuration(1, fetch)
     answers = list(excluded(protocol, configuration))
     assert answers
@@ -106,6 +113,7 @@ def test_without_a_named_step_the_machine_executes_the_tear(name: str, fetch: st
 @pytest.mark.parametrize("fetch", ["coherent", "per-chunk"])
 @pytest.mark.parametrize("name", BASES[:5])
 def test_each_named_order_is_needed(name: str, fetch: str) -> None:
+    """Where an order of two steps is the reason, the other order tears."""
     protocol, configuration = SHIPPED[name].protocol, Configuration(1, fetch)
     for answer in excluded(protocol, configuration):
         for reason in answer.reasons:
@@ -116,6 +124,7 @@ def test_each_named_order_is_needed(name: str, fetch: str) -> None:
 
 
 def reversals(protocol: Protocol, first: str, second: str) -> Iterator[Protocol]:
+    """The protocol with the second step before the first, in two ways."""
     names = unit_names(protocol)
     yield protocol.moved(names[first], after=names[second])
     yield protocol.moved(names[second], before=names[first])
@@ -123,6 +132,7 @@ def reversals(protocol: Protocol, first: str, second: str) -> Iterator[Protocol]
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if "x86_int3/" in name])
 def test_what_can_be_mixed_is_executed_by_the_machine(name: str) -> None:
+    """A tear told as possible is one that a search finds, byte for byte."""
     protocol, configuration = SHIPPED[name].protocol, Configuration(1, "per-chunk")
     found = [a for a in explain(protocol, configuration) if isinstance(a, Possible)]
     if found:
@@ -131,6 +141,7 @@ def test_what_can_be_mixed_is_executed_by_the_machine(name: str) -> None:
 
 
 def test_two_steps_that_do_the_same_are_two_reasons() -> None:
+    """Either of them excludes the tear, so that neither alone is needed."""
     protocol = minimal().inserted(on_each_cpu("again"), after="sync-1")
     first, *_ = (
         answer
@@ -142,6 +153,7 @@ def test_two_steps_that_do_the_same_are_two_reasons() -> None:
 
 
 def test_an_ipi_and_its_wait_as_steps_of_their_own_are_both_named() -> None:
+    """A sync in two steps is needed in both."""
     protocol = minimal().replaced("sync-1", send_ipi("send"), wait_acks("wait"))
     for answer in excluded(protocol, Configuration(1, "coherent")):
         if answer.mix.left == "old":
@@ -153,11 +165,13 @@ MODELS_TOLD = ("--fetch", "coherent", "--fetch", "per-chunk", "--fetch", "strict
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and output of explain."""
     code = main(["explain", *arguments])
     return code, capsys.readouterr().out
 
 
 def test_the_reason_in_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader gets the order of events that excludes each mix, in 100 columns."""
     code, out = run(capsys, INT3, *MODELS_TOLD)
     assert code == 0
     told = " ".join(out.split())
@@ -173,6 +187,7 @@ def test_the_reason_in_sentences(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_tear_in_the_order_of_its_events(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a tear is possible it is told as a run, without a search."""
     code, out = run(capsys, INT3, "--variant", "no-sync-1", "--fetch", "coherent")
     assert code == 0
     told = " ".join(out.split())
@@ -198,6 +213,7 @@ stopped = Protocol(
 def test_stopped_cpus_weak_stores_and_caches_are_reasons(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    """Each kind of axiom has its sentence, and what it names is needed."""
     spec = tmp_path / "spec.py"
     spec.write_text(STOPPED)
     code, out = run(capsys, str(spec), "--fetch", "per-chunk")
@@ -215,6 +231,7 @@ def test_stopped_cpus_weak_stores_and_caches_are_reasons(
 
 
 def test_atomic_chunks_are_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one read fetches all bytes, no sync is named."""
     _, out = run(capsys, INT3, "--fetch", "per-chunk", "--chunk", "8")
     assert "bytes 0 to 4 are fetched in one atomic read" in out
     assert "sync" not in out
@@ -223,6 +240,7 @@ def test_atomic_chunks_are_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_tear_that_the_spec_does_not_expect_is_not_as_expected(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    """Exit code 1, as for a search that finds it."""
     spec = tmp_path / "spec.py"
     text = Path(INT3).read_text().replace('on_each_cpu("sync-1")', 'store("sync-1", poke, "foo")')
     spec.write_text(text)
@@ -240,6 +258,7 @@ SUITES = (Suite(replace(with_mutex, name="weak", stores="weak"), chunk=4),)
 def test_what_is_not_covered_is_inconclusive(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    """The reason by name, and exit code 3; nothing is called excluded."""
     spec = tmp_path / "spec.py"
     text = (SPECS / "two_patchers.py").read_text()
     spec.write_text(text + WEAK)
@@ -251,6 +270,7 @@ def test_what_is_not_covered_is_inconclusive(
 def test_traps_in_a_region_and_grace_periods_are_reasons(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Who comes by the trap handler, and for whom a grace period waits."""
     optprobe = str(SPECS / "x86_optprobe.py")
     code, out = run(capsys, optprobe, "--fetch", "per-chunk")
     assert code == 0
@@ -268,12 +288,14 @@ def test_traps_in_a_region_and_grace_periods_are_reasons(
 
 
 def test_locks_are_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two patchers one waits for the other."""
     code, out = run(capsys, str(SPECS / "two_patchers.py"), "--fetch", "per-chunk")
     assert code == 0
     assert "other/lock text_mutex waits until text_mutex is free;" in out
 
 
 def test_what_a_cpu_and_the_patcher_do_are_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    """User mode with a deferred IPI, and interrupts that are off."""
     code, out = run(capsys, str(SPECS / "x86_deferred_ipi.py"), "--fetch", "per-chunk")
     assert code == 0
     assert "a CPU in user mode for sync-1 discards what it had fetched when it is back;" in out

@@ -86,6 +86,7 @@ def there_and_back() -> Protocol:
 
 
 def of_two_bytes() -> Protocol:
+    """A protocol small enough for machines that no spec has."""
     site = Site("foo", b"\x66\x90", b"\xeb\x00")
     steps = (write("int3", site, b"\xcc"), on_each_cpu("sync"), write("rest", site, b"\xeb"))
     handler = Handler(b"\xcc", (emulate("act"), iret("iret")))
@@ -101,22 +102,36 @@ class TwoPatchers(Machine):
         return replace(patcher, count=2), cpu
 
 
-RARE = ("coherent-any-order", "store-order", "strict")
-
-CASES = [
-    (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
-    (with_names_of_theirs(), Configuration(2, "incoherent")),
-    *((without(INT3, sync), Configuration(2, "per-chunk")) for sync in ("", "sync-3")),
-    *((without(INT3, "sync-2"), Configuration(1, fetch)) for fetch in RARE),
-    *((of_three_bytes(), replace(BYTEWISE, fetch=fetch)) for fetch in ("coherent", "incoherent")),
-    (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
-    (with_hostile_names(), Configuration(1, "store-order", 2, 7, semantics="bytewise")),
-    pytest.param(
+CASES = {
+    "there and back": (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
+    "names of theirs": (with_names_of_theirs(), Configuration(2, "incoherent")),
+    "int3": (INT3, Configuration(2, "per-chunk")),
+    "no-sync-3": (INT3.without("sync-3"), Configuration(2, "per-chunk")),
+    **{
+        f"no-sync-2 {fetch}": (INT3.without("sync-2"), Configuration(1, fetch))
+        for fetch in ("coherent-any-order", "store-order", "strict")
+    },
+    **{
+        f"three bytes {fetch}": (of_three_bytes(), replace(BYTEWISE, fetch=fetch))
+        for fetch in ("coherent", "incoherent")
+    },
+    "minimal": (MINIMAL, Configuration(3, "coherent", semantics="bytewise")),
+    "hostile names": (
+        with_hostile_names(),
+        Configuration(1, "store-order", 2, 7, semantics="bytewise"),
+    ),
+    "hostile names, two CPUs": (
         with_hostile_names(),
         Configuration(2, "incoherent", 2, 7, semantics="bytewise"),
-        marks=pytest.mark.slow,
     ),
-]
+}
+on_each_case = pytest.mark.parametrize(
+    ("protocol", "configuration"),
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.slow] * (name == "hostile names, two CPUs"))
+        for name, case in CASES.items()
+    ],
+)
 
 
 class Counted(NamedTuple):
@@ -153,6 +168,7 @@ def _sorted_by_role(system: System, state: State) -> tuple[object, ...]:
 
 
 def run(command: str, directory: Path) -> str:
+    """The output of a command, and its errors."""
     done = subprocess.run(command.split(), cwd=directory, capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -173,6 +189,7 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
 
 
 def assert_rumur_agrees(machine: Machine, directory: Path) -> None:
+    """Rumur's states, rules and verdict are ours, with and without symmetry."""
     ours = count(machine, follow=False)
     model = to_murphi(machine, title="a machine")
     states, fired, error = rumur(model, directory, "off")
@@ -185,6 +202,7 @@ def assert_rumur_agrees(machine: Machine, directory: Path) -> None:
 
 
 def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
+    """TLC's states, transitions and verdict are ours."""
     ours = count(machine, follow=True)
     (directory / "Model.tla").write_text(to_tla(machine, title="a machine"))
     (directory / "Model.cfg").write_text(to_tla_config(machine))
@@ -196,19 +214,22 @@ def assert_tlc_agrees(machine: Machine, directory: Path) -> None:
 
 
 @with_rumur
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+@on_each_case
 def test_rumur_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    """Rumur counts our states and transitions, and with symmetry our classes."""
     assert_rumur_agrees(Machine(protocol, configuration), tmp_path)
 
 
 @with_tlc
-@pytest.mark.parametrize(("protocol", "configuration"), CASES)
+@on_each_case
 def test_tlc_agrees(protocol: Protocol, configuration: Configuration, tmp_path: Path) -> None:
+    """TLC counts our states and transitions, and finds a violation where we do."""
     assert_tlc_agrees(Machine(protocol, configuration), tmp_path)
 
 
 @with_rumur
 def test_rumur_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """A broadcast among replicas does not reach the sender itself."""
     assert_rumur_agrees(
         TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
     )
@@ -216,6 +237,7 @@ def test_rumur_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 @with_tlc
 def test_tlc_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """The same machine, which no spec has, as TLA+."""
     assert_tlc_agrees(
         TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise")), tmp_path
     )
@@ -223,6 +245,7 @@ def test_tlc_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 @with_spin
 def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
+    """The same machine, which no spec has, as Promela."""
     machine = TwoPatchers(of_two_bytes(), Configuration(1, "coherent", semantics="bytewise"))
     ours = count(machine, follow=True)
     counted = spin(to_promela(machine, title="two"), tmp_path)
@@ -230,6 +253,7 @@ def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 
 
 def test_our_own_count_is_the_reference_explorers() -> None:
+    """What other tools are held against is itself held against the search."""
     for protocol, configuration in ((INT3, BYTEWISE), (without(INT3, "sync-1"), Configuration(1))):
         reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
         ours = count(Machine(protocol, configuration), follow=True)
@@ -238,6 +262,7 @@ def test_our_own_count_is_the_reference_explorers() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The heading says what was exported, and under which settings."""
     arguments = ["--variant", "no-sync-1", "--cpus", "3", "--chunk", "4", "--semantics", "bytewise"]
     assert main(["export", SPEC, "--to", language, *arguments]) == 0
     out, err = capsys.readouterr()
@@ -252,6 +277,7 @@ def test_export_prints_a_variant(language: str, capsys: pytest.CaptureFixture[st
 def test_export_writes_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """TLA+ needs its module named as its file, and a configuration beside it."""
     monkeypatch.chdir(tmp_path)
     assert main(["export", SPEC, "--to", "tla", "--fetch", "coherent", "-o", "Poke.tla"]) == 0
     assert "---- MODULE Poke ----" in Path("Poke.tla").read_text()
@@ -265,6 +291,7 @@ def test_export_writes_files(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_to_export(language: str) -> None:
+    """A protocol that does nothing is refused by name: no language has a model without a step."""
     idle = Protocol("idle", (Site("foo", b"\x90", b"\xcc"),), ())
     with pytest.raises(SpecError, match="nothing in it ever changes"):
         LANGUAGES[language].files(Machine(idle, Configuration(1)), "idle", Path("idle.x"))

@@ -79,6 +79,7 @@ SARIF = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a spec as expected, and one below it that is not."""
     monkeypatch.chdir(tmp_path)
     specs = tmp_path / "specs"
     (specs / "more").mkdir(parents=True)
@@ -90,6 +91,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_is_checked_and_summed_up(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Each spec below it, by several processes, with one exit code for all."""
     assert main([str(folder), "--jobs", "2"]) == 1
     out = capsys.readouterr().out
     assert "2 specs, 2 verdicts, 1 not as expected." in out
@@ -104,6 +106,7 @@ def test_a_folder_is_checked_and_summed_up(
 def test_a_spec_that_does_not_load_keeps_no_other_from_being_checked(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """It is an error in every format, and exit code 2."""
     (folder / "broken.py").write_text("import nothing_of_that_name\n")
     assert main([str(folder), "--junit", "j.xml", "--sarif", "s.json"]) == 2
     out = capsys.readouterr().out
@@ -115,6 +118,7 @@ def test_a_spec_that_does_not_load_keeps_no_other_from_being_checked(
 
 
 def test_junit_counts_what_is_not_as_expected(folder: Path) -> None:
+    """A surprise is a failure of its suite, an expected violation is none."""
     main([str(folder), "--junit", "j.xml"])
     suites = ElementTree.parse("j.xml").getroot()
     counts = {s.get("name"): (s.get("tests"), s.get("failures")) for s in suites}
@@ -131,6 +135,7 @@ def test_junit_counts_what_is_not_as_expected(folder: Path) -> None:
 def test_an_inconclusive_verdict_is_an_error_in_junit_and_a_warning_in_sarif(
     folder: Path,
 ) -> None:
+    """CI must not read a search cut short as a pass."""
     spec = str(folder / "expected.py")
     assert main([spec, "--max-states", "1", "--junit", "j.xml", "--sarif", "s.json"]) == 3
     assert len(list(ElementTree.parse("j.xml").iter("error"))) == 1
@@ -139,6 +144,7 @@ def test_an_inconclusive_verdict_is_an_error_in_junit_and_a_warning_in_sarif(
 
 
 def test_sarif_points_at_the_step(folder: Path) -> None:
+    """A finding is on the spec's line that made the last step, by SARIF 2.1.0's schema."""
     main([str(folder), "--sarif", "s.json"])
     document = json.loads(Path("s.json").read_text())
     jsonschema.validate(document, SARIF)
@@ -152,6 +158,7 @@ def test_sarif_points_at_the_step(folder: Path) -> None:
 
 
 def test_only_one_format_goes_to_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two documents in one stream could be read by nobody."""
     assert main([str(folder), "--json", "-", "--junit", "-"]) == 2
     assert "only one format" in capsys.readouterr().err
     assert main([str(folder / "expected.py"), "--markdown", "-"]) == 0
@@ -161,6 +168,7 @@ def test_only_one_format_goes_to_stdout(folder: Path, capsys: pytest.CaptureFixt
 def test_the_museum_has_the_bugs_oldest_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Real bugs by date, each with its title and its trace."""
     monkeypatch.chdir(ROOT)
     assert main(["museum", "specs/riscv_ftrace_call_ops.py"]) == 0
     out = capsys.readouterr().out

@@ -19,15 +19,18 @@ COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
 
 @cache
 def told(path: Path) -> tuple[Trace, tuple[Frame, ...]]:
+    """A counterexample and its frames, made once."""
     trace = load(path)
     return trace, frames(trace)
 
 
 def shipped(spec: str, name: str) -> tuple[Trace, tuple[Frame, ...]]:
+    """The same of a shipped one, by name."""
     return told(ROOT / "counterexamples" / spec / f"{name}.json")
 
 
 def window(frame: Frame, cpu: str) -> Window:
+    """What a CPU may see of the first site."""
     (found,) = [one.windows for one in frame.cpus if one.name == cpu]
     assert found is not None
     return found[0]
@@ -35,6 +38,7 @@ def window(frame: Frame, cpu: str) -> Window:
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_frames_agree_with_the_trace(path: Path) -> None:
+    """Memory, versions and violation, step by step, are those that the trace tells."""
     trace, row = told(path)
     memory = {site.name: site.old for site in trace.protocol.sites}
     assert len(row) == len(trace.steps) + 1
@@ -52,6 +56,7 @@ def test_frames_agree_with_the_trace(path: Path) -> None:
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_what_a_cpu_fetches_lies_in_its_window(path: Path) -> None:
+    """Each fetched byte was among those that the CPU might see, from the version named."""
     trace, row = told(path)
     names = [site.name for site in trace.protocol.sites]
     for before, frame in pairwise(row):
@@ -67,6 +72,7 @@ def test_what_a_cpu_fetches_lies_in_its_window(path: Path) -> None:
 
 
 def test_a_fetch_under_way_is_told() -> None:
+    """Byte-wise, a CPU holds a partial fetch, and the reader sees how far it is."""
     _, row = shipped("x86_int3_minimal", "no-sync-1")
     told = [status for frame in row for cpu in frame.cpus for status in cpu.status]
     assert told[:1] == ["fetching foo: 0f ?? ?? ?? ??"]
@@ -74,6 +80,7 @@ def test_a_fetch_under_way_is_told() -> None:
 
 
 def test_a_window_grows_with_stores_and_closes_with_a_sync() -> None:
+    """The window is the picture of the fetch model: it opens by stores, and a sync shuts it."""
     _, row = shipped("x86_int3", "no-sync-2")
     first = [window(frame, "cpu1")[0] for frame in row[:5]]
     assert first == [(0x0F,), (0x0F,), (0x0F, 0xCC), (0x0F, 0xCC), (0xCC,)]
@@ -87,12 +94,14 @@ def test_a_window_grows_with_stores_and_closes_with_a_sync() -> None:
 
 
 def test_no_window_while_a_cpu_serialises_before_it_fetches_again() -> None:
+    """A CPU in a handler that returns with iret has forgotten what it had fetched."""
     _, row = shipped("x86_int3", "irqs-on-in-handler")
     cpu1 = row[5].cpus[1]
     assert (cpu1.name, cpu1.windows, cpu1.status) == ("cpu1", None, ("in the handler",))
 
 
 def test_messages_and_their_answers() -> None:
+    """An IPI, a stop and their answers are tied to the step that sent them."""
     _, row = shipped("x86_int3", "no-sync-2")
     assert row[3].sends == ("cpu1", "cpu2")
     assert row[4].arrivals == (Arrival("IPI", "patcher", 3),)
@@ -108,6 +117,7 @@ def test_messages_and_their_answers() -> None:
 
 
 def test_a_region_is_decoded_wherever_an_instruction_begins() -> None:
+    """The listing has an entry for each instruction of the region."""
     _, row = shipped("powerpc_mprofile", "one-phase")
     assert [(one.offset, one.text) for one in row[-1].sites[0].listing] == [
         (0, "mflr r0"),
@@ -116,6 +126,7 @@ def test_a_region_is_decoded_wherever_an_instruction_begins() -> None:
 
 
 def test_a_step_that_the_machine_does_not_allow_is_refused() -> None:
+    """Frames are made by the machine: no picture of a run that cannot be."""
     trace, _ = shipped("x86_int3", "no-sync-2")
     skipped = replace(trace, steps=(*trace.steps[:4], *trace.steps[5:]))
     with pytest.raises(ReplayError, match=r"step 5 \(patcher: sync-1/wait\) is not possible"):
@@ -129,6 +140,7 @@ def test_a_step_that_the_machine_does_not_allow_is_refused() -> None:
 
 
 def test_a_patchers_cpu_is_told_like_any_other() -> None:
+    """With two patchers, each one's IPI reaches the other's CPU too."""
     site = Site("s", b"\x66\x90", b"\xeb\x00")
     program = (on_each_cpu("sync"), write("bytes", site, site.new))
     two = Protocol("two", (site,), program, patchers=(Patcher("other", program),))
@@ -145,6 +157,7 @@ def test_a_patchers_cpu_is_told_like_any_other() -> None:
 
 
 def test_a_loop_is_marked() -> None:
+    """Of a lasso the steps that repeat are known."""
     site, never = Site("s", b"\x90\x90", b"\xc3\xc3"), Cell("never", 0)
     waiting = Protocol(
         "waits",

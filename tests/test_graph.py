@@ -24,6 +24,7 @@ INT3 = str(Path(__file__).parent.parent / "specs" / "x86_int3.py")
 
 
 def job_of(name: str, configuration: Configuration) -> Job:
+    """A job for a variant on three bytes, or for the hostile protocol."""
     protocol = with_hostile_names() if name == "hostile" else three_byte_variants()[name]
     return Job(Suite(protocol), Variant(name, protocol), configuration, name)
 
@@ -31,6 +32,7 @@ def job_of(name: str, configuration: Configuration) -> Job:
 @pytest.mark.parametrize("fetch", ["coherent", "incoherent"])
 @pytest.mark.parametrize("name", ["base", "no-sync-2", "no-sync-3"])
 def test_together_the_phases_have_all_that_a_search_sees(name: str, fetch: str) -> None:
+    """Differential: executions, violations and states of all phases are those of the search."""
     job = job_of(name, Configuration(2, fetch))
     graph = phases(job)
     found: list[Phase] = [graph.nodes[position]["phase"] for position in graph]
@@ -46,6 +48,7 @@ def test_together_the_phases_have_all_that_a_search_sees(name: str, fetch: str) 
 
 
 def test_each_phase_has_what_can_be_executed_in_it() -> None:
+    """The tear is in the phase after the tail, and in no other."""
     graph = phases(job_of("no-sync-1", Configuration(1)))
 
     def kinds(label: str) -> set[str]:
@@ -60,6 +63,7 @@ def test_each_phase_has_what_can_be_executed_in_it() -> None:
 
 
 def test_a_limit_is_no_picture() -> None:
+    """Half a state space would be a picture of another protocol."""
     with pytest.raises(LimitError, match="more than 200 states"):
         phases(job_of("base", Configuration(2)), Limits(states=200))
 
@@ -70,6 +74,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_svg(capsys: pytest.CaptureFixture[str]) -> None:
+    """Titles, lines and violations are in it, and no text leaves the picture."""
     assert main(["graph", INT3, "--variant", "no-sync-1", "--cpus", "1", "-o", "a.svg"]) == 0
     assert "Wrote a.svg: 10 phases" in capsys.readouterr().err
     root = ElementTree.parse("a.svg").getroot()
@@ -85,6 +90,7 @@ def test_svg(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_graphml() -> None:
+    """Another program reads the graph, with its attributes."""
     assert main(["graph", INT3, "--cpus", "1", "-o", "a.graphml"]) == 0
     graph = nx.read_graphml("a.graphml")
     assert len(graph) == 12
@@ -93,6 +99,7 @@ def test_graphml() -> None:
 
 
 def test_dot() -> None:
+    """Each line is a statement of the language, a node for each phase."""
     assert main(["graph", INT3, "--cpus", "1", "-o", "a.dot"]) == 0
     lines = Path("a.dot").read_text().splitlines()
     assert lines[0] == "digraph phases {"
@@ -103,6 +110,7 @@ def test_dot() -> None:
 
 
 def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown ending is exit code 2, a limit exit code 3 and no file."""
     assert main(["graph", INT3, "-o", "a.png"]) == 2
     assert "must end in .dot, .graphml, .svg" in capsys.readouterr().err
     assert main(["graph", INT3, "-o", "a.svg", "--max-states", "100"]) == 3
@@ -113,6 +121,7 @@ def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_picture_that_nobody_can_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """More phases than fit a page go to DOT or GraphML only."""
     monkeypatch.setattr("modelcheck.cli.graph.READABLE", 11)
     assert main(["graph", INT3, "--cpus", "1", "-o", "a.svg"]) == 2
     assert "12 phases are more than a person can read (11)" in capsys.readouterr().err

@@ -39,12 +39,14 @@ HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&\u2028'
 
 
 def test_text_that_ends_scripts_stays_data() -> None:
+    """What a spec calls things cannot end the script element it is in."""
     assert not re.search("[<>&\u2028]", embedded([HOSTILE]))
     assert json.loads(embedded([HOSTILE])) == [HOSTILE]
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Path) -> None:
+    """Each is under 20 kB, with the spec's line of each step."""
     trace = load(path)
     found = document(trace, trace.protocol, sources(ROOT / trace.spec, [trace]))
     assert len(embedded(found)) < 20_000
@@ -53,11 +55,13 @@ def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Pa
 
 
 def test_a_missing_source_is_no_error() -> None:
+    """A trace may outlive its spec; then its lines are left out."""
     trace = load(ROOT / "counterexamples" / "x86_int3" / "no-sync-2.json")
     assert document(trace, trace.protocol, sources(Path("gone.py"), [trace]))["lines"] == {}
 
 
 def test_programs_are_compared_step_by_step() -> None:
+    """What a variant lacks, has more or has otherwise, beside the base."""
     (suite, *_) = load_suites(INT3)
     variants = {variant.name: variant.protocol for variant in suite}
 
@@ -74,6 +78,7 @@ def test_programs_are_compared_step_by_step() -> None:
 def test_the_command_writes_one_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """--html gives a report; a place that cannot be written is exit code 2."""
     monkeypatch.chdir(tmp_path)
     run = (str(INT3), "--variant", "no-sync-1", "--cpus", "1", "--html")
     assert main([*run, "r.html"]) == 0
@@ -120,6 +125,7 @@ def page_text() -> str:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report that these tests look at, written once."""
     path = tmp_path_factory.mktemp("html") / "report.html"
     path.write_text(page_text(), encoding="utf-8")
     return path
@@ -127,6 +133,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A browser without a window, started once."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with playwright.sync_playwright() as started:
@@ -170,6 +177,7 @@ def following(page: Any) -> Iterator[None]:
 
 
 def visit(page: Any, fragment: str) -> None:
+    """Follow a link into a trace."""
     with following(page):
         page.evaluate("fragment => { location.hash = fragment }", fragment)
     page.wait_for_selector("#viewer:not([hidden])")
@@ -191,10 +199,12 @@ def seen_by_cpu1(page: Any) -> list[list[str]]:
 
 
 def at(page: Any) -> str:
+    """The step shown, and how many there are."""
     return str(page.inner_text("#position"))
 
 
 def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
+    """A verdict is a link to its trace, and back again to where one was."""
     assert page.is_visible("#overview")
     rows = page.query_selector_all(".matrix tbody tr")
     cells = [cell.inner_text() for cell in rows[1].query_selector_all("td")]
@@ -217,6 +227,7 @@ def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
 
 
 def test_a_link_opens_a_single_step_and_the_slider_moves_on(page: Any) -> None:
+    """A step has an address that can be mailed, and the address follows the slider."""
     visit(page, TRACE + "&step=7")
     assert at(page) == "7 / 12"
     assert in_memory(page) == ["cc", "e7 changed*", "44", "00", "00"]
@@ -234,6 +245,7 @@ def test_a_link_opens_a_single_step_and_the_slider_moves_on(page: Any) -> None:
 
 
 def test_the_keyboard_does_all(page: Any) -> None:
+    """Arrows, ends, next trace and back need no mouse."""
     visit(page, TRACE + "&step=3")
     for key, position in [
         ("ArrowRight", "4 / 12"),
@@ -254,6 +266,7 @@ def test_the_keyboard_does_all(page: Any) -> None:
 
 
 def test_windows_messages_and_the_violation_show(page: Any) -> None:
+    """What each CPU may see, who told whom, and where the torn bytes are from."""
     visit(page, TRACE + "&step=12")
     assert seen_by_cpu1(page)[:2] == [["cc", "e8"], ["1f", "e7"]]
     assert "cpu1 could see" in page.inner_text("#bytes")
@@ -276,6 +289,7 @@ def test_windows_messages_and_the_violation_show(page: Any) -> None:
 
 
 def test_every_trace_and_every_step_is_shown(page: Any) -> None:
+    """All traces can be walked to their ends without an error on the page, hostile ones too."""
     names = page.evaluate("[...document.querySelectorAll('script.trace')].map(n => n.dataset.name)")
     assert len(names) == 3 + 5 + 5 + 1 + 5
     for name in names:
@@ -291,6 +305,7 @@ def test_every_trace_and_every_step_is_shown(page: Any) -> None:
 
 
 def test_an_unknown_link_shows_the_overview(page: Any) -> None:
+    """A stale link says so instead of a blank page."""
     for fragment, told in [("trace=no&step=1", True), ("trace=%zz", True), ("nothing", False)]:
         page.evaluate("fragment => { location.hash = fragment }", fragment)
         page.wait_for_selector("#unknown", state="visible" if told else "hidden")
@@ -298,6 +313,7 @@ def test_an_unknown_link_shows_the_overview(page: Any) -> None:
 
 
 def test_dark_light_and_paper(page: Any) -> None:
+    """Both colour schemes, and on paper no controls and nothing faded."""
     colour = "getComputedStyle(document.body).backgroundColor"
     visit(page, TRACE + "&step=3")
     page.emulate_media(color_scheme="light")
@@ -313,6 +329,7 @@ def test_dark_light_and_paper(page: Any) -> None:
 
 
 def test_a_narrow_screen_scrolls_only_inside_its_tables(page: Any) -> None:
+    """On a telephone's 360 pixels the page itself does not scroll sideways."""
     page.set_viewport_size({"width": 360, "height": 800})
     for fragment in ("#", TRACE + "&step=12"):
         page.evaluate("fragment => { location.hash = fragment }", fragment)
@@ -320,12 +337,14 @@ def test_a_narrow_screen_scrolls_only_inside_its_tables(page: Any) -> None:
 
 
 def test_the_file_needs_no_other(file: Path) -> None:
+    """No address of another file or host is in it."""
     text = file.read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["'](?!#)|url\(|@import|https?://""", text)
 
 
 @pytest.mark.slow
 def test_the_report_of_all_specs_is_small_and_opens_at_once(browser: Any, tmp_path: Path) -> None:
+    """All specs in less than five megabytes."""
     specs = [
         checked(
             path,

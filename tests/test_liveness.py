@@ -1,3 +1,5 @@
+"""Deadlocks and loops: found where they are, and their traces replay with the machine alone."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +24,12 @@ from modelcheck import (
     write,
 )
 from modelcheck.explore.verdict import Verdict
-from modelcheck.protocol.steps import Element
+from modelcheck.protocol.program import Element
 from modelcheck.questions.check import Overrides, Result, check, jobs
 from modelcheck.trace.document import Trace, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.trace_text import to_text
+from tests.checks import by_last
 
 A, B = Cell("a", 0), Cell("b", 0)
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
@@ -36,15 +39,18 @@ SYNC = on_each_cpu("sync")
 
 
 def protocol(*program: Element, properties: tuple[str, ...] = LIVE) -> Protocol:
+    """A program that is watched for what never finishes."""
     return Protocol("live", (SITE,), program, cells=(A, B), properties=properties)
 
 
 def in_order(*cells: Cell) -> tuple[Element, ...]:
+    """Take the locks in turn, and release them the other way round."""
     locks = [lock(f"lock {cell.name}", cell) for cell in cells]
     return (*locks, *(unlock(f"unlock {cell.name}", cell) for cell in reversed(cells)))
 
 
 def verdict(one: Protocol, cpus: int = 1) -> Result:
+    """What a check says of a protocol."""
     (job,) = jobs((Suite(one, cpus=cpus, fetch=("per-chunk",)),), Overrides())
     return check(job, spec="live.py")
 
@@ -85,10 +91,22 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
             None,
         ),
     ],
+    ids=[
+        "locks crossed",
+        "locks in order",
+        "IPI while stopped",
+        "IPI when released",
+        "CPU waits for the lock",
+        "no IPI",
+        "nobody answers",
+        "waits for ever",
+        "traps over and over",
+    ],
 )
 def test_what_never_finishes_is_found_and_its_trace_replays(
     one: Protocol, violated: str | None
 ) -> None:
+    """Deadlocks and loops under weak fairness, each with a run that the machine alone confirms."""
     result = verdict(one)
     assert result.violated == violated
     assert (result.verdict is Verdict.SAFE) == (violated is None)
@@ -97,18 +115,21 @@ def test_what_never_finishes_is_found_and_its_trace_replays(
 
 
 def trace_of(one: Protocol) -> Trace:
+    """The counterexample of a protocol that has one."""
     trace = verdict(one).trace
     assert trace
     return trace
 
 
 def test_the_deadlock_shows_who_waits_for_whom() -> None:
+    """The sentence names each actor and the step at which it waits."""
     assert "patcher at lock b, other at lock a" in trace_of(CROSSED).violation.why
     assert [step.label for step in trace_of(CROSSED).steps] == ["lock a", "lock b"]
     assert "patcher at stop/sync/wait" in trace_of(IN_STOP).violation.why
 
 
 def test_a_trace_of_no_steps_is_written_and_read_and_shown(tmp_path: Path) -> None:
+    """Stuck at the very beginning is a counterexample too."""
     trace = trace_of(NEVER)
     assert trace.steps == ()
     (tmp_path / "stuck.json").write_text(to_json(trace))
@@ -117,13 +138,14 @@ def test_a_trace_of_no_steps_is_written_and_read_and_shown(tmp_path: Path) -> No
 
 
 def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:
+    """Where the loop begins is part of the document."""
     trace = trace_of(UNHEARD)
     assert trace.loop is not None
     (tmp_path / "lasso.json").write_text(to_json(trace))
     assert load(tmp_path / "lasso.json") == trace
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tampered", "message"),
     [
         (lambda: replace(trace_of(UNHEARD), loop=None), "no loop"),
@@ -134,6 +156,7 @@ def test_a_lasso_survives_being_written_and_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_tampered_end_does_not_replay(tampered: object, message: str) -> None:
+    """A loop that does not close, is not fair, or could go on, is no counterexample."""
     assert callable(tampered)
     with pytest.raises(ReplayError, match=message):
         replay(tampered())

@@ -1,3 +1,5 @@
+"""Code bytes as versions in chunks, held against plain bytearrays on random sites."""
+
 from itertools import groupby, product
 
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ Write = tuple[int, int, bytes]
 
 @st.composite
 def random_sites(draw: st.DrawFn) -> tuple[Site, ...]:
+    """Up to three sites in any order, near one another."""
     sites: list[Site] = []
     address = draw(st.integers(0, 200))
     for number in range(draw(st.integers(1, 3))):
@@ -32,6 +35,8 @@ def place(sites: tuple[Site, ...], offset: int, site: int, byte: int) -> int:
 
 
 def writes(sites: tuple[Site, ...]) -> st.SearchStrategy[list[Write]]:
+    """Up to eight stores into the sites, some of which change nothing."""
+
     @st.composite
     def one(draw: st.DrawFn) -> Write:
         site = draw(st.integers(0, len(sites) - 1))
@@ -48,6 +53,7 @@ def writes(sites: tuple[Site, ...]) -> st.SearchStrategy[list[Write]]:
 def test_chunks_are_the_aligned_pieces_of_a_site(
     sites: tuple[Site, ...], chunk: int, offset: int, ordered: bool
 ) -> None:
+    """A chunk is naturally aligned: the address decides, not the site's first byte."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=ordered, history=True)
     for number, site in enumerate(sites):
         places = [place(sites, offset, number, byte) for byte in range(len(site))]
@@ -61,6 +67,7 @@ def test_chunks_are_the_aligned_pieces_of_a_site(
 def test_sites_in_one_chunk_share_its_history_and_no_others_do(
     sites: tuple[Site, ...], chunk: int, offset: int
 ) -> None:
+    """One atomic read of two sites gives both at one time."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=False, history=True)
     history_of: dict[int, int] = {}
     bytes_of: dict[int, list[int]] = {}
@@ -81,6 +88,7 @@ def test_sites_in_one_chunk_share_its_history_and_no_others_do(
 def test_with_ordered_fetches_all_sites_share_one_history(
     sites: tuple[Site, ...], chunk: int, offset: int
 ) -> None:
+    """A monotone index into the global order of stores needs one history for all."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=True, history=True)
     assert {c.history for pieces in layout.chunks for c in pieces} == {0}
     assert layout.newest(layout.initial) == (0,)
@@ -96,6 +104,7 @@ def test_writes_change_the_named_bytes_and_nothing_else(
     ordered: bool,
     keep: bool,
 ) -> None:
+    """Against plain bytearrays; a store that changes nothing is no new version."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=ordered, history=keep)
     expected = [bytearray(site.old) for site in sites]
     memory = layout.initial
@@ -135,6 +144,7 @@ def spans(layout: Layout, site: int) -> list[tuple[int, int]]:
 def test_versions_of_a_chunk_are_what_the_writes_left_in_it(
     data: st.DataObject, sites: tuple[Site, ...], chunk: int, offset: int, ordered: bool
 ) -> None:
+    """From any point in time, the oldest version still to be seen is what was there then."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=ordered, history=True)
     memory = layout.initial
     snapshots = [memory]
@@ -157,6 +167,7 @@ def test_versions_of_a_chunk_are_what_the_writes_left_in_it(
 def test_changes_name_each_byte_that_a_store_changed(
     data: st.DataObject, sites: tuple[Site, ...], chunk: int, offset: int, ordered: bool
 ) -> None:
+    """Byte by byte, with before and after, and none since the newest version."""
     layout = Layout(sites, chunk=chunk, offset=offset, ordered=ordered, history=True)
     memory = layout.initial
     view = layout.newest(memory)
@@ -182,10 +193,12 @@ def test_changes_name_each_byte_that_a_store_changed(
 
 
 def inside(change: Change) -> int:
+    """Where in its chunk the changed byte is."""
     return change.byte - change.first
 
 
 def test_a_site_lies_within_a_chunk_or_crosses_one_by_its_offset() -> None:
+    """Five bytes in chunks of eight: whole at 0 and 3, two and three at 6."""
     site = Site("foo", b"abcde", b"ABCDE", address=0x1000)
     pieces = {
         (chunk, offset): [

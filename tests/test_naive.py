@@ -55,17 +55,20 @@ def run_random(examples: int, *phases: Phase) -> int:
 
 
 def test_random_protocols() -> None:
+    """Differential, against a reader of protocols that shares no code with the machine."""
     assert run_random(250, Phase.generate, Phase.shrink) > 100
 
 
 @pytest.mark.slow
 def test_many_random_protocols() -> None:
+    """Twenty times as many of them."""
     assert run_random(5_000, Phase.generate, Phase.shrink) > 2_000
 
 
 @pytest.mark.parametrize("name", ["base", "no-sync-1", "no-sync-2", "no-sync-3", "head-first"])
 @pytest.mark.parametrize("fetch", ["store-order", "strict"])
 def test_the_protocol_on_three_bytes(name: str, fetch: str) -> None:
+    """The shipped protocol and its nearest edits, by the naive reading."""
     run = Configuration(1, fetch, properties=EVERY_PROPERTY)
     assert assert_same(on_other_cpus(THREE[name]), run, 20_000)
 
@@ -74,6 +77,7 @@ def test_the_protocol_on_three_bytes(name: str, fetch: str) -> None:
 @pytest.mark.parametrize("name", THREE)
 @pytest.mark.parametrize("fetch", FETCH)
 def test_every_variant_on_three_bytes(name: str, fetch: str) -> None:
+    """Each variant under each fetch model, in chunks of one and of two bytes."""
     for chunk, offset in ((1, 0), (2, 1)):
         run = Configuration(1, fetch, chunk, offset, properties=EVERY_PROPERTY)
         assert assert_same(on_other_cpus(THREE[name]), run, 400_000)
@@ -90,6 +94,7 @@ def test_every_variant_on_three_bytes(name: str, fetch: str) -> None:
 def test_seeded_bugs_show(
     bug: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The comparison can fail: a bug put into the machine is found on random protocols."""
     bug(monkeypatch)
     with pytest.raises(AssertionError):
         run_random(250, Phase.generate)

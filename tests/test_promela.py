@@ -1,3 +1,5 @@
+"""The export to Promela: SPIN counts our states; its rules, on random tables."""
+
 import re
 import runpy
 import shutil
@@ -45,10 +47,12 @@ with_spin = pytest.mark.skipif(
 
 
 def without(protocol: Protocol, step: str) -> Protocol:
+    """The protocol without a step, or as it is."""
     return protocol.without(step) if step else protocol
 
 
 def of_three_bytes() -> Protocol:
+    """The shipped protocol on a site of three bytes."""
     nop, mov = bytes.fromhex("0f 1f 00"), bytes.fromhex("48 89 c3")
     protocol: Protocol = SPEC["text_poke_bp"]("three", nop, mov)
     return protocol
@@ -88,6 +92,7 @@ class Spin:
 
 
 def spin(model: str, directory: Path) -> Spin:
+    """What SPIN counts of a model, without reductions."""
     (directory / "model.pml").write_text(model)
     for command in (
         "spin -a -o2 model.pml",
@@ -111,6 +116,7 @@ def spin(model: str, directory: Path) -> Spin:
 
 
 def assert_spin_agrees(protocol: Protocol, configuration: Configuration, directory: Path) -> Spin:
+    """SPIN's states, transitions and verdict are the reference explorer's."""
     machine = Machine(protocol, configuration)
     ours = explore(System(machine), beyond_violations=True)
     counted = spin(to_promela(machine, title=protocol.name), directory)
@@ -122,6 +128,7 @@ def assert_spin_agrees(protocol: Protocol, configuration: Configuration, directo
 @with_spin
 @pytest.mark.parametrize("cpus", COUNTS)
 def test_spin_counts_the_known_states_of_the_minimal_protocol(cpus: int, tmp_path: Path) -> None:
+    """Our model in SPIN has the counts of the models that others wrote by hand."""
     configuration = Configuration(cpus, "coherent", semantics="bytewise")
     states, transitions = COUNTS[cpus]
     counted = assert_spin_agrees(MINIMAL, configuration, tmp_path)
@@ -140,6 +147,7 @@ def test_spin_counts_the_known_states_of_the_minimal_protocol(cpus: int, tmp_pat
     ("sync", "cpus"), [("", 1), ("", 2), ("sync-1", 2), ("sync-2", 1), ("sync-3", 1)]
 )
 def test_spin_agrees_windowed(sync: str, cpus: int, fetch: str, tmp_path: Path) -> None:
+    """States, transitions and verdict of the exported model are ours, in fewer and larger steps."""
     protocol = without(INT3, sync)
     assert_spin_agrees(protocol, Configuration(cpus, fetch), tmp_path)
 
@@ -148,6 +156,7 @@ def test_spin_agrees_windowed(sync: str, cpus: int, fetch: str, tmp_path: Path) 
 @pytest.mark.parametrize("fetch", MODELS)
 @pytest.mark.parametrize("sync", ["", "sync-1"])
 def test_spin_agrees_bytewise(sync: str, fetch: str, tmp_path: Path) -> None:
+    """The same where each byte is fetched in a step of its own."""
     protocol = without(of_three_bytes(), sync)
     assert_spin_agrees(protocol, Configuration(1, fetch, semantics="bytewise"), tmp_path)
 
@@ -157,6 +166,7 @@ def test_spin_agrees_bytewise(sync: str, fetch: str, tmp_path: Path) -> None:
     "fetch", ["store-order", pytest.param("incoherent", marks=pytest.mark.slow)]
 )
 def test_spin_agrees_on_chunks_orders_and_names(fetch: str, tmp_path: Path) -> None:
+    """Chunks across sites, and names that Promela has other uses for."""
     configuration = Configuration(1, fetch, chunk=2, offset=7, semantics="bytewise")
     assert_spin_agrees(with_hostile_names(), configuration, tmp_path)
     assert_spin_agrees(with_hostile_names(), replace(configuration, cpus=2), tmp_path)
@@ -165,6 +175,7 @@ def test_spin_agrees_on_chunks_orders_and_names(fetch: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("fetch", MODELS)
 @pytest.mark.parametrize("sync", ["", "sync-1"])
 def test_the_closure_has_every_pair_that_a_search_meets(sync: str, fetch: str) -> None:
+    """Exports are made of all pairs of shared part and local: none may be missing."""
     machine = Machine(without(INT3, sync), Configuration(2, fetch))
     closure = Closure(machine)
     system = System(machine)
@@ -181,6 +192,7 @@ def test_the_closure_has_every_pair_that_a_search_meets(sync: str, fetch: str) -
 
 
 def test_labels_lines_and_bytes_are_in_the_text() -> None:
+    """A person can read the exported model: steps, spec lines and bytes are named in it."""
     text = to_promela(Machine(INT3, Configuration(2)), title="int3 under per-chunk")
     assert text.startswith("/* int3 under per-chunk\n")
     for expected in (
@@ -212,6 +224,7 @@ ROWS = st.fixed_dictionaries(
 
 
 def passes(row: Parts, test: Comparison) -> bool:
+    """Whether a row passes a comparison."""
     one: Any = row[test.part]
     other: Any = row[test.value] if isinstance(test.value, Part) else test.value
     return bool(
@@ -225,6 +238,7 @@ def passes(row: Parts, test: Comparison) -> bool:
 
 
 def admits(guard: Guard, row: Parts) -> bool:
+    """Whether a guard holds of a row."""
     among = any(all(passes(row, test) for test in case) for case in guard.cases)
     return all(passes(row, test) for test in guard.common) and (
         not guard.cases or among != guard.negated
@@ -236,6 +250,7 @@ def admits(guard: Guard, row: Parts) -> bool:
     st.data(),
 )
 def test_a_guard_tells_the_wanted_rows_from_all_others(rows: list[Parts], data: Any) -> None:
+    """On random rows: a guard holds of each wanted row and of no other."""
     numbers = st.integers(0, len(rows) - 1)
     wanted = data.draw(st.sets(numbers, min_size=1))
     guard = Guards(rows).telling(wanted)
@@ -244,6 +259,7 @@ def test_a_guard_tells_the_wanted_rows_from_all_others(rows: list[Parts], data: 
 
 @given(st.lists(st.tuples(ROWS, ROWS), min_size=1))
 def test_assignments_make_after_of_before(steps: list[tuple[Parts, Parts]]) -> None:
+    """On random steps: what is assigned, in the text's order, gives the state after."""
     for (before, after), answer in zip(steps, assignments(steps), strict=True):
         # Shared parts first, as in the text.
         result = dict(before)
@@ -253,6 +269,7 @@ def test_assignments_make_after_of_before(steps: list[tuple[Parts, Parts]]) -> N
 
 
 def test_what_is_the_same_in_every_step_is_not_said() -> None:
+    """No assignment of what has not changed."""
     before: Parts = {A: 0, B: "x", SEEN: 0, VERSION: 1}
     (answer,) = assignments([(before, before | {SEEN: 1})])
     assert answer == ((SEEN, VERSION),)

@@ -1,3 +1,5 @@
+"""Protocols as data: what edits do, what is refused and with which words, lines, equality."""
+
 import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
@@ -30,7 +32,9 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.steps import Element, Source, Store, flatten
+from modelcheck.protocol.program import Element, Source, flatten
+from modelcheck.protocol.vocabulary.anyone import Store
+from tests.checks import by_last
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")
@@ -38,6 +42,7 @@ HANDLER = Handler(b"\xcc", (lookup("find", CELL), emulate("act", CELL), iret("ir
 
 
 def protocol(*program: Element, sites: tuple[Site, ...] = (SITE,)) -> Protocol:
+    """A protocol of these steps, or of a few of each sort."""
     steps = program or (
         store("publish", CELL, 1),
         write("int3", SITE, b"\xcc"),
@@ -49,6 +54,7 @@ def protocol(*program: Element, sites: tuple[Site, ...] = (SITE,)) -> Protocol:
 
 
 def steps(of: Protocol) -> list[str]:
+    """The labels of a program's steps, with those of the blocks around them."""
     return [step.label for step in flatten(of.program)]
 
 
@@ -66,10 +72,12 @@ STEPS = [
 
 
 def without(*labels: str) -> list[str]:
+    """STEPS without some."""
     return [label for label in STEPS if label not in labels]
 
 
 def test_steps_are_labelled_with_the_blocks_around_them() -> None:
+    """A label is a path, so that two blocks may have steps of one name."""
     assert steps(BASE) == STEPS
 
 
@@ -113,25 +121,46 @@ def test_steps_are_labelled_with_the_blocks_around_them() -> None:
             ["tail", *STEPS[1:4], "patch/publish", *STEPS[5:]],
         ),
     ],
+    ids=[
+        "without a step",
+        "without a block",
+        "without a part of a block",
+        "without a part of a part",
+        "without several",
+        "replaced by two",
+        "replaced by none",
+        "inserted before",
+        "inserted after, in a block",
+        "moved after",
+        "moved before the first",
+        "moved into a block",
+        "swapped with the last",
+        "swapped in a block",
+        "swapped across blocks",
+    ],
 )
 def test_an_edit_changes_the_named_steps_and_no_others(
     edited: Callable[[], Protocol], expected: list[str]
 ) -> None:
+    """Each edit gives a new protocol; the edited one stays as it was."""
     assert steps(edited()) == expected
     assert steps(BASE) == STEPS, "the protocol edited is as it was"
 
 
 def skipless() -> Store:
+    """A step to put in."""
     return store("extra", CELL, 2)
 
 
 def test_an_edit_and_its_reverse_give_an_equal_protocol() -> None:
+    """Nothing of a step is lost on the way."""
     assert BASE.swapped("int3", "head").swapped("head", "int3") == BASE
     assert BASE.moved("publish", after="int3").moved("publish", before="int3") == BASE
     assert BASE.without("int3").inserted(BASE.element("int3"), before="sync-1") == BASE
 
 
 def test_with_handler_changes_the_handler_alone() -> None:
+    """All else stays equal, and a protocol may have no handler."""
     other = Handler(b"\xcc", (skip("skip"), iret("iret")), interrupts=True)
     edited = BASE.with_handler(other)
     assert edited.handler == other
@@ -140,6 +169,7 @@ def test_with_handler_changes_the_handler_alone() -> None:
 
 
 def test_element_finds_a_step_or_block_by_its_path() -> None:
+    """What is found is the value that was put in."""
     assert BASE.element("patch/tail") == write("tail", SITE, b"\x12\x13", at=1)
     assert BASE.element("patch/sync") == on_each_cpu("sync")
 
@@ -161,10 +191,23 @@ def test_element_finds_a_step_or_block_by_its_path() -> None:
         lambda: BASE.without("int3", "int3"),
         lambda: BASE.element("sync-9"),
     ],
+    ids=[
+        "without",
+        "without the block",
+        "replaced",
+        "inserted before",
+        "inserted after",
+        "moved it",
+        "moved to it",
+        "swapped",
+        "twice",
+        "element",
+    ],
 )
 def test_a_label_that_names_no_step_is_an_error_that_lists_the_steps(
     edit: Callable[[], object],
 ) -> None:
+    """A misspelt edit must not silently be no edit, that is, a second base."""
     with pytest.raises(SpecError, match="no step named") as error:
         edit()
     listed = str(error.value).rpartition("are: ")[2].split(", ")
@@ -175,6 +218,7 @@ def test_a_label_that_names_no_step_is_an_error_that_lists_the_steps(
 
 
 def test_inserted_needs_exactly_one_place() -> None:
+    """Before or after; neither and both are refused."""
     for places in ({}, {"before": "int3", "after": "head"}):
         with pytest.raises(SpecError, match="either before= or after="):
             BASE.inserted(skipless(), **places)
@@ -182,7 +226,7 @@ def test_inserted_needs_exactly_one_place() -> None:
             BASE.moved("publish", **places)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("edit", "message"),
     [
         (lambda: BASE.moved("int3", before="int3"), "'int3' .* before or after itself"),
@@ -195,11 +239,12 @@ def test_inserted_needs_exactly_one_place() -> None:
 def test_a_step_is_moved_neither_to_itself_nor_into_itself(
     edit: Callable[[], object], message: str
 ) -> None:
+    """Such a move has no meaning, and is refused with both labels."""
     with pytest.raises(SpecError, match=message):
         edit()
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("build", "message"),
     [
         (
@@ -235,11 +280,12 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
     ],
 )
 def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str) -> None:
+    """Misspelt words and sizes are refused where they are made, with what would do."""
     with pytest.raises(SpecError, match=message):
         build()
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("build", "message"),
     [
         (lambda: BASE.inserted(send_ipi("int3"), after="head"), "step label 'int3' is used 2"),
@@ -273,11 +319,17 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
             lambda: BASE.with_handler(Handler(b"\xcc", (lookup("l", Cell("other")), iret("i")))),
             "no cell named 'other'",
         ),
-        (lambda: protocol(iret("iret")), "Return is for trap handlers"),
-        (lambda: protocol(block("b", skip("skip"))), "step 'b/skip'.*Skip is for trap handlers"),
+        (
+            lambda: protocol(iret("iret")),
+            "Return is nothing for the patcher; it is for a trap",
+        ),
+        (
+            lambda: protocol(block("b", skip("skip"))),
+            "step 'b/skip'.*Skip is nothing for",
+        ),
         (
             lambda: BASE.with_handler(Handler(b"\xcc", (wait_acks("w"), iret("i")))),
-            "a trap handler cannot WaitAcks",
+            "WaitAcks is nothing for a trap handler; it is for a patcher or the program",
         ),
         (lambda: BASE.with_handler(Handler(b"\xcc", ())), "must end with a Return"),
         (lambda: BASE.with_handler(Handler(b"\xcc", (skip("s"),))), "must end with a Return"),
@@ -321,17 +373,20 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
 def test_what_has_no_meaning_is_refused_with_its_place(
     build: Callable[[], object], message: str
 ) -> None:
+    """Each rule of a well-formed protocol, broken once."""
     with pytest.raises(SpecError, match=message):
         build()
 
 
 def test_a_trap_longer_than_a_site_is_refused() -> None:
+    """No CPU could ever fetch such a trap there."""
     short = Site("foo", b"\x01", b"\x02")
     with pytest.raises(SpecError, match="trap"):
         Protocol("p", (short,), (), handler=Handler(b"\xcd\x03", (iret("iret"),)))
 
 
 def test_an_error_in_a_step_names_its_source_line() -> None:
+    """The message leads to the line of the spec."""
     line = line_number() + 1
     step = write("w", SITE, b"abcd")
     with pytest.raises(SpecError, match=re.escape(f"step 'w' ({here()}:{line})")):
@@ -342,10 +397,12 @@ def test_an_error_in_a_step_names_its_source_line() -> None:
 
 
 def here() -> str:
+    """The name of this file."""
     return Path(__file__).name
 
 
 def line_number() -> int:
+    """The line that the caller is on."""
     frame = currentframe()
     assert frame
     assert frame.f_back
@@ -353,6 +410,7 @@ def line_number() -> int:
 
 
 def test_every_constructor_notes_the_line_it_was_called_from() -> None:
+    """Traces name the spec's line of each step."""
     first = line_number() + 2
     made: list[Element] = [
         write("a", SITE, b"x"),
@@ -372,12 +430,14 @@ def test_every_constructor_notes_the_line_it_was_called_from() -> None:
 
 
 def test_the_steps_of_on_each_cpu_have_the_line_of_the_call() -> None:
+    """A constructor that makes two steps gives both the caller's line."""
     line = line_number() + 1
     sync = on_each_cpu("sync")
     assert [str(step.source) for step in flatten((sync,))] == [f"{here()}:{line}"] * 2
 
 
 def test_a_call_over_several_lines_has_the_line_it_begins_on() -> None:
+    """The same line on each Python version."""
     first = line_number() + 1
     step = write(
         "a",
@@ -388,6 +448,7 @@ def test_a_call_over_several_lines_has_the_line_it_begins_on() -> None:
 
 
 def test_steps_made_in_a_comprehension_know_its_line() -> None:
+    """A frame of a comprehension is not taken for the caller's."""
     line = line_number() + 1
     made: list[Element] = [*(write(f"w{i}", SITE, b"x", at=i) for i in range(3))]
     made += [store(f"s{i}", CELL, i) for i in range(2)]
@@ -395,6 +456,7 @@ def test_steps_made_in_a_comprehension_know_its_line() -> None:
 
 
 def test_edits_keep_the_lines_of_the_steps() -> None:
+    """A variant's trace leads to the base protocol's lines."""
     lines = {step.label: step.source for step in flatten(BASE.program)}
     edited = BASE.moved("head", before="publish").without("sync-1/send")
     assert {step.label: step.source for step in flatten(edited.program)} == {
@@ -403,6 +465,7 @@ def test_edits_keep_the_lines_of_the_steps() -> None:
 
 
 def test_a_source_is_read_back_from_its_text() -> None:
+    """A file's name may have a colon; what is no place is refused."""
     source = Source(file="a:b.py", line=41)
     assert Source.parse(str(source)) == source
     with pytest.raises(ValueError, match="nowhere"):
@@ -413,6 +476,7 @@ def test_a_source_is_read_back_from_its_text() -> None:
 
 
 def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> None:
+    """Lines do not count, so that caches and comparisons go by meaning."""
     again = protocol(
         store("publish", CELL, 1),
         write("int3", SITE, b"\xcc"),
@@ -425,7 +489,7 @@ def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> No
     assert len({BASE, again, BASE.without("int3")}) == 2
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("value", "name"),
     [
         (BASE, "program"),
@@ -439,11 +503,13 @@ def test_protocols_are_equal_and_hashed_by_value_wherever_they_were_made() -> No
     ],
 )
 def test_values_do_not_change(value: object, name: str) -> None:
+    """Whoever has a protocol has it for good: each class of the data is frozen."""
     with pytest.raises(FrozenInstanceError):
         setattr(value, name, ())
 
 
 def test_equal_bytes_of_a_site_are_those_that_betray_no_tear() -> None:
+    """A tear in bytes that old and new share cannot be seen, and is told rather than missed."""
     assert Site("foo", b"\x0f\x1f\x44\x00", b"\xe8\x1f\x57\x00").equal_bytes == (1, 3)
 
 
@@ -451,10 +517,12 @@ def test_equal_bytes_of_a_site_are_those_that_betray_no_tear() -> None:
 
 
 def whole(of: tuple[int, ...]) -> bool:
+    """A site in one chunk."""
     return False
 
 
 def split(of: tuple[int, ...]) -> bool:
+    """A site whose bytes all lie apart."""
     return True
 
 
@@ -487,6 +555,24 @@ EITHER = TORN | violates("b", "c", under=("strict",)) | violates("d", split=Fals
         (violates("a", split=False, of=(0, 1)), "strict", split_before_byte_2, ("a",)),
         (violates("a", split=True), "strict", split_before_byte_2, ("a",)),
     ],
+    ids=[
+        "safe",
+        "violated everywhere",
+        "torn",
+        "torn, the other model",
+        "torn, a model not named",
+        "torn, but not split",
+        "either, strict",
+        "either, strict and whole",
+        "either, split",
+        "either, whole",
+        "either, a model not named",
+        "safe or torn",
+        "bytes together",
+        "bytes apart",
+        "bytes together, where not split",
+        "any bytes",
+    ],
 )
 def test_the_clauses_that_apply_are_those_of_the_fetch_model_and_the_split(
     expectation: Expectation,
@@ -494,10 +580,12 @@ def test_the_clauses_that_apply_are_those_of_the_fetch_model_and_the_split(
     splits: Callable[[tuple[int, ...]], bool],
     expected: tuple[str, ...],
 ) -> None:
+    """An expectation may differ by fetch model, and by whether a chunk's boundary parts bytes."""
     assert expectation.violated(fetch, splits) == expected
 
 
 def test_a_suite_begins_with_its_protocol_as_base() -> None:
+    """The base is a variant like the others, with the suite's expectation."""
     variant = Variant("other", BASE.without("int3"))
     torn = violates("no-torn-instruction")
     suite = Suite(BASE, (variant,), expect=torn)
@@ -505,6 +593,7 @@ def test_a_suite_begins_with_its_protocol_as_base() -> None:
 
 
 def test_a_suite_refuses_two_variants_of_one_name_and_no_cpus() -> None:
+    """Names are files' names, and without a CPU there is nothing to check."""
     one, other = Variant("v", BASE), Variant("v", BASE.without("int3"))
     with pytest.raises(SpecError, match="variant 'v' is used 2 times"):
         Suite(BASE, (one, other))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from modelcheck import Protocol, prove
+from modelcheck import Protocol
 from modelcheck.cli import main
 from modelcheck.explore import any_number
 from modelcheck.explore.any_number import Abstraction, abstract
@@ -24,9 +24,10 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.questions import prove
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import safe_for_any_number
-from tests.checks import TooBigError, each
+from tests.checks import TooBigError, by_last, each
 from tests.protocols import EVERY_PROPERTY, random_configurations, random_protocols
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,7 @@ Pair = tuple[object, tuple[object, ...], int, object]
 
 
 def abstract_pairs(system: System, found: Abstraction) -> set[Pair]:
+    """The pairs of an abstraction, by their values."""
     return {
         (
             system.shareds.values[core[0]],
@@ -207,19 +209,23 @@ def run_random_toys(*phases: Phase) -> tuple[int, int]:
 
 
 def test_no_random_model_contradicts_its_proof() -> None:
+    """On random tables: each reachable pair of one to four CPUs is in the abstraction."""
     proved, suspected = run_random_toys(Phase.generate, Phase.shrink)
     assert min(proved, suspected) > 100
 
 
 def forget_broadcasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: nobody hears a broadcast."""
     monkeypatch.setattr(any_number._Closure, "told", lambda self, row, local: local)
 
 
 def keep_only_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: the locals of all others are forgotten."""
     monkeypatch.setattr(any_number._Closure, "surviving", lambda self, core, role, row: [])
 
 
 def ask_the_guard_of_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: the mover itself is asked too."""
     original = any_number._Closure.can_hold
 
     def can_hold(self: any_number._Closure, core: object, mover: int, row: object) -> bool:
@@ -229,6 +235,8 @@ def ask_the_guard_of_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def never_expand_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: a local that comes late is not combined with what is there."""
+
     def join(self: any_number._Closure, core: tuple[int, ...], role: int, local: int) -> None:
         self.found.reached[core][role].add(local)
 
@@ -241,6 +249,7 @@ def never_expand_again(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_random_models_catch_bugs_of_the_abstraction(
     bug: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Seeded: each rule of the abstraction, left out, is found on random tables."""
     bug(monkeypatch)
     with pytest.raises(AssertionError, match=r"missed|proved safe"):
         run_random_toys(Phase.generate)
@@ -252,6 +261,7 @@ PATCHER, CPU = ToyRole("patcher", 1, False), ToyRole("cpu", 1, True)
 
 
 def test_a_model_without_replicas_is_explored_too() -> None:
+    """With nobody to abstract from, the suspects are the real violations."""
     bad = {(0, 0, 0): (ToyMove(1, 1),), (0, 1, 1): (ToyMove(0, 0, violations=("bad",)),)}
     toy = Toy((PATCHER, PATCHER), bad)
     assert [suspect.local for suspect in abstract(System(toy)).suspects] == [1, 1]
@@ -285,11 +295,12 @@ def test_where_sets_of_locals_are_too_coarse_the_abstraction_does_not_say_safe()
     assert (suspect.core, suspect.local, suspect.row.violations) == ((2,), 1, ("bad",))
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [(Limits(states=0), "0 states"), (Limits(seconds=0), "0 seconds"), (Limits(memory=1), "1 MiB")],
 )
 def test_a_limit_is_no_proof(limits: Limits, reason: str) -> None:
+    """An abstraction cut short has not seen all, whatever it has seen."""
     found = abstract(System(Toy((CPU,), {})), limits)
     assert not found.suspects
     assert not found.proves_safe
@@ -297,6 +308,8 @@ def test_a_limit_is_no_proof(limits: Limits, reason: str) -> None:
 
 
 def test_an_interrupt_is_no_proof() -> None:
+    """Ctrl-C is a reason like a limit."""
+
     def watcher(_: object) -> None:
         raise KeyboardInterrupt
 
@@ -315,15 +328,18 @@ def shipped(spec: Path, *variants: str) -> Iterator[Job]:
 
 
 def machines(protocol: Protocol, configuration: Configuration, *cpus: int) -> list[Model]:
+    """The protocol's machine for each number of CPUs."""
     return [Machine(protocol, replace(configuration, cpus=number)) for number in cpus]
 
 
 @cache
 def proved(job: Job) -> bool:
+    """Whether the abstraction proves the job's variant."""
     return safe_for_any_number(job.variant.protocol, job.configuration)
 
 
 def assert_no_contradiction(job: Job, *cpus: int) -> None:
+    """A search of so many CPUs is safe where there is a proof, and only there."""
     for machine in machines(job.variant.protocol, job.configuration, *cpus):
         violated = explore(System(machine)).verdict is Verdict.VIOLATED
         # CPUs change nothing that others see, so that here the abstraction is exact.
@@ -332,6 +348,7 @@ def assert_no_contradiction(job: Job, *cpus: int) -> None:
 
 @pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_no_shipped_verdict_contradicts_its_proof(spec: Path) -> None:
+    """Differential: proved is what a search of few CPUs finds safe, and nothing else."""
     for job in shipped(spec):
         assert_no_contradiction(job, 1, *([2] if spec == INT3 else []))
 
@@ -340,6 +357,7 @@ def test_no_shipped_verdict_contradicts_its_proof(spec: Path) -> None:
 @pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 @pytest.mark.parametrize("cpus", [2, 3, 4])
 def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus: int) -> None:
+    """The same with two, three and four CPUs."""
     for job in shipped(spec):
         if cpus < 4 or job.configuration.semantics == "windowed":
             assert_no_contradiction(job, cpus)
@@ -347,6 +365,7 @@ def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus:
 
 @pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
 def test_all_pairs_of_shipped_protocols_are_in_the_abstraction(spec: Path) -> None:
+    """Sound on the machine itself, not only on tables."""
     for job in shipped(spec, "base"):
         one, *more = machines(job.variant.protocol, job.configuration, 1, 2)
         assert_sound(one, [one, *more] if spec == INT3 else [one])
@@ -357,6 +376,7 @@ def test_all_pairs_of_shipped_protocols_are_in_the_abstraction(spec: Path) -> No
 def test_no_random_protocol_contradicts_its_proof(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """Sound on random protocols, watching all properties and one alone."""
     one, two = machines(protocol, configuration, 1, 2)
     for properties in (EVERY_PROPERTY, EVERY_PROPERTY[:1]):
         watching = replace(configuration, properties=properties)
@@ -371,6 +391,7 @@ def test_no_random_protocol_contradicts_its_proof(
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
     code = main(list(arguments))
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out
@@ -378,6 +399,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def test_the_protocol_is_proved_under_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shipped protocol, all its uses, with Z3's confirmation."""
     code, out, _ = run(capsys, "prove", str(INT3), "--variant", "base")
     assert code == 0
     rows = [line.split() for line in out.splitlines() if line.startswith("base ")]
@@ -386,6 +408,7 @@ def test_the_protocol_is_proved_under_every_model(capsys: pytest.CaptureFixture[
 
 
 def test_a_broken_variant_gives_the_fewest_cpus(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no proof, the smallest number of CPUs that shows why."""
     code, out, _ = run(capsys, "prove", str(INT3), "--variant", "no-sync-2")
     assert code == 0
     (row,) = [line for line in out.splitlines() if line.startswith("no-sync-2")]
@@ -412,6 +435,7 @@ def test_the_fewest_cpus_may_be_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_neither_proved_nor_shown_is_inconclusive(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A suspect that no search confirms is told as such; exit code 3."""
     monkeypatch.setattr(prove, "MOST_CPUS", 0)
     arguments = ("prove", str(INT3), "--variant", "no-sync-1", "--fetch", "coherent")
     code, out, _ = run(capsys, *arguments)
@@ -428,6 +452,7 @@ def test_what_is_neither_proved_nor_shown_is_inconclusive(
 def test_a_proof_cut_short_is_inconclusive(
     capsys: pytest.CaptureFixture[str], limit: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The limits of a search hold for a proof as well."""
     monkeypatch.setattr(any_number, "PULSE", 1)
     value = reason.split()[2]
     arguments = ("prove", str(INT3), "--variant", "base", limit, value)
@@ -440,6 +465,7 @@ def test_a_proof_cut_short_is_inconclusive(
 def test_ctrl_c_reports_the_proofs_that_were_found(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those that were confirmed before the interrupt stand."""
     original, calls = prove.solve, iter(range(10))
 
     def solve(text: str) -> int:
@@ -457,6 +483,7 @@ def test_ctrl_c_reports_the_proofs_that_were_found(
 def test_a_full_disk_loses_no_proof(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """What cannot be written as a certificate is still printed."""
     from modelcheck.cli import prove as command
 
     def write_text(path: Path, text: str) -> None:
@@ -470,7 +497,7 @@ def test_a_full_disk_loses_no_proof(
     assert "No space left" in err
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("arguments", "message"),
     [
         (["prove"], "Missing argument 'SPEC'"),
@@ -483,6 +510,7 @@ def test_a_full_disk_loses_no_proof(
 def test_wrong_input_is_told_in_one_message(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    """Exit code 2 and no traceback, as for check."""
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert message in err
@@ -491,6 +519,7 @@ def test_wrong_input_is_told_in_one_message(
 def test_the_comparison_says_what_is_proved_for_any_number(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    """The column any N of the table, within 100 columns."""
     arguments = ("--variant", "base", "--variant", "no-sync-1", "--variant", "no-sync-2")
     _, out, _ = run(capsys, str(INT3), *arguments, "--cpus", "1", "--out", str(tmp_path))
     rows = {words[0]: words for line in out.splitlines() if (words := line.split())}
@@ -503,6 +532,7 @@ def test_the_comparison_says_what_is_proved_for_any_number(
 def test_the_comparison_does_not_claim_what_is_not_proved(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Yes for all models, part for some, a question mark for none."""
     from modelcheck.cli import runs
 
     answers = iter([True, False, True, True, True, *[False] * 5, *[True] * 5])

@@ -1,7 +1,9 @@
 """README and docs show what the tool really prints, and every command line in them runs."""
 
+import ast
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
@@ -32,6 +34,7 @@ from modelcheck.pytest_plugin import Checker
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
 SLOW = (
     r"specs/x86_int3.py --variant base --cpus [45] ",
@@ -71,6 +74,7 @@ class Command(NamedTuple):
 
 
 def read(page: Path) -> str:
+    """The text of a page."""
     return page.read_text(encoding="utf-8")
 
 
@@ -117,6 +121,7 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints; it must have the exit code that the page says."""
     code = main(list(command.words))
     captured = capsys.readouterr()
     assert code == command.code, f"{' '.join(command.words)}\n{captured.out}{captured.err}"
@@ -137,6 +142,7 @@ def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, 
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a page's top to its end, with the exit code told, and the output shown printed."""
     printed = follow(page, capsys, INTERACTIVE + SLOW)
     if page.stem in ("tutorial", "reading-a-trace"):
         lines = {plain(line) for line in printed.splitlines()}
@@ -149,10 +155,12 @@ def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.usefixtures("_copy")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_slow_commands_run_too(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same with the commands of many seconds."""
     follow(page, capsys, INTERACTIVE)
 
 
 def test_every_command_and_option_shown_exists() -> None:
+    """Also of the commands that cannot be run here."""
     for page in PAGES:
         for item in items(read(page)):
             if isinstance(item, Command):
@@ -163,13 +171,16 @@ def test_every_command_and_option_shown_exists() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
+    """A relative link is a file or folder of this repository."""
+    others = (ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "tests" / "README.md")
+    for page in (*PAGES, *others, *DECISIONS):
         for link in re.findall(r"\]\(([^)]*)\)", read(page)):
-            assert (page.parent / link).is_file(), link
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 @pytest.mark.usefixtures("_copy")
 def test_the_table_shown_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line of the README's table is a line of the run."""
     printed = {plain(line) for line in run(Command(("specs/x86_int3.py",), 0), capsys).splitlines()}
     table = next(b for b in blocks(read(README)) if "nop-to-call\n" in b)
     assert "tail-any-order" in table
@@ -177,18 +188,30 @@ def test_the_table_shown_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_trace_shown_is_the_committed_one() -> None:
+    """The README quotes a counterexample that a test keeps true."""
     text = read(ROOT / "counterexamples" / "x86_int3" / "no-sync-1.txt")
     shown = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
     assert shown in read(README)
 
 
 def test_the_program_shown_is_the_specs() -> None:
+    """The README quotes the program of the shipped spec."""
     block = next(b for b in blocks(read(README)) if b.startswith("program=("))
     spec = read(ROOT / "specs" / "x86_int3.py")
     assert "".join(block.split()) in "".join(spec.split())
 
 
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    """A page that no list names is read by nobody; each has the four parts of a decision."""
+    index, *pages = reversed(DECISIONS)
+    assert re.findall(r"\((\d{4}-[^)]*)\)", read(index)) == [page.name for page in reversed(pages)]
+    for page in pages:
+        parts = re.findall(r"^## (.*)$", read(page), re.MULTILINE)
+        assert parts == ["Context", "Decision", "Rejected", "Consequences"], page.name
+
+
 def test_every_model_and_property_is_explained() -> None:
+    """No fetch model or property without its words."""
     for name in (*MODELS, *PROPERTIES):
         assert f"`{name}`" in read(README)
     for name in MODELS:
@@ -196,11 +219,13 @@ def test_every_model_and_property_is_explained() -> None:
 
 
 def test_every_name_that_specs_can_use_is_explained() -> None:
+    """The vocabulary's page is complete."""
     page = read(ROOT / "docs" / "writing-a-spec.md")
     assert [name for name in modelcheck.__all__ if f"`{name}`" not in page] == []
 
 
 def test_the_python_shown_runs() -> None:
+    """The examples of the page are those of the module, and its test passes."""
     page = read(ROOT / "docs" / "from-python.md")
     example = page[page.index("    from modelcheck") : page.index("The settings are")].rstrip()
     assert example in str(api.__doc__)
@@ -256,3 +281,45 @@ def test_the_picture_of_the_fetch_models_is_right() -> None:
         "incoherent": (True, True, True),
     }
     assert violated(at_once, "no-unpermitted-modification", "strict", 2)
+
+
+def names_of(path: Path) -> set[str]:
+    """The names that a module defines or passes on, and those of its classes' members."""
+    found: set[str] = set()
+    for node in ast.parse(read(path)).body:
+        match node:
+            case ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name, body=body):
+                found.add(name)
+                members = (member for member in body if isinstance(member, ast.FunctionDef))
+                found.update(f"{name}.{member.name}" for member in members)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def test_every_place_named_in_the_architecture_exists() -> None:
+    """A page that leads its reader astray is worse than none: `path.py:name` is there."""
+    page = read(ROOT / "docs" / "architecture.md")
+    places = re.findall(r"`([\w/]+\.py):([\w.]+)`", page)
+    assert len(places) > 40
+    package = ROOT / "modelcheck"
+    gone = [f"{path}:{name}" for path, name in places if name not in names_of(package / path)]
+    assert gone == []
+    files = re.findall(r"`([\w/]+(?:\.py|/))`", page)
+    assert [
+        file for file in files if not ((package / file).exists() or (ROOT / file).exists())
+    ] == []
+
+
+def test_the_parts_of_the_architecture_are_those_of_the_linter() -> None:
+    """Each part once, in an order that the linter allows: what is known comes first."""
+    page = read(ROOT / "docs" / "architecture.md")
+    told = re.findall(r"^    (\w+)  +\S", page, re.MULTILINE)
+    settings = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]
+    (contract,) = settings["contracts"]
+    levels = [layer.split(" : ") for layer in reversed(contract["layers"])]
+    level = {part: number for number, parts in enumerate(levels) for part in parts}
+    assert sorted(told) == sorted(level)
+    assert [level[part] for part in told] == sorted(level.values())

@@ -1,3 +1,5 @@
+"""The reference explorer, held against a graph of the same machine by networkx."""
+
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +13,7 @@ from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Progress, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from tests.checks import minimal_run
+from tests.checks import by_last, minimal_run
 from tests.protocols import minimal, three_byte_variants
 
 BAD = "bad"
@@ -55,6 +57,7 @@ def whole_graph(machine: Machine, *, beyond_violations: bool = False) -> "nx.Mul
 
 
 def switches(threads: list[Any]) -> int:
+    """How often one thread gives way to another."""
     return sum(one != other for one, other in pairwise(threads))
 
 
@@ -85,6 +88,7 @@ def fewest_switches(graph: "nx.MultiDiGraph[Any]") -> tuple[int, set[str]]:
 
 
 def safe_models() -> dict[str, Machine]:
+    """Small machines that violate nothing."""
     return {
         "minimal-1": Machine(minimal(), Configuration(1, "coherent", semantics="bytewise")),
         "minimal-2": Machine(minimal(), Configuration(2, "coherent", semantics="bytewise")),
@@ -97,6 +101,7 @@ def safe_models() -> dict[str, Machine]:
 
 
 def violated_models() -> dict[str, Machine]:
+    """Small machines that violate something."""
     minimal_any = Configuration(1, "coherent-any-order", semantics="bytewise")
     return {
         "minimal-1": Machine(
@@ -115,6 +120,7 @@ def violated_models() -> dict[str, Machine]:
 
 @pytest.mark.parametrize("name", safe_models())
 def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """Differential: the search against a graph of the machine's own values, by networkx."""
     machine = safe_models()[name]
     graph = whole_graph(machine)
     assert BAD not in graph
@@ -128,6 +134,7 @@ def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
 
 @pytest.mark.parametrize("name", violated_models())
 def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
+    """The same where the search goes on behind what it finds."""
     machine = violated_models()[name]
     graph = whole_graph(machine, beyond_violations=True)
     result = explore(System(machine), beyond_violations=True)
@@ -138,6 +145,7 @@ def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(n
 
 @pytest.mark.parametrize("name", violated_models())
 def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str) -> None:
+    """Against all shortest paths, enumerated; then the property named first."""
     machine = violated_models()[name]
     graph = whole_graph(machine)
     result = explore(System(machine))
@@ -151,6 +159,7 @@ def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str)
 
 @pytest.mark.parametrize("name", violated_models())
 def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
+    """Each step is one that the system allows in its state."""
     system = System(violated_models()[name])
     path = explore(system).path
     state = system.initial()
@@ -161,6 +170,7 @@ def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
 
 
 def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
+    """Nothing before it is needed: no state is safe by being the first."""
     site = Site("foo", b"\x01", b"\x02")
     protocol = Protocol(
         "late", (site,), (on_each_cpu("sync"), write("new", site, b"\x02"))
@@ -171,7 +181,7 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
     assert (result.verdict, result.depth, len(result.path)) == (Verdict.VIOLATED, 1, 1)
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("limits", "reason"),
     [
         (Limits(states=100), "100 states"),
@@ -179,10 +189,13 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
         (Limits(memory=1), "1 MiB"),
     ],
 )
-@pytest.mark.parametrize("protocol", [minimal(), minimal().without("sync-1")])
+@pytest.mark.parametrize(
+    "protocol", [minimal(), minimal().without("sync-1")], ids=["base", "no-sync-1"]
+)
 def test_a_limit_makes_the_answer_inconclusive(
     limits: Limits, reason: str, protocol: Protocol
 ) -> None:
+    """Neither safe nor violated, and the reason names the limit."""
     machine = Machine(protocol, Configuration(3, semantics="bytewise", fetch="coherent"))
     result = explore(System(machine), limits)
     assert result.verdict == Verdict.INCONCLUSIVE
@@ -192,6 +205,7 @@ def test_a_limit_makes_the_answer_inconclusive(
 
 
 def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each number of states: never safe, and a path that is found is a shortest one."""
     monkeypatch.setattr(reference, "PULSE", 1)
     configuration = Configuration(1, semantics="bytewise", fetch="coherent")
     for states in range(64):
@@ -205,12 +219,14 @@ def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.Mon
 
 
 def test_a_limit_that_is_not_met_changes_nothing() -> None:
+    """Exactly as many states as there are is not too many."""
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
     roomy = Limits(states=460, seconds=600, memory=1_000_000)
     assert explore(System(machine), roomy).verdict == Verdict.SAFE
 
 
 def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> None:
+    """The counts are those last told to the watcher."""
     heard: list[Progress] = []
 
     def watcher(progress: Progress) -> None:
@@ -227,6 +243,7 @@ def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> 
 
 
 def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() -> None:
+    """Progress never goes back, and does not fall silent."""
     heard: list[Progress] = []
     machine = Machine(minimal(), Configuration(4, semantics="bytewise", fetch="coherent"))
     result = explore(System(machine), watcher=heard.append)
@@ -241,6 +258,7 @@ def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() ->
 
 
 def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
+    """A bystander makes the shortest path no longer."""
     one, three = minimal_run(1, without="sync-1"), minimal_run(3, without="sync-1")
     assert len(one.path) == len(three.path)
 
@@ -248,6 +266,8 @@ def test_more_cpus_than_were_needed_find_the_same_violation() -> None:
 def test_ctrl_c_while_the_path_is_looked_for_still_gives_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A violation is known by then: the answer keeps it, without a path."""
+
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 

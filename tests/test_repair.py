@@ -14,7 +14,8 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.steps import SYNCHRONISING, Element, flatten, units
+from modelcheck.protocol.actions import synchronises
+from modelcheck.protocol.program import Element, flatten, units
 from modelcheck.questions.check import Overrides, jobs
 from modelcheck.questions.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
 from modelcheck.questions.repair import Repairs, repair
@@ -36,6 +37,7 @@ NOP_TO_CALL = suites()[0]
 def repairs_of(
     suite: Suite, name: str, *fetch: str, edits: int = 2, judge: Judge | None = None
 ) -> Repairs:
+    """The repairs of a suite's variant."""
     chosen = tuple(jobs((suite,), Overrides(variants=(name,), fetch=fetch)))
     return repair(chosen, edits, judge or Judge(), spec=INT3_SPEC, tell=lambda text: None)
 
@@ -43,19 +45,23 @@ def repairs_of(
 def repairs_of_edit(
     base: Protocol, edit: Protocol, *fetch: str, judge: Judge | None = None
 ) -> Repairs:
+    """The repairs of an edited protocol."""
     suite = Suite(base, (Variant("edited", edit),))
     return repairs_of(suite, "edited", *fetch, judge=judge)
 
 
 def edits(found: Repairs) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What each repair puts in, and what it moves."""
     return [(one.inserted, one.moved) for one in found.found]
 
 
 def labels(protocol: Protocol) -> list[str]:
+    """The labels of a program's elements."""
     return [element.label for element in protocol.program]
 
 
 def test_no_sync_1_is_repaired_by_exactly_that_sync() -> None:
+    """The one smallest repair is the base protocol, with proofs for any number of CPUs."""
     found = repairs_of(NOP_TO_CALL, "no-sync-1")
     assert edits(found) == [(("sync-1",), ())]
     (only,) = found.found
@@ -80,10 +86,21 @@ def test_no_sync_1_is_repaired_by_exactly_that_sync() -> None:
         pytest.param("no-breakpoint", [], marks=pytest.mark.slow),
         pytest.param("irqs-on-in-handler", [], marks=pytest.mark.slow),
     ],
+    ids=[
+        "base",
+        "no-sync-2",
+        "no-sync-3",
+        "no-syncs",
+        "retire-early",
+        "head-first",
+        "no-breakpoint",
+        "irqs-on-in-handler",
+    ],
 )
 def test_all_smallest_repairs_the_cheapest_first(
     name: str, expected: list[tuple[tuple[str, ...], tuple[str, ...]]]
 ) -> None:
+    """Every repair of the least number of edits, and none where none exists."""
     found = repairs_of(NOP_TO_CALL, name, "incoherent")
     assert edits(found) == expected
     assert found.complete
@@ -93,12 +110,14 @@ def test_all_smallest_repairs_the_cheapest_first(
 
 @pytest.mark.slow
 def test_three_edits_bring_three_syncs_back() -> None:
+    """The search goes as deep as it is told to."""
     found = repairs_of(NOP_TO_CALL, "no-syncs", "per-chunk", edits=3)
     assert edits(found) == [(("sync-1", "sync-2", "sync-3"), ())]
     assert found.found[0].is_base
 
 
 def test_a_weaker_promise_needs_more_a_stronger_one_less() -> None:
+    """Under a stronger fetch model a moved sync is enough."""
     found = repairs_of(NOP_TO_CALL, "no-sync-1", "coherent")
     # Where stores are seen in order, two syncs do, if they are in the right place.
     assert edits(found) == [((), ("tail",)), (("sync-1",), ())]
@@ -139,6 +158,7 @@ def numbered(protocol: Protocol) -> Protocol:
     [("no-sync-1", "coherent"), ("no-sync-3", "incoherent"), ("retire-early", "incoherent")],
 )
 def test_nothing_is_missed(name: str, fetch: str) -> None:
+    """Differential: the pruned search against all single edits, each judged."""
     variants = three_byte_variants()
     found = repairs_of_edit(variants["base"], variants[name], fetch)
     expected = naive(variants["base"], variants[name], Configuration(fetch=fetch))
@@ -147,6 +167,7 @@ def test_nothing_is_missed(name: str, fetch: str) -> None:
 
 
 def test_a_repair_never_changes_what_is_left_behind() -> None:
+    """To leave data behind for ever is safe, and no repair."""
     variants = three_byte_variants()
     cheat = variants["no-sync-3"].moved("retire", before="publish")
     # Never to withdraw the handler's data is safe, in one edit, and no repair.
@@ -157,6 +178,7 @@ def test_a_repair_never_changes_what_is_left_behind() -> None:
 
 
 def test_an_incomplete_patch_is_not_repaired_by_syncs() -> None:
+    """A patch that is never finished is safe with any sync, and repaired by none."""
     base = minimal()
     incomplete = base.without("tail", "head", "sync-1", "sync-2", "sync-3")
     found = repairs_of_edit(base, incomplete, "coherent")
@@ -165,6 +187,7 @@ def test_an_incomplete_patch_is_not_repaired_by_syncs() -> None:
 
 
 def test_only_the_lost_half_of_a_sync_is_put_back() -> None:
+    """A sync is two steps, and one of them may be all that is missing."""
     base = three_byte_variants()["base"]
     found = repairs_of_edit(base, base.without("sync-3/wait"), "per-chunk")
     assert found.found[0].inserted == ("new-wait",)
@@ -172,6 +195,7 @@ def test_only_the_lost_half_of_a_sync_is_put_back() -> None:
 
 
 def test_no_repair_leaves_the_cpus_stopped() -> None:
+    """CPUs that never run again do nothing wrong: that is no repair."""
     spec = spec_of("x86_optprobe")
     optimise: Suite = spec["SUITES"][0]
     variant = next(v for v in optimise.variants if v.name == "stop-machine")
@@ -188,6 +212,7 @@ def test_no_repair_leaves_the_cpus_stopped() -> None:
 
 @pytest.mark.slow
 def test_a_real_bug_is_mended_as_it_was() -> None:
+    """The fix of the kernel's history is among the repairs."""
     optimise: Suite = spec_of("x86_optprobe")["SUITES"][0]
     found = repairs_of(optimise, "grace-before-sync", "incoherent", edits=1)
     assert [one.moved for one in found.found if one.is_base] == [("sync-1",)]
@@ -195,6 +220,7 @@ def test_a_real_bug_is_mended_as_it_was() -> None:
 
 
 def test_steps_in_blocks_can_be_repaired() -> None:
+    """Inside a block and across its edges."""
     base = minimal()
     inner = (base.element("tail"), base.element("head"))
     nested = base.without("tail", "head", "sync-2").inserted(block("rest", *inner), after="sync-1")
@@ -206,6 +232,7 @@ def test_steps_in_blocks_can_be_repaired() -> None:
 
 
 def test_a_protocol_without_syncs_is_offered_one() -> None:
+    """Where the base has none to put back, a new one is tried."""
     base = minimal().without("sync-1", "sync-2", "sync-3")
     found = repairs_of(Suite(base, fetch=("coherent",)), "base")
     assert edits(found) == [(("new-sync",), ())]
@@ -222,13 +249,14 @@ def test_a_sync_taken_away_never_hides_a_violation(
     flat = numbered(protocol)
     found = violated(flat, configuration)
     for step in flat.program:
-        if isinstance(step, SYNCHRONISING):
+        if synchronises(step.actions()):
             assert found <= violated(flat.without(step.label), configuration)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.py")), ids=lambda path: path.stem)
 def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
+    """What the pruning relies on, of each sync that ships."""
     checked = 0
     for suite in load_suites(path):
         for variant in suite:
@@ -236,13 +264,14 @@ def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
             configuration = Configuration(1, suite.fetch[-1])
             found = violated(flat, configuration)
             for step in flat.program if found else ():
-                if isinstance(step, SYNCHRONISING):
+                if synchronises(step.actions()):
                     checked += 1
                     assert found <= violated(flat.without(step.label), configuration)
     assert checked
 
 
 def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """All that a search finds violated."""
     return explore(System(Machine(protocol, configuration)), beyond_violations=True).found
 
 
@@ -261,6 +290,7 @@ class Interrupted(Judge):
 
 
 def test_ctrl_c_keeps_what_was_found() -> None:
+    """An interrupted repair says what is known, and that it is not complete."""
     variants = three_byte_variants()
     judge = Interrupted(8)
     found = repairs_of_edit(variants["base"], variants["no-sync-1"], "per-chunk", judge=judge)
@@ -273,6 +303,7 @@ def test_ctrl_c_keeps_what_was_found() -> None:
 
 
 def test_the_diff_shows_each_step_once_or_moved() -> None:
+    """A repair is read as a patch of the program."""
     found = repairs_of(NOP_TO_CALL, "retire-early", "per-chunk")
     assert list(view.diff(found, found.found[0]))[2:] == [
         " publish  store poke foo",
@@ -288,6 +319,7 @@ def test_the_diff_shows_each_step_once_or_moved() -> None:
 
 
 def test_the_command_and_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """0 repaired or right, 1 no repair, 2 wrong options, 3 undecided."""
     arguments = ["repair", INT3_SPEC, "--fetch", "per-chunk", "--variant"]
     assert main([*arguments, "no-sync-1"]) == 0
     shown = capsys.readouterr().out

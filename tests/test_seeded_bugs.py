@@ -21,6 +21,7 @@ RELAXED = ("store-order", "per-chunk", "incoherent")
 
 
 def an_ipi_that_does_not_synchronise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To take an IPI leaves what was fetched as it is."""
     original = cpu.moves
 
     def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
@@ -34,6 +35,7 @@ def an_ipi_that_does_not_synchronise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_fetch_that_sees_only_newest_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows are always shut."""
     original = cpu.moves
 
     def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
@@ -45,6 +47,7 @@ def a_fetch_that_sees_only_newest_bytes(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def a_handler_that_is_never_unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells keep their last value when they are emptied."""
     original = program.moves
 
     def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
@@ -58,6 +61,7 @@ def a_handler_that_is_never_unpublished(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def a_search_that_drops_a_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in each search, one transition is lost."""
     original = System.successors
     dropped: set[int] = set()
 
@@ -72,26 +76,32 @@ def a_search_that_drops_a_successor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_variants() -> None:
+    """All variants, under all fetch models."""
     checks.check_expected_verdicts(fetch=("coherent", *RELAXED, "strict"))
 
 
 def check_sync_2() -> None:
+    """The second sync is needed where bytes may be seen out of order."""
     checks.check_expected_verdicts(("no-sync-2",), ("per-chunk", "incoherent"))
 
 
 def check_sync_3() -> None:
+    """The third sync keeps CPUs out of a handler without data."""
     checks.check_expected_verdicts(("no-sync-3",))
 
 
 def check_base() -> None:
+    """The protocol holds where stale bytes may be fetched."""
     checks.check_expected_verdicts(("base",), RELAXED)
 
 
 def check_retiring() -> None:
+    """Data withdrawn too early are missed."""
     checks.check_expected_verdicts(("retire-early", "irqs-on-in-handler"))
 
 
 def check_agreement() -> None:
+    """Both semantics agree on a variant that tears."""
     checks.check_semantics_agree(("no-sync-1",))
 
 
@@ -118,6 +128,7 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], tuple[Check, ...]], ...]
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_core_checks_hold(check: Check) -> None:
+    """Without a bug each check passes, so that a failure means the bug."""
     check()
 
 
@@ -127,6 +138,7 @@ def test_the_core_checks_hold(check: Check) -> None:
 def test_the_core_checks_fail_with_a_seeded_bug(
     bug: Callable[[pytest.MonkeyPatch], None], check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each bug is caught by each check that is meant to catch it."""
     bug(monkeypatch)
     with pytest.raises(AssertionError):
         check()
@@ -134,6 +146,7 @@ def test_the_core_checks_fail_with_a_seeded_bug(
 
 @pytest.mark.parametrize("name", ["no-sync-3", "irqs-on-in-handler", "publish-late"])
 def test_a_spec_that_forgets_to_retire_its_handler_is_not_as_expected(name: str) -> None:
+    """Expected verdicts can tell a spec with a missing step, where that step matters."""
     (suite, *_) = suites()
     forgetful = tuple(
         replace(variant, protocol=variant.protocol.without("retire")) for variant in suite.variants
@@ -149,6 +162,7 @@ def test_a_spec_that_forgets_to_retire_its_handler_is_not_as_expected(name: str)
 
 @pytest.mark.parametrize("name", ["base", "no-sync-1", "no-syncs"])
 def test_the_walk_of_the_checks_is_the_search_of_the_explorer(name: str) -> None:
+    """The test's own walk has the states and the findings of the reference search."""
     configuration = Configuration(1, "per-chunk")
     protocol = three_byte_variants()[name]
     walked = checks.walk(protocol, configuration)

@@ -1,3 +1,5 @@
+"""Two semantics with one meaning: byte-wise and windowed, on shipped and random protocols."""
+
 from dataclasses import replace
 
 import pytest
@@ -40,6 +42,7 @@ def places(fetch: str, cpus: int) -> tuple[Configuration, ...]:
 
 @pytest.mark.parametrize("name", FIVE)
 def test_one_cpu_on_the_real_bytes(name: str) -> None:
+    """Byte-wise and windowed execute the same bytes, in the same memory, on the shipped site."""
     for fetch in FETCH:
         for configuration in places(fetch, 1):
             assert_agree(on_other_cpus(FIVE[name]), configuration)
@@ -48,6 +51,7 @@ def test_one_cpu_on_the_real_bytes(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIVE)
 def test_one_cpu_on_the_real_bytes_each_property_alone(name: str) -> None:
+    """A verdict on one property alone is what watching all implies."""
     for fetch in FETCH:
         assert_verdicts_agree(on_other_cpus(FIVE[name]), Configuration(1, fetch))
 
@@ -55,12 +59,14 @@ def test_one_cpu_on_the_real_bytes_each_property_alone(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", THREE)
 def test_one_cpu_on_three_bytes_each_property_alone(name: str) -> None:
+    """The same on a first, a middle and a last byte."""
     for fetch in FETCH:
         assert_verdicts_agree(on_other_cpus(THREE[name]), Configuration(1, fetch))
 
 
 @pytest.mark.parametrize("name", THREE)
 def test_two_cpus_on_three_bytes(name: str) -> None:
+    """A fetch in many steps interleaves with another CPU's; in one step it must not matter."""
     for fetch in FETCH:
         for configuration in places(fetch, 2):
             assert_agree(on_other_cpus(THREE[name]), configuration)
@@ -68,6 +74,7 @@ def test_two_cpus_on_three_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", THREE)
 def test_the_patchers_cpu_and_another_on_three_bytes(name: str) -> None:
+    """The patcher's own CPU executes patched code in its interrupts."""
     for fetch in FETCH:
         for configuration in places(fetch, 1):
             assert_agree(THREE[name], configuration)
@@ -76,6 +83,7 @@ def test_the_patchers_cpu_and_another_on_three_bytes(name: str) -> None:
 @settings(random_runs, max_examples=300)
 @given(random_protocols(), random_configurations())
 def test_random_protocols(protocol: Protocol, configuration: Configuration) -> None:
+    """Both semantics agree on programs and handlers that nobody would write."""
     try:
         assert_agree(protocol, configuration, at_most=30_000)
     except TooBigError:
@@ -85,6 +93,7 @@ def test_random_protocols(protocol: Protocol, configuration: Configuration) -> N
 @settings(random_runs, max_examples=60)
 @given(random_protocols(), random_configurations(cpus=2))
 def test_random_protocols_on_two_cpus(protocol: Protocol, configuration: Configuration) -> None:
+    """The same with two CPUs besides the patcher's."""
     try:
         assert_agree(on_other_cpus(protocol), configuration, at_most=30_000)
     except TooBigError:
@@ -96,6 +105,7 @@ def test_random_protocols_on_two_cpus(protocol: Protocol, configuration: Configu
 def test_random_protocols_with_a_trap_of_two_bytes(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """A trap is entered in the step that reads the last of it."""
     try:
         assert_agree(protocol, configuration, at_most=30_000)
     except TooBigError:
@@ -107,6 +117,7 @@ def test_random_protocols_with_a_trap_of_two_bytes(
 def test_random_protocols_each_property_alone(
     protocol: Protocol, configuration: Configuration
 ) -> None:
+    """A search stops at what it watches: no other property may change that."""
     try:
         walk(protocol, replace(configuration, semantics="bytewise"), at_most=5_000)
     except TooBigError:
@@ -118,6 +129,7 @@ def test_random_protocols_each_property_alone(
 
 
 def remember_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the reduction out: a CPU in a handler keeps its view."""
     original = cpu._execute
 
     def execute(setup: Setup, shared: Shared, before: Local, after: Local, *rest: object) -> Move:
@@ -140,6 +152,7 @@ def remember_views(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_forgetting_the_view_in_a_handler_changes_nothing_but_the_number_of_states(
     name: str, semantics: Semantics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A reduction: who will serialise before fetching again need not remember. Both walks agree."""
     configurations = [
         Configuration(1, fetch, semantics=semantics, properties=EVERY_PROPERTY) for fetch in FETCH
     ]
@@ -151,6 +164,7 @@ def test_forgetting_the_view_in_a_handler_changes_nothing_but_the_number_of_stat
 
 
 def test_forgetting_the_view_in_a_handler_saves_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reduction is worth its lines."""
     configuration = Configuration(1, "per-chunk")
     few = walk(THREE["base"], configuration).states
     remember_views(monkeypatch)
@@ -162,6 +176,7 @@ def test_forgetting_the_view_in_a_handler_saves_states(monkeypatch: pytest.Monke
 def test_an_ipi_taken_in_a_handler_synchronises_even_if_the_return_does_not(
     fetch: str, semantics: Semantics
 ) -> None:
+    """Where interrupts are on in a handler, its return must not undo what the IPI did."""
     site = Site("foo", b"\x01", b"\x02")
     protocol = Protocol(
         "trap-then-sync",

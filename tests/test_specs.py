@@ -19,11 +19,13 @@ SPECS = sorted((ROOT / "specs").glob("*.py"))
 
 @cache
 def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:
+    """The results of a spec, made once."""
     name = spec.relative_to(ROOT).as_posix()
     return [check(job, spec=name) for job in jobs(load_suites(spec), overrides)]
 
 
 def surprises(found: list[Result]) -> list[tuple[str, str, str | None]]:
+    """The results that the spec does not expect."""
     return [
         (result.job.variant.name, result.job.configuration.fetch, result.violated)
         for result in found
@@ -33,11 +35,13 @@ def surprises(found: list[Result]) -> list[tuple[str, str, str | None]]:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_every_verdict_is_as_expected(spec: Path) -> None:
+    """Each variant, under each fetch model of its spec."""
     assert surprises(results(spec)) == []
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
+    """JSON and text, file by file: none missing, none left over, none changed."""
     folder = ROOT / "counterexamples" / spec.stem
     fresh: dict[str, str] = {}
     found = results(spec)
@@ -49,6 +53,7 @@ def test_committed_counterexamples_are_what_the_specs_give(spec: Path) -> None:
 
 
 def test_the_tables_of_verdicts_are_those_of_the_specs() -> None:
+    """The docs' page of verdicts and the README's overview are made anew and compared."""
     checked = [(spec.relative_to(ROOT), results(spec)) for spec in SPECS]
     assert (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8") == to_markdown(checked)
     assert overview(checked) in (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,6 +81,7 @@ LARGE = (
     ids=lambda path: path.stem,
 )
 def test_every_verdict_is_as_expected_byte_wise_too(spec: Path) -> None:
+    """The reference semantics gives the verdicts that the specs state."""
     assert surprises(results(spec, Overrides(cpus=1, semantics="bytewise"))) == []
 
 
@@ -92,6 +98,7 @@ FEW = ((2, 1), (8, 0), (8, 62))
     ],
 )
 def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, offset: int) -> None:
+    """A spec states its verdicts by rule, which has to be right beyond its own setting."""
     overrides = Overrides(cpus=1, chunk=chunk, offset=offset)
     assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
 
@@ -101,12 +108,14 @@ def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, off
     "name", ["x86_int3", "x86_int3_as_mailed", "x86_int3_minimal", "x86_ftrace_2012"]
 )
 def test_expectations_hold_for_every_relaxed_fetch_model(name: str, fetch: str) -> None:
+    """Also under the models that the spec does not name."""
     for chunk in (1, 8):
         overrides = Overrides(cpus=1, chunk=chunk, fetch=(fetch,), semantics="windowed")
         assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
 
 
 def verdicts(variant: str, **settings: object) -> dict[str, str | None]:
+    """What the shipped protocol's variant violates, by fetch model."""
     overrides = Overrides(variants=(variant,), cpus=1, **settings)  # type: ignore[arg-type]
     return {
         result.job.configuration.fetch: result.violated
@@ -116,6 +125,7 @@ def verdicts(variant: str, **settings: object) -> dict[str, str | None]:
 
 
 def test_omitting_sync_1_tears_old_head_from_new_tail() -> None:
+    """What exactly goes wrong: an old first byte before new ones, under each fetch model."""
     found = results(ROOT / "specs" / "x86_int3.py", Overrides(variants=("no-sync-1",)))
     for result in found:
         assert result.violated == "no-torn-instruction"
@@ -129,12 +139,14 @@ def test_omitting_sync_1_tears_old_head_from_new_tail() -> None:
 
 
 def test_omitting_sync_2_tears_only_where_stores_are_seen_out_of_order() -> None:
+    """Head and tail in their order need no sync between them."""
     found = verdicts("no-sync-2")
     assert found["per-chunk"] == found["incoherent"] == "no-torn-instruction"
     assert found["coherent"] is found["store-order"] is None
 
 
 def test_omitting_sync_3_never_tears() -> None:
+    """What it keeps from is a CPU in a handler whose data are gone."""
     handler = {"no-unhandled-trap", "no-stale-handler-data"}
     assert set(verdicts("no-sync-3").values()) <= handler
     alone = verdicts("no-sync-3", properties=("no-torn-instruction",))
@@ -142,5 +154,6 @@ def test_omitting_sync_3_never_tears() -> None:
 
 
 def test_one_atomic_chunk_hides_the_tear_and_a_boundary_shows_it() -> None:
+    """Eight bytes in one read cannot tear, unless the site crosses a line."""
     assert verdicts("no-sync-1", chunk=8)["per-chunk"] is None
     assert verdicts("no-sync-1", chunk=8, offset=62)["per-chunk"] == "no-torn-instruction"

@@ -10,6 +10,7 @@ import pytest
 from modelcheck.trace.document import TraceError, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.trace_text import WIDTH, to_text
+from tests.checks import by_last
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
@@ -20,12 +21,14 @@ Tampering = Callable[[dict[str, Any]], object]
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_counterexample_replays_and_fits_the_page(path: Path) -> None:
+    """The machine alone can do each step, and the text has 100 columns."""
     trace = load(path)
     assert replay(trace) == len(trace.steps)
     assert max(len(line) for line in to_text(trace).splitlines()) <= WIDTH
 
 
 def test_a_trace_survives_being_written_and_read(tmp_path: Path) -> None:
+    """A document is the whole of a trace."""
     trace = load(SAMPLE)
     copy = tmp_path / "copy.json"
     copy.write_text(to_json(trace), encoding="utf-8")
@@ -33,6 +36,7 @@ def test_a_trace_survives_being_written_and_read(tmp_path: Path) -> None:
 
 
 def tampered(tmp_path: Path, tamper: Tampering) -> Path:
+    """A counterexample with a change, in a file."""
     document = json.loads(SAMPLE.read_text(encoding="utf-8"))
     tamper(document)
     path = tmp_path / "tampered.json"
@@ -40,7 +44,7 @@ def tampered(tmp_path: Path, tamper: Tampering) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tamper", "message"),
     [
         (lambda d: d["steps"].pop(4), r"step 5 \(patcher: sync-1/wait\): .* waits for cpu2"),
@@ -61,11 +65,12 @@ def tampered(tmp_path: Path, tamper: Tampering) -> Path:
     ],
 )
 def test_a_tampered_trace_does_not_replay(tmp_path: Path, tamper: Tampering, message: str) -> None:
+    """Each field of a step is held against the machine, and the message names the step."""
     with pytest.raises(ReplayError, match=message):
         replay(load(tampered(tmp_path, tamper)))
 
 
-@pytest.mark.parametrize(
+@by_last(
     ("tamper", "message"),
     [
         (lambda d: d.update(schema=2), "schema 2"),
@@ -91,5 +96,6 @@ def test_a_tampered_trace_does_not_replay(tmp_path: Path, tamper: Tampering, mes
 def test_a_corrupt_trace_is_refused_with_the_place(
     tmp_path: Path, tamper: Tampering, message: str
 ) -> None:
+    """A document of another form is refused before anything is run."""
     with pytest.raises(TraceError, match=message):
         load(tampered(tmp_path, tamper))

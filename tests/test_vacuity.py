@@ -1,3 +1,5 @@
+"""What a verdict may be silent about: steps never taken, properties that could not fail."""
+
 from modelcheck import (
     Cell,
     Handler,
@@ -13,7 +15,7 @@ from modelcheck import (
     wait_until,
     write,
 )
-from modelcheck.protocol.steps import Element
+from modelcheck.protocol.program import Element
 from modelcheck.questions.check import Overrides, check, jobs
 
 POKE = Cell("poke")
@@ -22,10 +24,12 @@ HANDLER = Handler(b"\xcc", (lookup("find", POKE), iret("iret")))
 
 
 def protocol(*program: Element, properties: tuple[str, ...]) -> Protocol:
+    """A program on one site, with a handler that finds its data."""
     return Protocol("p", (SITE,), program, HANDLER, (POKE,), properties)
 
 
 def findings(one: Protocol) -> tuple[str, ...]:
+    """What a check says that the verdict is silent about."""
     (job,) = jobs((Suite(one, cpus=1, fetch=("per-chunk",)),), Overrides())
     return check(job, spec="p.py").vacuous
 
@@ -34,10 +38,12 @@ PATCH = (store("publish", POKE, "s"), write("trap", SITE, b"\xcc"), on_each_cpu(
 
 
 def test_a_verdict_that_says_what_it_seems_to_has_no_findings() -> None:
+    """A property that could have failed, and steps that were all taken."""
     assert findings(protocol(*PATCH, properties=("no-unhandled-trap",))) == ()
 
 
 def test_no_trap_was_taken() -> None:
+    """Safe because nothing happened is told apart from safe."""
     quiet = protocol(PATCH[0], properties=("no-unhandled-trap", "no-torn-instruction"))
     assert findings(quiet) == (
         "never taken: find, iret",
@@ -46,18 +52,21 @@ def test_no_trap_was_taken() -> None:
 
 
 def test_steps_behind_one_that_waits_for_ever_are_never_taken() -> None:
+    """What never runs is named, with the step that it waits for."""
     stuck = protocol(*PATCH, wait_until("wait", POKE, 7), properties=("no-torn-instruction",))
     behind = stuck.inserted(store("retire", POKE, None), after="wait")
     assert findings(behind) == ("never taken: wait, retire",)
 
 
 def test_a_wait_whose_guard_never_holds_is_not_taken() -> None:
+    """To have been asked is not to have been taken."""
     patch = protocol(*PATCH, stop_machine("stop"), properties=("no-unhandled-trap",))
     nobody_stops = patch.without("stop/stop")
     assert findings(nobody_stops) == ("never taken: stop/stopped, stop/release",)
 
 
 def test_nobody_inside_a_region_that_is_left_alone() -> None:
+    """No CPU between two instructions: nothing could have torn there."""
     region = Site("s", b"\x90\x90", b"\xc3\xc3", old_runs=runs(2), new_runs=runs(1, 1))
     idle = Protocol("p", (region,), (), properties=("no-torn-sequence",))
     assert findings(idle) == (

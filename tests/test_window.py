@@ -1,3 +1,5 @@
+"""One fetch: what Z3 says can be read, held against enumeration on random windows."""
+
 from collections.abc import Iterator
 from itertools import pairwise, product
 
@@ -14,6 +16,7 @@ Reads = dict[tuple[str, bytes], set[Positions]]
 
 
 def classify(data: bytes, window: Window) -> str:
+    """What data are: the trap, a known instruction, or torn."""
     if window.trap and data.startswith(window.trap):
         return "trap"
     return "known" if data in window.known else "torn"
@@ -29,6 +32,7 @@ def reads(window: Window) -> Iterator[tuple[Positions, bytes]]:
 
 
 def chunks_of_trap(window: Window) -> int:
+    """How many chunks the trap lies in."""
     size = chunks = 0
     while size < len(window.trap):
         size += len(window.chunks[chunks][0])
@@ -54,6 +58,7 @@ def brute_force(window: Window) -> Reads:
 
 
 def assert_exact(window: Window) -> None:
+    """Z3's readings are those of enumeration, each at its earliest positions."""
     expected = brute_force(window)
     fetched = fetchable(window)
     assert sorted((classify(f.data, window), f.data) for f in fetched) == sorted(expected)
@@ -71,6 +76,7 @@ def assert_exact(window: Window) -> None:
 
 @st.composite
 def random_windows(draw: st.DrawFn, trap_size: int = 1) -> Window:
+    """Windows of a few chunks and versions, most of them of old, new and trap."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
     length = sum(sizes)
     trap = b"\xcc\xcd\xce"[: min(trap_size, length)] if draw(st.integers(0, 4)) else b""
@@ -101,6 +107,7 @@ def random_windows(draw: st.DrawFn, trap_size: int = 1) -> Window:
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(random_windows())
 def test_what_z3_finds_fetchable_is_what_enumeration_finds(window: Window) -> None:
+    """Differential: all readings, each at its earliest positions, on random windows."""
     assert_exact(window)
 
 
@@ -109,6 +116,7 @@ def test_what_z3_finds_fetchable_is_what_enumeration_finds(window: Window) -> No
 @example(Window(((b"t", b"n"), (b"o", b"p")), (b"oo", b"nn"), b"tp", True, True))
 @example(Window(((b"o", b"t"), (b"o", b"n", b"p")), (b"oo", b"nn"), b"tp", False, True))
 def test_a_trap_of_several_bytes_is_fetchable_where_enumeration_finds_it(window: Window) -> None:
+    """The same where a trap may lie across chunks."""
     assert_exact(window)
 
 
@@ -119,6 +127,7 @@ def test_a_trap_of_several_bytes_is_fetchable_where_enumeration_finds_it(window:
 @example(Window(((b"a", b"b"), (b"a", b"b")), (b"aa", b"bb"), b"", True, False))
 @example(Window(((b"aa", b"bb"),), (b"aa", b"bb"), b"", True, False))
 def test_a_torn_read_is_satisfiable_exactly_if_one_exists(window: Window) -> None:
+    """The question asked of Z3 is the one meant, and asking twice does not change it."""
     exists = any(classify(data, window) == "torn" for _, data in reads(window))
     read = TornRead(window)
     assert read.possible(read.is_torn) == exists
@@ -127,11 +136,13 @@ def test_a_torn_read_is_satisfiable_exactly_if_one_exists(window: Window) -> Non
 
 
 def test_bytes_equal_in_old_and_new_betray_no_tear() -> None:
+    """A mix that is byte for byte old or new is not called torn."""
     window = Window(((b"a", b"b"), (b"x", b"x")), (b"ax", b"bx"), b"", False, False)
     assert [f.data for f in fetchable(window)] == [b"ax", b"bx"]
 
 
 def test_each_window_is_solved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Z3 is the slow part: equal windows share an answer, and settled ones need none."""
     solved: list[Window] = []
 
     class Counting(TornRead):
@@ -154,6 +165,7 @@ def test_each_window_is_solved_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_solver_cut_short_is_an_interrupt_and_never_means_no(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Unknown taken for unsatisfiable would be a missed tear."""
     monkeypatch.setattr(z3.Solver, "check", lambda *_: z3.unknown)
     with pytest.raises(KeyboardInterrupt):
         fetchable(Window(((b"p", b"q"), (b"r", b"s")), (b"pr", b"qs"), b"", False, False))

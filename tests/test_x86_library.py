@@ -17,6 +17,7 @@ CELL = Cell("cell")
 def test_to_follow_what_was_not_found_is_a_null_pointer(
     value: str | None, violated: str | None
 ) -> None:
+    """A handler that uses a cell without asking has stale data, unless it is set."""
     found = lookup("find", CELL)
     protocol = Protocol(
         "null",
@@ -134,8 +135,12 @@ STORIES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "told"), [(name, told) for name, *told in STORIES])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [pytest.param(name, told, id=name) for name, *told in STORIES],
+)
 def test_the_trace_of_a_real_bug_tells_what_its_commit_does(name: str, told: list[str]) -> None:
+    """The shortest counterexample has the events of the commit message, in their order."""
     trace = load(ROOT / "counterexamples" / f"{name}.json")
     assert trace.bug is not None
     steps = iter(trace.steps)

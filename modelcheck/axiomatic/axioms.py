@@ -12,6 +12,7 @@ which acknowledges just when the patcher sends, unless the others do not run the
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
+from typing import TypeVar, assert_never
 
 import z3
 
@@ -34,26 +35,12 @@ from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import ActionT
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    CleanDcache,
-    Fence,
-    InvalidateIcache,
-    IrqOff,
-    IrqOn,
-    ReleaseCpus,
-    SendIpi,
-    Serialise,
-    StartGrace,
-    Step,
-    StopCpus,
-    Unlock,
-    WaitAcks,
-    WaitGrace,
-    WaitStopped,
-    Write,
-)
+
+MessageT = TypeVar("MessageT", bound=do.Message)
 
 
 class Axioms:
@@ -82,20 +69,14 @@ class Axioms:
         self.events = tuple(
             event
             for event in case.events
-            if not isinstance(event.step, Write)
-            or event.step.site == site.name
-            or event.step.through
+            if not (put := event.first(do.Put)) or put.site == site.name or put.through
         )
         self._position = {event.name: number for number, event in enumerate(self.events)}
         self.has = {event.unit: z3.Bool(f"has {event.unit.name}") for event in self.events}
         self.bytes = bytes_ or Bytes(
             constants(site.old),
             constants(site.new),
-            {
-                event.name: constants(event.step.data)
-                for event in self.events
-                if isinstance(event.step, Write)
-            },
+            {event.name: constants(put.data) for event, put in self.doing(do.Put)},
         )
         chunks = _chunks(protocol, configuration, site)
         self._line = {byte: number for number, chunk in enumerate(chunks) for byte in chunk}
@@ -116,7 +97,7 @@ class Axioms:
         self._taken = {
             event.name: z3.Int(f"{event.name} taken")
             for event in self.events
-            if isinstance(event.step, SendIpi | StopCpus | ReleaseCpus)
+            if isinstance(event.told, do.Ipi | do.Stop | do.Release)
         }
         self.weak = protocol.stores == "weak"
         initial = {cell.name: cell.initial for cell in protocol.cells}
@@ -140,28 +121,38 @@ class Axioms:
         others = [self.named[name]] if name in self.named else []
         self.named[name] = z3.And(*others, *constraints)
 
-    def steps(self, *kinds: type[Step]) -> Iterator[tuple[Event, Step]]:
-        """The events that are such steps."""
-        return ((event, event.step) for event in self.events if isinstance(event.step, kinds))
+    def doing(self, kind: type[ActionT]) -> Iterator[tuple[Event, ActionT]]:
+        """The events that do such a thing, and what they do."""
+        found = ((event, event.first(kind)) for event in self.events)
+        return ((event, action) for event, action in found if action is not None)
+
+    def telling(self, kind: type[MessageT]) -> Iterator[tuple[Event, MessageT]]:
+        """The events that tell all CPUs such a thing, and what they tell."""
+        told = ((event, event.told) for event in self.events)
+        return ((event, message) for event, message in told if isinstance(message, kind))
+
+    def awaiting(self, answer: do.Answer) -> Iterator[Event]:
+        """The events that wait for such an answer of all CPUs."""
+        return (event for event in self.events if event.awaited == answer)
 
     # What the patcher does.
 
     def _stores_of(self, event: Event) -> Iterator[ByteStore]:
-        if isinstance(event.step, Write):
-            for i, value in enumerate(self.bytes.data[event.name]):
-                time = z3.Int(f"{event.name} {i}")
-                here = self._goes_here(event.step, time)
-                yield ByteStore(event, event.step.at + i, time, value, here)
+        put = event.first(do.Put)
+        for i, value in enumerate(self.bytes.data[event.name] if put else ()):
+            assert put is not None
+            time = z3.Int(f"{event.name} {i}")
+            yield ByteStore(event, put.at + i, time, value, self._goes_here(put, time))
 
-    def _goes_here(self, step: Write, time: z3.ArithRef) -> z3.BoolRef:
+    def _goes_here(self, put: do.Put, time: z3.ArithRef) -> z3.BoolRef:
         """Whether a write goes to this site at a time."""
-        if step.through is None:
+        if put.through is None:
             return z3.BoolVal(True)
-        known = values(self.protocol, step.through)
+        known = values(self.protocol, put.through)
         names = {site.name for site in self.protocol.sites}
-        target = {value: value if value in names else step.site for value in known}
+        target = {value: value if value in names else put.site for value in known}
         here = [value for value in known if target[value] == self.site.name]
-        return self._cells.holds(step.through, here, time)
+        return self._cells.holds(put.through, here, time)
 
     def _reached(self, event: Event) -> list[z3.ArithRef]:
         """When the bytes of a write reach memory."""
@@ -169,7 +160,7 @@ class Axioms:
 
     def _done(self, event: Event) -> list[z3.ArithRef]:
         """When a step is done, as far as its program can tell."""
-        buffered = self.weak and isinstance(event.step, Write)
+        buffered = self.weak and event.first(do.Put) is not None
         return ([] if buffered else self._reached(event)) or [self._when[event.name]]
 
     def _state_order(self) -> None:
@@ -187,12 +178,11 @@ class Axioms:
                 ]
                 if order:
                     self._state("before", event.name, later.name, *order)
-        for event, step in self.steps(Write):
-            assert isinstance(step, Write)
+        for event, put in self.doing(do.Put):
             bytes_ = self._reached(event)
-            if step.order == "single":
+            if put.order == "single":
                 self._state("one store", event.name, "", *(a == b for a, b in pairwise(bytes_)))
-            elif step.order == "ascending" and not self.weak:
+            elif put.order == "ascending" and not self.weak:
                 self._state(
                     "ascending write", event.name, "", *(a < b for a, b in pairwise(bytes_))
                 )
@@ -201,15 +191,15 @@ class Axioms:
 
     def _state_buffer(self) -> None:
         """Stores leave the buffer late, but before a fence, and in order at one address."""
-        for event, _ in self.steps(Write):
+        for event, _ in self.doing(do.Put):
             issued = self._when[event.name]
             self._state("before", event.name, "", *(issued < m for m in self._reached(event)))
         for event, later in combinations(self.events, 2):
-            if isinstance(event.step, Write) and isinstance(later.step, Fence | Unlock):
+            if event.first(do.Put) and later.first(do.Drained):
                 reached = [m < self._when[later.name] for m in self._reached(event)]
                 fenced = z3.Implies(self.has[later.unit], z3.And(*reached))
                 self._state("reaches memory", event.name, later.name, fenced)
-            if isinstance(event.step, Write) and isinstance(later.step, Write):
+            if event.first(do.Put) and later.first(do.Put):
                 order = [
                     one.time < other.time
                     for one in self.stores
@@ -223,13 +213,12 @@ class Axioms:
     # it has executed, so that these constraints can always be met.
 
     def _state_ipis(self) -> None:
-        for event, send in self.steps(SendIpi):
-            assert isinstance(send, SendIpi)
+        for event, send in self.telling(do.Ipi):
             sent, taken = self._when[event.name], self._taken[event.name]
             has = self.has[event.unit]
             deferred = self._deferred(event, send)
             self._state("taken", event.name, "", sent < taken)
-            for later, _ in self.steps(WaitAcks):
+            for later in self.awaiting("acknowledged"):
                 if self._follows(later, event):
                     waits = z3.And(has, self.has[later.unit], self._when[later.name] <= self.end)
                     acknowledged = z3.Or(deferred, taken < self._when[later.name])
@@ -242,7 +231,7 @@ class Axioms:
                 if self.fetcher.flushes:
                     made_up = z3.Or(made_up, sent < self._user[0])
                 self._state_serialised("discards", event.name, z3.And(has, made_up), taken)
-            for other, _ in self.steps(SendIpi):
+            for other, _ in self.telling(do.Ipi):
                 if other.program > event.program:
                     # To take one IPI is to take all that are pending.
                     self._state("taken", event.name, other.name, self._together(event, other))
@@ -258,10 +247,9 @@ class Axioms:
         same = event.program == other.program
         return same and self._position[event.name] > self._position[other.name]
 
-    def _next(self, kind: type[Step], other: Event) -> Event | None:
-        """The first step of a kind after another event of the same program."""
-        later = (event for event, _ in self.steps(kind) if self._follows(event, other))
-        return next(later, None)
+    def _next(self, events: Iterator[Event], other: Event) -> Event | None:
+        """The first of the events that comes after another one of the same program."""
+        return next((event for event in events if self._follows(event, other)), None)
 
     # A CPU that is in user mode now and then, from `_user[0]` to `_user[1]` for the last time.
 
@@ -273,8 +261,7 @@ class Axioms:
         if self.model.staleness is Staleness.NEWEST:
             order += [flush <= read for read in self.fetches[0].read.values()]
         self._state("deferred", "", "", *order)
-        for event, send in self.steps(SendIpi):
-            assert isinstance(send, SendIpi)
+        for event, send in self.telling(do.Ipi):
             if send.deferred:
                 sent, deferred = self._when[event.name], self._deferred(event, send)
                 last = z3.And(left < sent, sent < entered)
@@ -290,39 +277,39 @@ class Axioms:
                     has = z3.And(self.has[event.unit], last)
                     self._state_serialised("flushes", event.name, has, flush)
 
-    def _deferred(self, event: Event, send: SendIpi) -> z3.BoolRef:
+    def _deferred(self, event: Event, send: do.Ipi) -> z3.BoolRef:
         """Whether an IPI finds the CPU in user mode, and leaves it alone."""
         if not (send.deferred and self.fetcher.user):
             return z3.BoolVal(False)
         return z3.Bool(f"{event.name} deferred")
 
     def _state_stops(self) -> None:
-        for event, _ in self.steps(StopCpus):
+        for event, _ in self.telling(do.Stop):
             stopped = self._taken[event.name]
             has = self.has[event.unit]
             self._state("taken", event.name, "", self._when[event.name] < stopped)
-            waiting = self._next(WaitStopped, event)
+            waiting = self._next(self.awaiting("stopped"), event)
             if waiting is not None:
                 begun = self._when[waiting.name]
                 waits = z3.And(has, begun <= self.end)
                 self._state(
                     "waited for", event.name, waiting.name, z3.Implies(waits, stopped < begun)
                 )
-            release = self._next(ReleaseCpus, event)
+            releases = dict(self.telling(do.Release))
+            release = self._next(iter(releases), event)
             leaves = self.end
             if release is not None:
-                assert isinstance(release.step, ReleaseCpus)
                 leaves = self._taken[release.name]
                 self._state("taken", release.name, "", self._when[release.name] < leaves)
-                if release.step.synchronises or self.model.staleness is Staleness.NEWEST:
+                if releases[release].synchronises or self.model.staleness is Staleness.NEWEST:
                     self._state_serialised("restarts", release.name, has, leaves)
-                again = self._next(StopCpus, release)
+                again = self._next((stop for stop, _ in self.telling(do.Stop)), release)
                 if again is not None:
                     asked = self._when[again.name]
                     left = z3.Implies(z3.And(has, asked <= self.end), leaves < asked)
                     self._state("waited for", release.name, again.name, left)
             idle = [z3.Or(fetch.gone < stopped, leaves < fetch.end) for fetch in self.fetches]
-            for other, _ in self.steps(SendIpi):
+            for other, _ in self.telling(do.Ipi):
                 taken = self._taken[other.name]
                 idle.append(z3.Or(taken < stopped, leaves < taken, self.end < taken))
             self._state("halted", event.name, "", z3.Implies(has, z3.And(*idle)))
@@ -341,20 +328,19 @@ class Axioms:
                         z3.Implies(time < last.end, time <= read) for read in last.read.values()
                     ]
             self._state("stands still", event.name, "", *rules)
-            match event.step:
-                case SendIpi(synchronises=True) | ReleaseCpus(synchronises=True) | Serialise():
-                    taken = self._when[event.name]
-                    self._state_serialised("serialises", event.name, self.has[event.unit], taken)
-                case IrqOff() | WaitStopped():
-                    on = [
-                        z3.And(self.has[later.unit], self._when[later.name] < first.end)
-                        for later in self.events
-                        if isinstance(later.step, IrqOn | ReleaseCpus)
-                        and self._follows(later, event)
-                    ]
-                    masked = z3.Or(last.end < self._when[event.name], *on)
-                    has = self.has[event.unit]
-                    self._state("masked", event.name, "", z3.Implies(has, masked))
+            if event.first(do.Refresh):
+                taken = self._when[event.name]
+                self._state_serialised("serialises", event.name, self.has[event.unit], taken)
+            mask = event.first(do.Mask)
+            if mask and mask.on:
+                on = [
+                    z3.And(self.has[later.unit], self._when[later.name] < first.end)
+                    for later, unmask in self.doing(do.Mask)
+                    if not unmask.on and self._follows(later, event)
+                ]
+                masked = z3.Or(last.end < self._when[event.name], *on)
+                has = self.has[event.unit]
+                self._state("masked", event.name, "", z3.Implies(has, masked))
 
     def _state_serialised(
         self,
@@ -383,12 +369,12 @@ class Axioms:
         """What instruction caches had dropped by then, if they are not coherent."""
         cleaned: Event | None = None
         for event in self.events:
-            if isinstance(event.step, CleanDcache):
+            if event.first(do.Clean):
                 cleaned = event
-            elif isinstance(event.step, InvalidateIcache) and cleaned is not None:
+            elif event.first(do.Drop) and cleaned is not None:
                 has = z3.And(self.has[cleaned.unit], self.has[event.unit])
                 done = self._when[event.name] <= taken
-                yield event.name, z3.And(has, done), self._when[cleaned.step.label]
+                yield event.name, z3.And(has, done), self._when[cleaned.name]
 
     # The fetch.
 
@@ -426,12 +412,15 @@ class Axioms:
                         for again in other.read
                         if self._line[byte] == self._line[again]
                     ]
+                case Staleness.SINCE_SYNC:
+                    pass  # what was fetched before says nothing of what is fetched next
+                case _:
+                    assert_never(self.model.staleness)
             order.append(self.executes(one, done))
         if order:
             self._state("one by one", "", "", *order)
-        for event, step in self.steps(StartGrace) if self.walk else ():
-            assert isinstance(step, StartGrace)
-            wait = self._next(WaitGrace, event)
+        for event, grace in self.telling(do.Grace) if self.walk else ():
+            wait = self._next(self.awaiting("quiescent"), event)
             if wait is None:
                 continue
             begun, over = self._when[event.name], self._when[wait.name]
@@ -440,7 +429,7 @@ class Axioms:
                 for fetch, done in zip(self.fetches, self.walk, strict=False)
                 if done.handled
             ]
-            if step.regions:
+            if grace.regions:
                 outside.append(begun < self.fetches[0].end)
             waits = z3.And(self.has[event.unit], over <= self.end)
             self._state("grace", event.name, wait.name, z3.Implies(waits, z3.And(*outside)))
@@ -472,11 +461,11 @@ class Axioms:
     def happenings(self) -> Iterator[tuple[Happening, z3.ArithRef]]:
         """All that may happen besides the fetch, and when, in program order."""
         for event in self.events:
-            step = event.step
-            if isinstance(step, Write):
-                size = len(step.data) if step.order == "single" else 1
+            put = event.first(do.Put)
+            if put:
+                size = len(put.data) if put.order == "single" else 1
                 for i, time in list(enumerate(self._reached(event)))[::size]:
-                    yield Happening(event.name, step.at + i, step.data[i : i + size]), time
+                    yield Happening(event.name, put.at + i, put.data[i : i + size]), time
             else:
                 yield Happening(event.name), self._when[event.name]
             if event.name in self._taken:
@@ -563,10 +552,10 @@ def _overlap(one: ByteStore, other: ByteStore) -> bool:
     """Whether two stores go to the same place, and so reach memory in order."""
     spans = []
     for store in (one, other):
-        step = store.event.step
-        assert isinstance(step, Write)
-        whole = range(step.at, step.at + len(step.data))
-        spans.append(whole if step.order == "single" else range(store.byte, store.byte + 1))
+        put = store.event.first(do.Put)
+        assert put is not None
+        whole = range(put.at, put.at + len(put.data))
+        spans.append(whole if put.order == "single" else range(store.byte, store.byte + 1))
     return bool(set(spans[0]) & set(spans[1]))
 
 

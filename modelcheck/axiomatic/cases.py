@@ -7,32 +7,20 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from modelcheck.axiomatic.events import Events, NotCoveredError, executions
+from modelcheck.axiomatic.events import (
+    Events,
+    NotCoveredError,
+    executions,
+    not_covered,
+    puts,
+)
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Place
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import Action, first
 from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    Add,
-    Emulate,
-    EnterUser,
-    Execute,
-    Flush,
-    IncrementUnlessZero,
-    LeaveUser,
-    Lookup,
-    NotOurs,
-    Pause,
-    Return,
-    Skip,
-    Step,
-    Store,
-    Test,
-    Use,
-    Write,
-    flatten,
-    flow,
-)
+from modelcheck.protocol.program import Step, flatten, flow
 
 
 class Fetcher(NamedTuple):
@@ -111,30 +99,41 @@ def fetchers(protocol: Protocol, site: Site) -> Iterator[Fetcher]:
         return
     steps = [*flatten(protocol.cpu_program)]
     for step in steps:
-        if not isinstance(step, Execute | EnterUser | LeaveUser | Flush | Pause):
-            raise NotCoveredError(f"a CPU's program has step {step.label!r}")
+        for action in step.actions():
+            _check_cpu_does(step, action)
     for number, step in enumerate(steps):
-        if isinstance(step, Execute) and site.name in step.sites:
+        run = first(do.Run, step.actions())
+        if run is not None and site.name in run.sites:
             yield _fetcher_at(steps, number)
     if protocol.patcher_executes:
         yield Fetcher(own=True)
 
 
+def _check_cpu_does(step: Step, action: Action) -> None:
+    """Raises NotCoveredError for what a CPU's program may not do here."""
+    match action:
+        case do.Run() | do.Mode() | do.Refresh(if_deferred=True):
+            pass
+        case _:
+            raise NotCoveredError(f"a CPU's program: {not_covered(step, action)}")
+
+
 def _fetcher_at(steps: list[Step], number: int) -> Fetcher:
     """A CPU that fetches at this step of its program, which it runs over and over."""
     before = [*steps[number + 1 :], *steps[:number]][::-1]
-    modes = [step for step in before if isinstance(step, EnterUser | LeaveUser)]
+    found = [(at, first(do.Mode, step.actions())) for at, step in enumerate(before)]
+    modes = [(at, mode) for at, mode in found if mode]
     if not modes:
         return ANY_CPU
-    since_entry = before[: before.index(modes[0])]
-    in_user = before[before.index(modes[0]) : before.index(modes[-1])]
-    if len(modes) > 2 or isinstance(modes[0], EnterUser) or _flushes(in_user):
+    (newest, mode), (oldest, _) = modes[0], modes[-1]
+    since_entry, in_user = before[:newest], before[newest:oldest]
+    if len(modes) > 2 or mode.user or _flushes(in_user):
         raise NotCoveredError(f"a CPU fetches or flushes in user mode, at {steps[number].label!r}")
     return Fetcher(user=True, flushes=_flushes(before), flushed=_flushes(since_entry))
 
 
 def _flushes(steps: list[Step]) -> bool:
-    return any(isinstance(step, Flush) for step in steps)
+    return any(first(do.Refresh, step.actions()) for step in steps)
 
 
 # How a CPU came to where it fetches.
@@ -162,11 +161,10 @@ def walks(protocol: Protocol, site: Site) -> Iterator[tuple[int, tuple[Pass, ...
 def _may_be(protocol: Protocol, site: Site, place: Place, data: bytes) -> bool:
     """Whether each of these bytes is there at first, or some write puts it there."""
     values = [{byte} for byte in site.old]
-    for program in protocol.patcher_programs.values():
-        for step in flatten(program):
-            if isinstance(step, Write) and (step.site == site.name or step.through):
-                for byte, value in enumerate(step.data, start=step.at):
-                    values[byte].add(value)
+    for put in puts(protocol):
+        if put.site == site.name or put.through:
+            for byte, value in enumerate(put.data, start=put.at):
+                values[byte].add(value)
     there = values[place.offset : place.offset + len(data)]
     return all(value in known for value, known in zip(data, there, strict=False))
 
@@ -178,49 +176,69 @@ def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple
     """
     assert protocol.handler is not None
     lines = flow(protocol.handler.program)
-    todo: list[tuple[int, tuple[Answer, ...], Place | None, bool]] = [(0, (), place, False)]
+    todo = [_Way(0, (), (), place, False)]
     while todo:
-        at, answers, after, acted = todo.pop()
-        step, then, otherwise = lines[at]
-        match step:
-            case Test() | Lookup():
-                right, wrong = _answers(protocol, step)
-                todo.append((then, (*answers, right), after, acted))
-                if isinstance(step, Test) or then != otherwise:
-                    todo.append((otherwise, (*answers, wrong), after, acted))
-            case Emulate() | Skip() if not acted:
-                if isinstance(step, Skip):
+        way = todo.pop()
+        line = lines[way.at]
+        if not way.left:
+            way = way._replace(left=line.actions)
+        if not way.left:
+            todo.append(way._replace(at=line.then))
+            continue
+        action, left = way.left[0], way.left[1:]
+        # Behind the last action the next step comes.
+        held = way._replace(left=left) if left else way._replace(at=line.then, left=())
+        match action:
+            case do.Ask() | do.Find():
+                right, wrong = _answers(protocol, line.step, action)
+                todo.append(held._replace(answers=(*way.answers, right)))
+                if isinstance(action, do.Ask) or line.then != line.otherwise:
+                    other = way._replace(at=line.otherwise, left=())
+                    todo.append(other._replace(answers=(*way.answers, wrong)))
+            case do.Act() if not way.acted:
+                if action.instruction == "no-op":
                     forms = region.skipped(place.offset, protocol.isa)
                 else:
-                    _, forms = region.emulated(place.offset, step.instruction)
-                todo.append((then, answers, region.onward(place, forms), True))
-            case Return():
-                if acted and after is not None:
-                    done = Pass(
-                        place.offset, protocol.handler.trap, True, answers, step.synchronises
-                    )
-                    yield done, after
-            case NotOurs():
-                pass
-            case Use() | Pause():
-                todo.append((then, answers, after, acted))
+                    _, forms = region.emulated(place.offset, action.instruction)
+                todo.append(held._replace(after=region.onward(place, forms), acted=True))
+            case do.Leave():
+                if action.handled and way.acted and way.after is not None:
+                    trap, answers = protocol.handler.trap, way.answers
+                    yield Pass(place.offset, trap, True, answers, action.synchronises), way.after
+            case do.Follow():
+                todo.append(held)
             case _:
                 raise NotCoveredError(
-                    f"in a region, the trap handler's step {step.label!r} does more than to ask "
-                    "and to act as one instruction"
+                    f"in a region, the trap handler's step {line.step.label!r} does more than to "
+                    "ask and to act as one instruction"
                 )
 
 
-def _answers(protocol: Protocol, step: Test | Lookup) -> tuple[Answer, Answer]:
+class _Way(NamedTuple):
+    """A way through the handler: the step it is at, the actions of it that are left, the answers
+    it was given, and where the CPU is to go on, once it has acted."""
+
+    at: int
+    left: tuple[Action, ...]
+    answers: tuple[Answer, ...]
+    after: Place | None
+    acted: bool
+
+
+def _answers(protocol: Protocol, step: Step, action: do.Ask | do.Find) -> tuple[Answer, Answer]:
     """What a cell holds where a test holds, and where it does not."""
-    if isinstance(step, Lookup) and step.search:
+    if isinstance(action, do.Find) and action.search:
         raise NotCoveredError(f"in a region, the trap handler searches at step {step.label!r}")
-    known = values(protocol, step.cell)
-    right = tuple(v for v in known if (v == step.value if isinstance(step, Test) else bool(v)))
-    return (
-        Answer(step.cell, right),
-        Answer(step.cell, tuple(v for v in known if v not in right)),
-    )
+    known = values(protocol, action.cell)
+
+    def holds(value: Value) -> bool:
+        if isinstance(action, do.Ask):
+            return (value == action.value) is action.equal
+        return bool(value)
+
+    right = tuple(value for value in known if holds(value))
+    wrong = tuple(value for value in known if not holds(value))
+    return Answer(action.cell, right), Answer(action.cell, wrong)
 
 
 def values(protocol: Protocol, cell: str) -> tuple[Value, ...]:
@@ -228,8 +246,11 @@ def values(protocol: Protocol, cell: str) -> tuple[Value, ...]:
     found = [one.initial for one in protocol.cells if one.name == cell]
     for program in protocol.patcher_programs.values():
         for step in flatten(program):
-            if isinstance(step, Store) and step.cell == cell:
-                found.append(step.value)
-            elif isinstance(step, Add | IncrementUnlessZero) and step.cell == cell:
-                raise NotCoveredError(f"step {step.label!r} counts in {cell!r}, which is asked for")
+            for action in step.actions():
+                if isinstance(action, do.Set) and action.cell == cell:
+                    found.append(action.value)
+                elif isinstance(action, do.Change) and action.cell == cell:
+                    raise NotCoveredError(
+                        f"step {step.label!r} counts in {cell!r}, which is asked for"
+                    )
     return tuple(dict.fromkeys(found))

@@ -2,21 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import z3
 
-from modelcheck.axiomatic.events import CELL_STEPS, Event, Unit
+from modelcheck.axiomatic.events import Event, Unit, of_cells
+from modelcheck.protocol import actions as do
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.steps import (
-    Add,
-    IncrementUnlessZero,
-    Lock,
-    Store,
-    Test,
-    Unlock,
-    WaitUntil,
-)
 
 
 class _Change(NamedTuple):
@@ -44,13 +36,12 @@ class Cells:
         self._when = when
         self._has = has
         self._numbers: dict[Value, int] = {}
-        self._events = [event for event in events if isinstance(event.step, CELL_STEPS)]
+        self._events = [event for event in events if any(of_cells(event.actions))]
         self._changes: dict[str, list[_Change]] = {}
         for event in self._events:
-            value = self._after(event)
-            if value is not None:
+            for cell, value in self._after(event).items():
                 change = _Change(event, when[event.name], value)
-                self._changes.setdefault(_cell(event), []).append(change)
+                self._changes.setdefault(cell, []).append(change)
 
     def holds(self, cell: str, among: Iterable[Value], time: z3.ArithRef) -> z3.BoolRef:
         """Whether a cell has one of these values just before a time."""
@@ -60,38 +51,44 @@ class Cells:
     def constraints(self, end: z3.ArithRef) -> Iterator[tuple[Event, z3.BoolRef]]:
         """What must hold of each event: of its answers, only if it comes before `end`."""
         for event in self._events:
-            cell, time, step = _cell(event), self._when[event.name], event.step
+            time = self._when[event.name]
             asked = z3.And(self._has[event.unit], time <= end)
-            match step:
-                case Test() | WaitUntil():
-                    found = self._is(cell, self._number(step.value), time)
-                    yield event, z3.Implies(asked, found == event.holds)
-                case Lock():
-                    yield event, z3.Implies(asked, self._is(cell, self._number(0), time))
-                case IncrementUnlessZero():
-                    zero = self._is(cell, self._number(0), time)
-                    yield event, z3.Implies(asked, z3.Not(zero) == event.holds)
-            if isinstance(step, Add | IncrementUnlessZero) and event.holds:
-                amount = step.amount if isinstance(step, Add) else 1
-                total = next(c.value for c in self._changes[cell] if c.event is event)
-                for there, value in self._at(cell, time):
-                    yield event, z3.Implies(there, total == value + amount)
+            for action in of_cells(event.actions):
+                match action:
+                    case do.Ask():
+                        found = self._is(action.cell, self._number(action.value), time)
+                        answer = found if action.equal else z3.Not(found)
+                        yield event, z3.Implies(asked, answer == event.holds)
+                    case do.Need():
+                        found = self._is(action.cell, self._number(action.value), time)
+                        yield event, z3.Implies(asked, found)
+                    case do.Change() if event.holds:
+                        changes = self._changes[action.cell]
+                        total = next(c.value for c in changes if c.event is event)
+                        for there, value in self._at(action.cell, time):
+                            yield event, z3.Implies(there, total == value + action.amount)
+                    case do.Set() | do.Change():
+                        pass
+                    case _:
+                        assert_never(action)
         for one, other in combinations(self._events, 2):
-            if one.program != other.program and _cell(one) == _cell(other):
+            if one.program != other.program and _cells(one) & _cells(other):
                 yield other, self._when[one.name] != self._when[other.name]
 
-    def _after(self, event: Event) -> z3.ArithRef | None:
-        """What a cell is after an event; None if that does not change it."""
-        match event.step:
-            case Store(value=value):
-                return z3.IntVal(self._number(value))
-            case Lock():
-                return z3.IntVal(self._number(1))
-            case Unlock():
-                return z3.IntVal(self._number(0))
-            case Add() | IncrementUnlessZero() if event.holds:
-                return z3.Int(f"{event.name} total")
-        return None
+    def _after(self, event: Event) -> dict[str, z3.ArithRef]:
+        """What cells are after an event that changes them."""
+        found: dict[str, z3.ArithRef] = {}
+        for action in of_cells(event.actions):
+            match action:
+                case do.Set():
+                    found[action.cell] = z3.IntVal(self._number(action.value))
+                case do.Change() if event.holds:
+                    found[action.cell] = z3.Int(f"{event.name} total")
+                case do.Change() | do.Ask() | do.Need():
+                    pass
+                case _:
+                    assert_never(action)
+        return found
 
     def _at(self, cell: str, time: z3.ArithRef) -> Iterator[tuple[z3.BoolRef, z3.ArithRef]]:
         """The values that a cell may have just before a time, and when; just one is true."""
@@ -123,6 +120,5 @@ FIRST_NAME = 1 << 32
 """What is no number is numbered from here on."""
 
 
-def _cell(event: Event) -> str:
-    assert isinstance(event.step, CELL_STEPS)
-    return event.step.cell
+def _cells(event: Event) -> set[str]:
+    return {action.cell for action in of_cells(event.actions)}

@@ -6,38 +6,13 @@ Knows protocols.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, product
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import Action, Actions, ActionT, awaited, first, told
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    Add,
-    CleanDcache,
-    Fence,
-    IncrementUnlessZero,
-    InvalidateIcache,
-    IrqOff,
-    IrqOn,
-    Line,
-    Lock,
-    Lookup,
-    ReleaseCpus,
-    SendIpi,
-    Serialise,
-    StartGrace,
-    Step,
-    StopCpus,
-    Store,
-    Test,
-    Unlock,
-    WaitAcks,
-    WaitGrace,
-    WaitStopped,
-    WaitUntil,
-    Write,
-    flatten,
-    flow,
-)
+from modelcheck.protocol.program import Line, Step, flatten, flow
 
 
 class NotCoveredError(Exception):
@@ -63,36 +38,52 @@ class Event:
     """
 
     unit: Unit
-    step: Step
+    actions: Actions
     program: int = 0
     name: str = ""
     holds: bool = True
+
+    def first(self, kind: type[ActionT]) -> ActionT | None:
+        """The first action of a kind, if there is one."""
+        return first(kind, self.actions)
+
+    @property
+    def told(self) -> do.Message | None:
+        """What the step tells all CPUs, if anything."""
+        return told(self.actions)
+
+    @property
+    def awaited(self) -> do.Answer | None:
+        """What the step waits for all CPUs to answer, if anything."""
+        return awaited(self.actions)
 
 
 Events = tuple[Event, ...]
 """Events of one way through the programs of all patchers, of each in program order."""
 
 
-ORDERING = (
-    SendIpi,
-    WaitAcks,
-    StopCpus,
-    WaitStopped,
-    ReleaseCpus,
-    StartGrace,
-    WaitGrace,
-    Fence,
-    CleanDcache,
-    InvalidateIcache,
-)
-"""Steps that order what a CPU fetches, besides the writes."""
+OfCell = do.Set | do.Change | do.Ask | do.Need
+"""Actions that change a cell of data or ask for it."""
 
 
-CELL_STEPS = (Store, Add, Lock, Unlock, Test, WaitUntil, IncrementUnlessZero)
-"""Steps that change a cell of data or ask for it."""
+def of_cells(actions: Actions) -> Iterator[OfCell]:
+    """What a step does to cells of data."""
+    return (action for action in actions if isinstance(action, OfCell))
 
-ALONE = (Serialise, IrqOff, IrqOn)
-"""Steps that only a fetch on the patcher's own CPU can tell."""
+
+def orders(actions: Actions) -> bool:
+    """Whether a step orders what a CPU fetches, and does nothing else that could be told."""
+    ordering = do.Tell | do.Await | do.Drained | do.Clean | do.Drop
+    return any(isinstance(action, ordering) for action in actions) and not any(of_cells(actions))
+
+
+def alone(actions: Actions) -> bool:
+    """Whether a fetch on the patcher's own CPU can tell the step."""
+    return any(isinstance(action, do.Refresh | do.Mask) for action in actions)
+
+
+def _is_grace(actions: Actions) -> bool:
+    return isinstance(told(actions), do.Grace) or awaited(actions) == "quiescent"
 
 
 def steps_by_name(protocol: Protocol) -> dict[str, Step]:
@@ -140,20 +131,26 @@ class _Reader:
         self._units = _units(protocol)
         self._told = _told_by_cpus(protocol)
         used = [
-            {step.cell for step in flatten(program) if isinstance(step, CELL_STEPS)}
+            {action.cell for step in flatten(program) for action in of_cells(step.actions())}
             for program in protocol.patcher_programs.values()
         ]
         self._contended = {cell for cells in used for cell in cells if _count(cell, used) > 1}
-        regions = any(site.is_region for site in protocol.sites)
+        self._regions = any(site.is_region for site in protocol.sites)
         self._recorded = (
-            self._contended | mapped(protocol) | (asked(protocol) if regions else set())
+            self._contended | mapped(protocol) | (asked(protocol) if self._regions else set())
         )
-        kinds = [Write, *ORDERING, *(ALONE if protocol.cpu_program else ())]
-        if protocol.stores == "weak":
-            kinds.append(Unlock)
-        if not regions:
-            kinds = [kind for kind in kinds if kind not in (StartGrace, WaitGrace)]
-        self._visible = tuple(kinds)
+
+    def _is_visible(self, actions: Actions) -> bool:
+        """Whether a fetch can tell that a step is done."""
+        if not self._regions and _is_grace(actions):
+            return False
+        return (
+            first(do.Put, actions) is not None
+            or orders(actions)
+            or (bool(self._protocol.cpu_program) and alone(actions))
+            or (self._protocol.stores == "weak" and first(do.Drained, actions) is not None)
+            or any(action.cell in self._recorded for action in of_cells(actions))
+        )
 
     def ways(self, program: int, prefix: str, lines: tuple[Line, ...]) -> Iterator[Events]:
         """All ways through a program, as events; `prefix` begins their names."""
@@ -170,57 +167,83 @@ class _Reader:
 
     def _onward(self, program: int, prefix: str, line: Line, way: _Way) -> Iterator[_Way]:
         """Where a program goes on; nowhere if it waits for ever."""
-        step = line.step
-        if isinstance(step, WaitStopped) and not way.stopped:
+        actions = line.actions
+        if awaited(actions) == "stopped" and not way.stopped:
             return
-        stopped = isinstance(step, StopCpus) or (way.stopped and not isinstance(step, ReleaseCpus))
-        for holds, cells in self._outcomes(step, way.cells):
+        message = told(actions)
+        stopped = isinstance(message, do.Stop) or (
+            way.stopped and not isinstance(message, do.Release)
+        )
+        for holds, cells in self._outcomes(line.step, actions, way.cells):
             found = way.events
-            if isinstance(step, self._visible) or (
-                isinstance(step, CELL_STEPS) and step.cell in self._recorded
-            ):
-                name = prefix + step.label
-                found = (*found, Event(self._units[name], step, program, name, holds))
+            if self._is_visible(actions):
+                name = prefix + line.step.label
+                found = (*found, Event(self._units[name], actions, program, name, holds))
             yield _Way(line.then if holds else line.otherwise, cells, found, stopped)
 
     def _outcomes(
-        self, step: Step, cells: dict[str, Value]
+        self, step: Step, actions: Actions, cells: dict[str, Value]
     ) -> Iterator[tuple[bool, dict[str, Value]]]:
         """How a step may turn out, and what the program then knows of the cells."""
-        if not isinstance(step, CELL_STEPS):
+        if not actions:
             yield True, cells
             return
-        cell, value = step.cell, cells[step.cell]
-        open_ = cell in self._contended
-        match step:
-            case Store():
-                yield True, {**cells, cell: step.value}
-            case Add():
-                yield True, {**cells, cell: _plus(value, step.amount)}
-            case Unlock():
-                yield True, {**cells, cell: 0}
-            case Test() | IncrementUnlessZero() if cell in self._told:
-                raise NotCoveredError(
-                    f"step {step.label!r} asks for {cell!r}, which trap handlers change"
-                )
-            case Test():
-                if open_ or value == step.value:
-                    yield True, {**cells, cell: step.value}
-                if open_ or value != step.value:
-                    yield False, cells
-            case IncrementUnlessZero():
-                if open_ or value:
-                    yield True, {**cells, cell: _plus(value, 1)}
-                if open_ or not value:
-                    yield False, cells
-            case WaitUntil() | Lock():
-                wanted = step.value if isinstance(step, WaitUntil) else 0
-                if value != wanted and cell in self._told:
+        for holds, known in self._outcomes_of(step, actions[0], cells):
+            if holds:
+                yield from self._outcomes(step, actions[1:], known)
+            else:
+                yield False, known
+
+    def _outcomes_of(
+        self, step: Step, action: Action, cells: dict[str, Value]
+    ) -> Iterator[tuple[bool, dict[str, Value]]]:
+        match action:
+            case do.Set():
+                yield True, {**cells, action.cell: action.value}
+            case do.Change():
+                yield True, {**cells, action.cell: _plus(cells[action.cell], action.amount)}
+            case do.Ask():
+                if action.cell in self._told:
                     raise NotCoveredError(
-                        f"step {step.label!r} waits for {cell!r}, which trap handlers change"
+                        f"step {step.label!r} asks for {action.cell!r}, which trap handlers change"
                     )
-                if open_ or value == wanted:
-                    yield True, {**cells, cell: 1 if isinstance(step, Lock) else wanted}
+                answer = (cells[action.cell] == action.value) is action.equal
+                open_ = action.cell in self._contended
+                if open_ or answer:
+                    known = {action.cell: action.value} if action.equal else {}
+                    yield True, {**cells, **known}
+                if open_ or not answer:
+                    yield False, cells
+            case do.Need():
+                right = cells[action.cell] == action.value
+                if not right and action.cell in self._told:
+                    raise NotCoveredError(
+                        f"step {step.label!r} waits for {action.cell!r}, which trap handlers change"
+                    )
+                if right or action.cell in self._contended:
+                    yield True, {**cells, action.cell: action.value}
+            case (
+                do.Put()
+                | do.Drained()
+                | do.Refresh()
+                | do.Clean()
+                | do.Drop()
+                | do.Tell()
+                | do.Await()
+                | do.Mask()
+            ):
+                yield True, cells
+            case do.Mode() | do.Run() | do.Find() | do.Follow() | do.Act() | do.Leave():
+                raise NotCoveredError(not_covered(step, action))
+            case _:
+                assert_never(action)
+
+
+def not_covered(step: Step, action: Action) -> str:
+    """That the axioms do not say what an action does, and where it is used."""
+    where = f" ({step.source})" if step.source else ""
+    kind = type(action).__name__
+    return f"the axioms do not cover {kind}, used by step {step.label!r}{where}"
 
 
 def _count(cell: str, used: list[set[str]]) -> int:
@@ -230,17 +253,20 @@ def _count(cell: str, used: list[set[str]]) -> int:
 def asked(protocol: Protocol) -> set[str]:
     """The cells that the trap handler asks for."""
     handler = protocol.handler.program if protocol.handler else ()
-    return {step.cell for step in flatten(handler) if isinstance(step, Test | Lookup)}
+    actions = (action for step in flatten(handler) for action in step.actions())
+    return {action.cell for action in actions if isinstance(action, do.Ask | do.Find)}
+
+
+def puts(protocol: Protocol) -> Iterator[do.Put]:
+    """All that the patchers write to code."""
+    for program in protocol.patcher_programs.values():
+        for step in flatten(program):
+            yield from (action for action in step.actions() if isinstance(action, do.Put))
 
 
 def mapped(protocol: Protocol) -> set[str]:
     """The cells that tell where a write goes."""
-    return {
-        step.through
-        for program in protocol.patcher_programs.values()
-        for step in flatten(program)
-        if isinstance(step, Write) and step.through is not None
-    }
+    return {put.through for put in puts(protocol) if put.through is not None}
 
 
 def _plus(value: Value, amount: int) -> int:
@@ -251,7 +277,7 @@ def _plus(value: Value, amount: int) -> int:
 def _check_covered(protocol: Protocol) -> None:
     several = bool(protocol.patchers)
     steps = [step for program in protocol.patcher_programs.values() for step in flatten(program)]
-    stops = any(isinstance(step, StopCpus) for step in steps)
+    stops = any(isinstance(told(step.actions()), do.Stop) for step in steps)
     weak = protocol.stores == "weak"
     for missing, present in (
         ("several patchers, whose stores are weak", several and weak),
@@ -273,13 +299,35 @@ def _check_covered(protocol: Protocol) -> None:
 
 
 def _told_by_cpus(protocol: Protocol) -> set[str]:
-    """The cells that CPUs may change."""
+    """The cells that CPUs may change in their handlers and callees.
+
+    Raises NotCoveredError for whatever else these do that others can see.
+    """
     handler = protocol.handler.program if protocol.handler else ()
-    return {
-        step.cell
-        for step in flatten((*handler, *protocol.callee))
-        if isinstance(step, Store | Add | IncrementUnlessZero)
-    }
+    found = set()
+    for step in flatten((*handler, *protocol.callee)):
+        for action in step.actions():
+            match action:
+                case do.Set() | do.Change():
+                    found.add(action.cell)
+                case do.Ask() | do.Drained() | do.Find() | do.Follow() | do.Act() | do.Leave():
+                    pass
+                case (
+                    do.Put()
+                    | do.Need()
+                    | do.Refresh()
+                    | do.Clean()
+                    | do.Drop()
+                    | do.Tell()
+                    | do.Await()
+                    | do.Mask()
+                    | do.Mode()
+                    | do.Run()
+                ):
+                    raise NotCoveredError(not_covered(step, action))
+                case _:
+                    assert_never(action)
+    return found
 
 
 def unit_names(protocol: Protocol) -> dict[str, str]:
@@ -292,7 +340,7 @@ def _units(protocol: Protocol) -> dict[str, Unit]:
     blocks: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for name, step in steps_by_name(protocol).items():
-        in_block = isinstance(step, ORDERING) and "/" in step.label
+        in_block = orders(step.actions()) and "/" in step.label
         names[name] = name.rpartition("/")[0] if in_block else name
         blocks.setdefault(names[name], []).append(name)
     return {name: Unit(unit, tuple(blocks[unit])) for name, unit in names.items()}

@@ -1,6 +1,16 @@
 """Why a protocol does not tear, mix by mix, and in which order of events it does.
 
 Knows the axioms. A mix is two bytes of a site with values that no instruction has together.
+
+A reason is a minimal core over steps: each step has a literal "is there", and those of the core
+exclude the mix whatever else there is. It must be minimal, for it is read as "needed": what a
+solver gives as a core is some contradiction, with steps in it that could go. And it must be all of
+them, for two steps that do the same are two reasons, and one alone would call needed what is not.
+Tests take the named steps away and look for the tear. Only then axioms are asked for, those of
+each core of steps: a core over both at once would name many axioms for the same steps.
+
+Mixes are of two bytes, not of whole instructions, because a sentence can be about two bytes; pairs
+that are alike are one mix, and as few mixes are told as account for every torn fetch.
 """
 
 from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Pass
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.terms import ByteStore, Choice, holds
-from modelcheck.protocol.steps import Write
+from modelcheck.protocol.actions import Put
 
 
 def unpermitted(axioms: Axioms) -> z3.BoolRef:
@@ -73,14 +73,13 @@ def _permitted(axioms: Axioms, store: ByteStore) -> bool:
         return False
     chunk = next(chunk for chunk in axioms.chunks if store.byte in chunk)
     contents = bytearray(axioms.site.old)
-    for event, step in axioms.steps(Write):
-        assert isinstance(step, Write)
-        touched = [byte for byte in chunk if step.at <= byte < step.at + len(step.data)]
-        at_once = step.order == "single" or len(step.data) == 1
+    for event, put in axioms.doing(Put):
+        touched = [byte for byte in chunk if put.at <= byte < put.at + len(put.data)]
+        at_once = put.order == "single" or len(put.data) == 1
         if touched and not (at_once and (not axioms.weak or touched == [*chunk])):
-            raise NotCoveredError(f"step {step.label!r} changes an instruction in pieces")
+            raise NotCoveredError(f"step {event.name!r} changes an instruction in pieces")
         before = bytes(contents[chunk[0] : chunk[-1] + 1])
-        contents[step.at : step.at + len(step.data)] = step.data
+        contents[put.at : put.at + len(put.data)] = put.data
         if event is store.event:
             after = bytes(contents[chunk[0] : chunk[-1] + 1])
             return all(modifiable(axioms.protocol.isa, data) for data in (before, after))

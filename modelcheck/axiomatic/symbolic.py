@@ -14,9 +14,11 @@ from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.terms import Bytes
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.actions import Put, first
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import Write, flatten
+from modelcheck.protocol.program import Element, Step, flatten
+from modelcheck.protocol.vocabulary.patcher import Write
 from modelcheck.solver import possible
 
 Origin = Literal["old", "new"] | int
@@ -36,18 +38,26 @@ def origins(protocol: Protocol, site: Site) -> Origins:
     others go with their neighbours. Raises NotCoveredError where that tells nothing.
     """
     trap = protocol.handler.trap if protocol.handler else b""
-    writes = [s for s in flatten(protocol.program) if isinstance(s, Write) and s.site == site.name]
-    last = {step.at + i: step.label for step in writes for i in range(len(step.data))}
-    return {step.label: _origins(step, site, trap, last) for step in writes}
+    puts = _puts(protocol, site)
+    last = {put.at + i: label for label, put in puts.items() for i in range(len(put.data))}
+    return {label: _origins(label, put, site, trap, last) for label, put in puts.items()}
 
 
-def _origins(step: Write, site: Site, trap: bytes, last: dict[int, str]) -> tuple[Origin, ...]:
+def _puts(protocol: Protocol, site: Site) -> dict[str, Put]:
+    """What the steps of the patcher write to a site, by their labels."""
+    steps = ((step.label, first(Put, step.actions())) for step in flatten(protocol.program))
+    return {label: put for label, put in steps if put and put.site == site.name}
+
+
+def _origins(
+    label: str, put: Put, site: Site, trap: bytes, last: dict[int, str]
+) -> tuple[Origin, ...]:
     found: list[list[Origin]] = []
-    for byte, value in enumerate(step.data, start=step.at):
+    for byte, value in enumerate(put.data, start=put.at):
         may_be: list[Origin] = []
         if value == site.new[byte]:
             may_be.append("new")
-        if value == site.old[byte] and not (may_be and last[byte] == step.label):
+        if value == site.old[byte] and not (may_be and last[byte] == label):
             may_be.append("old")
         if trap[byte : byte + 1] == bytes([value]) or not may_be:
             may_be = [value]
@@ -57,10 +67,10 @@ def _origins(step: Write, site: Site, trap: bytes, last: dict[int, str]) -> tupl
             neighbour = found[byte - order] if 0 <= byte - order < len(found) else []
             if len(may_be) > 1 and len(neighbour) == 1 and neighbour[0] in may_be:
                 found[byte] = neighbour
-    for byte, may_be in enumerate(found, start=step.at):
+    for byte, may_be in enumerate(found, start=put.at):
         if len(may_be) > 1:
             raise NotCoveredError(
-                f"step {step.label!r} writes byte {byte}, which old and new have in common, so "
+                f"step {label!r} writes byte {byte}, which old and new have in common, so "
                 "that it may stand for either; take instructions that differ there"
             )
     return tuple(may_be[0] for may_be in found)
@@ -71,15 +81,29 @@ def with_instructions(protocol: Protocol, site: Site, pair: Instructions) -> Pro
     changed = replace(site, old=pair[0], new=pair[1])
     sites = tuple(changed if one == site else one for one in protocol.sites)
     edited = replace(protocol, sites=sites)
+    puts = _puts(protocol, site)
     for label, of_bytes in origins(protocol, site).items():
-        element = edited.element(label)
-        assert isinstance(element, Write)
+        put = puts[label]
         data = bytes(
             pair[("old", "new").index(origin)][byte] if isinstance(origin, str) else origin
-            for byte, origin in enumerate(of_bytes, start=element.at)
+            for byte, origin in enumerate(of_bytes, start=put.at)
         )
-        edited = edited.replaced(label, replace(element, data=data))
+        edited = edited.replaced(label, _writing(edited.element(label), replace(put, data=data)))
     return edited
+
+
+def _writing(element: Element, put: Put) -> Step:
+    """The step that writes this, in the place of a step that writes something like it."""
+    return Write(
+        element.label,
+        put.site,
+        put.data,
+        put.at,
+        put.order,
+        put.expects,
+        put.through,
+        source=element.source,
+    )
 
 
 class AnyBytes:
@@ -96,10 +120,11 @@ class AnyBytes:
             for name in ("old", "new")
         )
         named = {"old": old, "new": new}
+        puts = _puts(protocol, site)
         data = {
             label: tuple(
                 named[origin][byte] if isinstance(origin, str) else z3.BitVecVal(origin, 8)
-                for byte, origin in enumerate(of_bytes, start=_begin(protocol, label))
+                for byte, origin in enumerate(of_bytes, start=puts[label].at)
             )
             for label, of_bytes in origins(protocol, site).items()
         }
@@ -127,12 +152,6 @@ class AnyBytes:
             for instruction in self._both
         )
         return old, new
-
-
-def _begin(protocol: Protocol, label: str) -> int:
-    step = next(step for step in flatten(protocol.program) if step.label == label)
-    assert isinstance(step, Write)
-    return step.at
 
 
 def _begins(instruction: Sequence[z3.BitVecRef], data: bytes) -> z3.BoolRef:

@@ -5,8 +5,8 @@ from textwrap import wrap
 from modelcheck.browse.entries import Entry
 from modelcheck.browse.opened import Opened, runners
 from modelcheck.browse.programs import Contrast, Row, Section
+from modelcheck.protocol.program import Step
 from modelcheck.protocol.step_text import phrase
-from modelcheck.protocol.steps import Step
 
 MARKS = {"same": "", "missing": "MISSING", "added": "ADDED", "moved": "MOVED", "changed": "CHANGED"}
 

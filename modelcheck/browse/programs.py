@@ -8,7 +8,7 @@ from typing import Literal
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import Step, flatten
+from modelcheck.protocol.program import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
 
 Mark = Literal["same", "missing", "added", "moved", "changed"]

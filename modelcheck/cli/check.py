@@ -172,11 +172,14 @@ def _rendered(
             return to_sarif(_pairs(runs), _errors(runs))
         case "markdown":
             return to_markdown(_pairs(runs))
-    documents = [
-        comparison.to_document(spec.as_posix(), results, kept.get(spec, {}))
-        for spec, results in _pairs(runs)
-    ]
-    return json.dumps(documents[0] if single else documents, indent=1) + "\n"
+        case "json":
+            documents = [
+                comparison.to_document(spec.as_posix(), results, kept.get(spec, {}))
+                for spec, results in _pairs(runs)
+            ]
+            return json.dumps(documents[0] if single else documents, indent=1) + "\n"
+        case _:
+            raise AssertionError(name)
 
 
 def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:

@@ -5,6 +5,15 @@ of the other roles are kept apart from one another (a thread-modular abstraction
 can occur violates anything, the model is safe for every number of replicas, and the set of pairs
 is an inductive invariant. If one does, that may be real or due to the abstraction.
 
+Why pairs: an actor's step depends on what is shared and on its own local part, and touches the
+others only by what it tells or asks all of them. So what matters of others is which locals there
+may be, and a set of them with each core is a finite answer for every number of replicas. What a set
+cannot say is how many: that nobody else has a token, for instance. To count each local as none, one
+or many would, with many more abstract states; the shipped protocols do not need it, since there
+proof and search agree in each case (tests/test_prove.py). A bound on the number of CPUs that is
+enough for all would have to be argued anew for each step and property.
+See docs/decisions/0005-any-number-of-cpus.md.
+
 Knows systems only.
 """
 

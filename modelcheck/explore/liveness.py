@@ -3,6 +3,16 @@
 Explores the whole graph with the reference's transitions, one actor told from another: symmetry
 would mix up who starves. Knows systems, and from the model which steps are fair and what it is to
 be finished.
+
+Fairness is weak, and of threads. A single step is too little to be fair to: a fetch has many
+outcomes, and no CPU must come to each of them. An actor is too much: a CPU that runs its site for
+ever would count as moving while its program or its pending interrupt starves. So each thing that an
+actor does side by side has turns of its own (`turn`). Strong fairness for all would hide real
+livelocks; it is granted where hardware or source grant it, and the model names which.
+
+A deadlock is told apart from not completing, since a search for states without a successor would
+find neither: CPUs can always fetch. It is a state from which no finished one can be reached and
+no program moves again.
 """
 
 from collections import deque

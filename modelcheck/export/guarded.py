@@ -2,6 +2,14 @@
 
 What a printer of a language prints: variables and their values, the commands of each role, what a
 command asks of all other actors and what it tells them. Knows the machine; knows no language.
+
+The machine is asked for all its rows, and the commands are those rows, put shortly: a guard that is
+true of the rows it is for and of no other (see rules.py). So an export is the machine, and another
+checker that counts other states has found a fault in one of the two. To translate programs step by
+step would read better still, but be a second semantics for each language, to be believed anew. The
+rows as they are, one command each, would be as exact, and nobody could read them; here a command
+has its step's label and the spec's line. Two rows with the same effect stay two commands, because
+the others count transitions as we do.
 """
 
 import re
@@ -69,7 +77,7 @@ class GuardedCommands:
         local = [
             _complete(
                 {
-                    pair.local: anatomy.local(pair.local)
+                    pair.local: anatomy.local(pair.local, role)
                     for pair in self._closure.moves
                     if pair.role == role
                 }
@@ -149,9 +157,9 @@ class GuardedCommands:
         """The line of the spec that a label comes from."""
         setup = self.machine.setup
         for program in (*setup.programs, *setup.routines.values()):
-            for step, _, _ in program:
-                if step.label == label and step.source:
-                    return str(step.source)
+            for line in program:
+                if line.step.label == label and line.step.source:
+                    return str(line.step.source)
         return None
 
     def commands(self, role: int) -> list[Command]:

@@ -5,6 +5,7 @@ named after the field. Knows the machine; knows nothing of what the parts are fo
 """
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from modelcheck.machine.actors import Machine
@@ -63,10 +64,13 @@ class Anatomy:
                 self.notes[f"{name}_version"] = ", ".join(
                     f"{version} = {data.hex(' ')}" for version, data in enumerate(longest)
                 )
-        self._steps = [f"at {step.label}" for step in self._setup.program]
-        for name, step in zip(self._steps, self._setup.program, strict=True):
-            if step.source:
-                self.notes[name] = str(step.source)
+        self._steps = [
+            [f"at {line.step.label}" for line in program] for program in self._setup.programs
+        ]
+        for names, program in zip(self._steps, self._setup.programs, strict=True):
+            for name, line in zip(names, program, strict=True):
+                if line.step.source:
+                    self.notes[name] = str(line.step.source)
 
     def _name_histories(self) -> list[str]:
         """Each history by the byte of a site that it begins with."""
@@ -85,10 +89,10 @@ class Anatomy:
         named: Named = {"memory": self._memory, "cells": self._cells}
         return _parts(shared, named, of_shared=True)
 
-    def local(self, local: Local) -> Parts:
-        """The parts of a local value."""
+    def local(self, local: Local, role: int) -> Parts:
+        """The parts of a local value of an actor of this role."""
         named: Named = {
-            "pc": self._position,
+            "pc": partial(self._position, role),
             "view": self._view,
             "fetch": self._fetch,
             "trap": self._trap,
@@ -114,8 +118,9 @@ class Anatomy:
         for cell, value in zip(self._setup.protocol.cells, cells, strict=True):
             yield cell.name, cell.name, _content(cell.name, value)
 
-    def _position(self, pc: int) -> Leaves:
-        yield "at", POSITION, self._steps[pc] if pc < len(self._steps) else "finished"
+    def _position(self, role: int, pc: int) -> Leaves:
+        steps = self._steps[role]
+        yield "at", POSITION, steps[pc] if pc < len(steps) else "finished"
 
     def _view(self, view: tuple[int, ...]) -> Leaves:
         # A CPU in a trap handler may have no view; which handler it is in tells.

@@ -6,7 +6,8 @@ Knows traces, and of the machine only which actors are one CPU.
 from collections.abc import Iterator
 
 from modelcheck.machine.actors import Machine
-from modelcheck.protocol.steps import SendIpi, Step, Store, Write, flatten
+from modelcheck.protocol.actions import Ipi, Put, Set, told
+from modelcheck.protocol.program import Step, flatten
 from modelcheck.trace.document import Trace, TraceStep
 
 ALARM = "rgb(255, 200, 200)"
@@ -35,9 +36,10 @@ def _lines(trace: Trace) -> Iterator[str]:
     program = {step.label: step for step in flatten(trace.protocol.program)}
     for number, step in enumerate(trace.steps, start=1):
         source = program.get(step.label) if step.source else None
-        told = _others(trace, step.actor, ids) if isinstance(source, SendIpi) else []
+        interrupts = source is not None and isinstance(told(source.actions()), Ipi)
+        others = _others(trace, step.actor, ids) if interrupts else []
         lines = [
-            *_step(number, step, source, ids[step.actor], [ids[name] for name in told]),
+            *_step(number, step, source, ids[step.actor], [ids[name] for name in others]),
         ]
         if trace.loop == number - 1:
             yield "    loop for ever"
@@ -58,20 +60,28 @@ def _contents(memory: dict[str, bytes]) -> str:
 
 
 def _step(
-    number: int, step: TraceStep, source: Step | None, actor: str, told: list[str]
+    number: int, step: TraceStep, source: Step | None, actor: str, others: list[str]
 ) -> Iterator[str]:
     """A step as arrows: stores to memory, what comes back of it, IPIs; or else to itself."""
     what = _text(f"{number}. " + (f"{step.label}: " if step.source else "") + step.does)
     if step.executed is not None and step.executed.origin:
         yield f"m-->>{actor}: {what}"
-    elif isinstance(source, Write | Store):
+    elif source is not None and _stores(source):
         yield f"{actor}->>m: {what}"
-    elif told:
-        yield from (f"{actor}-){other}: {what}" for other in told)
+    elif others:
+        yield from (f"{actor}-){other}: {what}" for other in others)
     else:
         yield f"{actor}->>{actor}: {what}"
     if step.memory:
         yield f"Note over m: {_contents(step.memory)}"
+
+
+def _stores(step: Step) -> bool:
+    """Whether a step sends something to memory."""
+    return any(
+        isinstance(action, Put) or (isinstance(action, Set) and not action.at_once)
+        for action in step.actions()
+    )
 
 
 def _others(trace: Trace, sender: str, names: dict[str, str]) -> list[str]:

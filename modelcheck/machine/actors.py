@@ -11,8 +11,8 @@ from modelcheck.machine import broadcast, cpu, program
 from modelcheck.machine.effects import Actor
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Broadcast, Guard, Local, Move, Shared
+from modelcheck.protocol.actions import takes_lock
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import Lock
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,13 @@ class Machine:
         that is strong fairness, for a trap handler masks interrupts between. So does who waits for
         a lock get it: locks are queues (Linux kernel/locking/qspinlock.c).
         """
-        match move.label:
-            case cpu.TAKE_IPI | cpu.STOP | cpu.LEAVE_STOP if move.step is None:
-                return "interrupt", True
-            case program.DRAIN if move.step is None:
-                return "stores", False
+        if move.step is None and move.label in (cpu.TAKE_IPI, cpu.STOP, cpu.LEAVE_STOP):
+            return "interrupt", True
+        if move.step is None and move.label == program.DRAIN:
+            return "stores", False
         if move.interrupt or not role.patches:
             return "run", False
-        return "program", isinstance(move.step, Lock)
+        return "program", move.step is not None and takes_lock(move.step.actions())
 
     def paused(self, role: Role, local: Local) -> bool:
         """Whether a patcher's CPU is in an interrupt, and its program stands still."""

@@ -3,7 +3,8 @@
 Knows states.
 """
 
-from modelcheck.machine.effects import receive_own
+from typing import assert_never
+
 from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
@@ -20,6 +21,7 @@ from modelcheck.machine.state import (
     Stop,
     StopAll,
 )
+from modelcheck.machine.stores import receive_own
 
 
 def receive(told: Broadcast, local: Local) -> Local:
@@ -40,6 +42,8 @@ def receive(told: Broadcast, local: Local) -> Local:
             return local._replace(grace=local.grace | _held_up(local, sender, regions=regions))
         case SetOwn():
             return receive_own(local, told)
+        case _:
+            assert_never(told)
 
 
 def holds(guard: Guard, local: Local) -> bool:
@@ -55,6 +59,8 @@ def holds(guard: Guard, local: Local) -> bool:
             return not local.grace & _bits(sender)
         case EachOwns(cell, value):
             return local.own[cell] == value
+        case _:
+            assert_never(guard)
 
 
 # Of the two bits of a grace period, one waits for handlers, the other for regions.

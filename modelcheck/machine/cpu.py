@@ -4,8 +4,9 @@ Knows the setup, the windows and the handler; knows nothing of the programs of p
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
-from modelcheck.machine import handler
+from modelcheck.machine import handler, routine
 from modelcheck.machine.effects import Actor
 from modelcheck.machine.fetch import Staleness
 from modelcheck.machine.memory import Chunk
@@ -22,8 +23,8 @@ from modelcheck.machine.state import (
     Trap,
 )
 from modelcheck.machine.window import Window, fetchable
+from modelcheck.protocol.actions import Run, first
 from modelcheck.protocol.properties import MONOTONE, SEQUENCE, TORN, UNPERMITTED, VISIBLE
-from modelcheck.protocol.steps import Execute
 
 FETCH = "fetch"
 READ = "read"
@@ -48,7 +49,7 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
     if not actor.executes:
         return
     if local.trap is not None:
-        yield from handler.moves(setup, shared, local, local.trap, actor)
+        yield from routine.moves(setup, shared, local, local.trap, actor)
     elif setup.bytewise:
         yield from _fetch_bytewise(setup, shared, local, actor)
     else:
@@ -78,8 +79,8 @@ def reachable(setup: Setup, local: Local, actor: Actor) -> tuple[Place, ...]:
     if local.place is not None:
         return (local.place,)
     if actor.role == setup.cpu_role and setup.programs[actor.role]:
-        step = setup.programs[actor.role][local.pc].step
-        sites = [setup.sites[name] for name in step.sites] if isinstance(step, Execute) else []
+        run = first(Run, setup.programs[actor.role][local.pc].actions)
+        sites = [setup.sites[name] for name in run.sites] if run else []
     elif local.irqs_off:
         # A patcher's CPU runs sites in its interrupts only.
         sites = [] if actor.role != setup.cpu_role else [*range(len(setup.regions))]
@@ -149,6 +150,8 @@ def _view_after(
             for chunk, version in zip(read, found, strict=False):
                 view[chunk.history] = version
             return tuple(view)
+        case _:
+            assert_never(setup.fetch.staleness)
 
 
 # Byte-wise: each chunk is read in a step of its own.

@@ -1,12 +1,12 @@
-"""What each step of a program does, whoever runs it: a patcher, a CPU, a trap handler.
+"""What actions do, whoever does them: a patcher, a CPU, a trap handler.
 
-Knows the setup; knows nothing of fetching, nor of where a program goes on.
+Knows the setup, stores and handlers; knows nothing of fetching, nor of where a program goes on.
 """
 
 from collections.abc import Iterator
-from functools import singledispatch
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
+from modelcheck.machine import handler
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
     Acknowledged,
@@ -14,6 +14,7 @@ from modelcheck.machine.state import (
     Broadcast,
     Buffered,
     EachOwns,
+    Execution,
     GraceBegins,
     GraceOver,
     Guard,
@@ -24,43 +25,18 @@ from modelcheck.machine.state import (
     SetOwn,
     Shared,
     StopAll,
+    Trap,
 )
+from modelcheck.machine.stores import of_cell, owning, put, reached_memory, read
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import Action, Actions
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.properties import UNEXPECTED
-from modelcheck.protocol.steps import (
-    Add,
-    CleanDcache,
-    EnterUser,
-    Execute,
-    Fence,
-    Flush,
-    IncrementUnlessZero,
-    InvalidateIcache,
-    IrqOff,
-    IrqOn,
-    LeaveUser,
-    Lock,
-    Pause,
-    ReleaseCpus,
-    SendIpi,
-    Serialise,
-    StartGrace,
-    Step,
-    StopCpus,
-    Store,
-    Test,
-    Unlock,
-    WaitAcks,
-    WaitGrace,
-    WaitStopped,
-    WaitUntil,
-    Write,
-)
 
 
 class Actor(NamedTuple):
-    """Who runs a step: the number of its role, whether it runs the sites too, and whether its
-    steps on per-CPU cells act on those of all CPUs."""
+    """Who acts: the number of its role, whether it runs the sites too, and whether what it does to
+    per-CPU cells it does to those of all CPUs."""
 
     role: int
     executes: bool
@@ -68,7 +44,7 @@ class Actor(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a step makes of a state.
+    """What actions make of a state.
 
     A test may not hold, which leads the other way; a step that is not `finished` goes on.
     """
@@ -81,291 +57,198 @@ class Effect(NamedTuple):
     violations: tuple[str, ...] = ()
     holds: bool = True
     finished: bool = True
+    execution: Execution | None = None
 
 
-@singledispatch
 def effects(
-    step: Step, setup: Setup, shared: Shared, local: Local, actor: Actor
+    actions: Actions, setup: Setup, shared: Shared, local: Local, actor: Actor
 ) -> Iterator[Effect]:
-    """All that the step can do now; nothing while it waits."""
-    raise NotImplementedError(type(step).__name__)
+    """All that comes of a step's actions, done in one go; nothing while one of them waits."""
+    if len(actions) == 1:
+        return _effects(actions[0], setup, Effect(shared, local), actor)
+    found = [Effect(shared, local)]
+    for action in actions:
+        found = [
+            after
+            for before in found
+            for after in (_effects(action, setup, before, actor) if before.holds else (before,))
+        ]
+    return iter(found)
+
+
+def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
+    shared, local = before.shared, before.local
+    match action:
+        case do.Put():
+            yield from _put(action, setup, before)
+        case do.Set():
+            yield _set(action, setup, before, actor)
+        case do.Change():
+            yield from _change(action, setup, before, actor)
+        case do.Ask():
+            value = read(setup, shared, local, setup.cells[action.cell])
+            yield before._replace(holds=(value == action.value) is action.equal)
+        case do.Need():
+            yield from _need(action, setup, before, actor)
+        case do.Drained():
+            if not local.buffer:
+                yield before
+        case do.Refresh():
+            yield before._replace(local=_refreshed(action, setup, before, actor))
+        case do.Clean():
+            newest = () if setup.coherent_icache else setup.layout.newest(shared.memory)
+            yield before._replace(shared=shared._replace(cleaned=newest))
+        case do.Drop():
+            yield before._replace(shared=shared._replace(dropped=shared.cleaned))
+        case do.Tell():
+            yield before._replace(broadcast=_told(action.message, actor))
+        case do.Await():
+            yield before._replace(guard=_asked(action.answer, actor))
+        case do.Mask():
+            yield before._replace(local=local._replace(irqs_off=action.on))
+        case do.Mode():
+            yield before._replace(local=local._replace(in_user=action.user))
+        case do.Run():
+            yield before
+        case do.Find():
+            done = handler.find(action, setup, shared, local, _trap(local))
+            yield before._replace(local=done.local, holds=done.found)
+        case do.Follow():
+            yield _handled(before, handler.follow(action, setup, shared, local, _trap(local)))
+        case do.Act():
+            yield _handled(before, handler.act(action, setup, local, _trap(local)))
+        case do.Leave():
+            yield _handled(before, handler.leave(action, setup, shared, local, _trap(local)))
+        case _:
+            assert_never(action)
 
 
 # Code.
 
 
-@effects.register
-def _(step: Write, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    size = len(step.data)
+def _put(action: do.Put, setup: Setup, before: Effect) -> Iterator[Effect]:
+    shared, local = before.shared, before.local
+    size = len(action.data)
     every = (1 << size) - 1
-    if step.order == "single":
-        stores = [(0, step.data, every)]
+    if action.order == "single":
+        stores = [(0, action.data, every)]
     else:
         left = [i for i in range(size) if not local.written >> i & 1]
-        if step.order == "ascending":
+        if action.order == "ascending":
             left = left[:1]
-        stores = [(i, step.data[i : i + 1], local.written | 1 << i) for i in left]
-    site = _target(step, setup, shared, local)
+        stores = [(i, action.data[i : i + 1], local.written | 1 << i) for i in left]
+    site = _target(action, setup, shared, local)
     violations: tuple[str, ...] = ()
-    if step.expects and not local.written:
-        there = setup.layout.contents(shared.memory, site)[step.at : step.at + len(step.expects)]
-        violations = setup.watch(UNEXPECTED) if there != step.expects else ()
+    if action.expects and not local.written:
+        contents = setup.layout.contents(shared.memory, site)
+        there = contents[action.at : action.at + len(action.expects)]
+        violations = setup.watch(UNEXPECTED) if there != action.expects else ()
     for i, data, written in stores:
         done = written == every
         after = local._replace(written=0 if done else written)
-        stored, after = _put(setup, shared, after, Buffered(site, step.at + i, data))
+        stored, after = put(setup, shared, after, Buffered(site, action.at + i, data))
         yield Effect(stored, after, (i,), violations=violations, finished=done)
 
 
-def _target(step: Write, setup: Setup, shared: Shared, local: Local) -> int:
+def _target(action: do.Put, setup: Setup, shared: Shared, local: Local) -> int:
     """The site that a write goes to."""
-    name: Value = step.site
-    if step.through is not None:
-        name = read(setup, shared, local, setup.cells[step.through])
-    return setup.sites[name] if name in setup.sites else setup.sites[step.site]
-
-
-def _put(setup: Setup, shared: Shared, local: Local, store: Buffered) -> tuple[Shared, Local]:
-    """Send a store to memory: at once, or by way of the buffer."""
-    if setup.weak_stores:
-        return shared, local._replace(buffer=(*local.buffer, store))
-    return reached_memory(setup, shared, store), local
-
-
-def reached_memory(setup: Setup, shared: Shared, store: Buffered) -> Shared:
-    """The shared part once a store is in memory."""
-    if store.cell >= 0:
-        cells = list(shared.cells)
-        cells[store.cell] = store.value
-        return shared._replace(cells=tuple(cells))
-    memory = setup.layout.write(shared.memory, store.site, store.at, store.data)
-    return shared._replace(memory=memory)
+    name: Value = action.site
+    if action.through is not None:
+        name = read(setup, shared, local, setup.cells[action.through])
+    return setup.sites[name] if name in setup.sites else setup.sites[action.site]
 
 
 # Data.
 
 
-def read(setup: Setup, shared: Shared, local: Local, cell: int) -> Value:
-    """What a CPU reads from a cell: its own last store, if that is not in memory yet."""
-    if setup.protocol.cells[cell].per_cpu:
-        return local.own[cell]
-    own = [store.value for store in local.buffer if store.cell == cell]
-    return own[-1] if own else shared.cells[cell]
-
-
-def _set(
-    setup: Setup, shared: Shared, local: Local, actor: Actor, cell: int, value: Value
-) -> Effect:
+def _set(action: do.Set, setup: Setup, before: Effect, actor: Actor) -> Effect:
     """Set a cell, or all CPUs' copies of it."""
+    cell = setup.cells[action.cell]
     if setup.protocol.cells[cell].per_cpu:
-        told = SetOwn(cell, value) if actor.for_all else None
-        return Effect(shared, _owning(local, cell, value), broadcast=told)
-    stored, after = _put(setup, shared, local, Buffered(-1, 0, b"", cell, value))
-    return Effect(stored, after)
+        told = SetOwn(cell, action.value) if actor.for_all else None
+        return before._replace(local=owning(before.local, cell, action.value), broadcast=told)
+    store = of_cell(cell, action.value)
+    if action.at_once:
+        return before._replace(shared=reached_memory(setup, before.shared, store))
+    stored, after = put(setup, before.shared, before.local, store)
+    return before._replace(shared=stored, local=after)
 
 
-def _owning(local: Local, cell: int, value: Value) -> Local:
-    return local._replace(own=(*local.own[:cell], value, *local.own[cell + 1 :]))
-
-
-def receive_own(local: Local, told: SetOwn) -> Local:
-    """A CPU whose copy of a per-CPU cell somebody else has changed."""
-    value = local.own[told.cell]
-    if told.add:
-        assert isinstance(value, int)
-        return _owning(local, told.cell, value + told.add)
-    return _owning(local, told.cell, told.value)
-
-
-@effects.register
-def _(step: Store, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield _set(setup, shared, local, actor, setup.cells[step.cell], step.value)
-
-
-def _added(
-    setup: Setup, shared: Shared, local: Local, actor: Actor, cell: int, amount: int
-) -> Iterator[Effect]:
+def _change(action: do.Change, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
     """Atomic, so in memory at once, after what the CPU stored there before."""
+    cell, shared, local = setup.cells[action.cell], before.shared, before.local
     if any(store.cell == cell for store in local.buffer):
         return
     value = read(setup, shared, local, cell)
     assert isinstance(value, int)
     if setup.protocol.cells[cell].per_cpu:
-        told = SetOwn(cell, None, amount) if actor.for_all else None
-        yield Effect(shared, _owning(local, cell, value + amount), broadcast=told)
+        told = SetOwn(cell, None, action.amount) if actor.for_all else None
+        yield before._replace(local=owning(local, cell, value + action.amount), broadcast=told)
         return
-    for total in setup.counted(value, amount):
-        store = Buffered(-1, 0, b"", cell, total)
-        yield Effect(reached_memory(setup, shared, store), local, (total,))
+    for total in setup.counted(value, action.amount):
+        stored = reached_memory(setup, shared, of_cell(cell, total))
+        yield before._replace(shared=stored, choice=(total,))
 
 
-@effects.register
-def _(step: Add, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield from _added(setup, shared, local, actor, setup.cells[step.cell], step.amount)
-
-
-@effects.register
-def _(
-    step: IncrementUnlessZero, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    cell = setup.cells[step.cell]
-    if read(setup, shared, local, cell) == 0:
-        yield Effect(shared, local, holds=False)
-    else:
-        yield from _added(setup, shared, local, actor, cell, 1)
-
-
-@effects.register
-def _(step: Test, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    value = read(setup, shared, local, setup.cells[step.cell])
-    yield Effect(shared, local, holds=value == step.value)
-
-
-@effects.register
-def _(
-    step: WaitUntil, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    cell = setup.cells[step.cell]
-    if read(setup, shared, local, cell) == step.value:
+def _need(action: do.Need, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
+    cell = setup.cells[action.cell]
+    if read(setup, before.shared, before.local, cell) == action.value:
         each = setup.protocol.cells[cell].per_cpu and actor.for_all
-        yield Effect(shared, local, guard=EachOwns(cell, step.value) if each else None)
-
-
-@effects.register
-def _(step: Lock, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    cell = setup.cells[step.cell]
-    if shared.cells[cell] == 0:
-        yield Effect(reached_memory(setup, shared, Buffered(-1, 0, b"", cell, 1)), local)
-
-
-@effects.register
-def _(step: Unlock, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    if not local.buffer:
-        store = Buffered(-1, 0, b"", setup.cells[step.cell], 0)
-        yield Effect(reached_memory(setup, shared, store), local)
-
-
-@effects.register
-def _(step: Fence, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    if not local.buffer:
-        yield Effect(shared, local)
-
-
-@effects.register
-def _(step: Pause, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local)
+        yield before._replace(guard=EachOwns(cell, action.value) if each else None)
 
 
 # Synchronisation.
 
 
-def _serialised(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Local:
-    return setup.synchronised(local, shared) if actor.executes else local
+def _refreshed(action: do.Refresh, setup: Setup, before: Effect, actor: Actor) -> Local:
+    local = before.local
+    if action.if_deferred:
+        if not local.deferred:
+            return local
+        local = local._replace(deferred=False)
+    return setup.synchronised(local, before.shared) if actor.executes else local
 
 
-@effects.register
-def _(
-    step: Serialise, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, _serialised(setup, shared, local, actor))
+def _told(message: do.Message, actor: Actor) -> Broadcast:
+    match message:
+        case do.Ipi():
+            return Ipi(actor.role, message.synchronises, message.deferred)
+        case do.Stop():
+            return StopAll()
+        case do.Release():
+            return ReleaseAll(message.synchronises)
+        case do.Grace():
+            return GraceBegins(actor.role, message.regions)
+        case _:
+            assert_never(message)
 
 
-@effects.register
-def _(
-    step: CleanDcache, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    newest = () if setup.coherent_icache else setup.layout.newest(shared.memory)
-    yield Effect(shared._replace(cleaned=newest), local)
+def _asked(answer: do.Answer, actor: Actor) -> Guard:
+    match answer:
+        case "acknowledged":
+            return Acknowledged(actor.role)
+        case "left":
+            # stop_machine() is over when all have left it (Linux kernel/stop_machine.c).
+            return NoneLeaving()
+        case "stopped":
+            return AllStopped()
+        case "quiescent":
+            return GraceOver(actor.role)
+        case _:
+            assert_never(answer)
 
 
-@effects.register
-def _(
-    step: InvalidateIcache, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared._replace(dropped=shared.cleaned), local)
+# Handlers.
 
 
-@effects.register
-def _(step: SendIpi, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    here = _serialised(setup, shared, local, actor) if step.synchronises else local
-    yield Effect(shared, here, broadcast=Ipi(actor.role, step.synchronises, step.deferred))
+def _trap(local: Local) -> Trap:
+    assert local.trap is not None, "only a CPU in a routine does this"
+    return local.trap
 
 
-@effects.register
-def _(step: WaitAcks, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local, guard=Acknowledged(actor.role))
-
-
-@effects.register
-def _(step: StopCpus, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    # stop_machine() is over when all CPUs have left it (Linux kernel/stop_machine.c, stop_cpus()).
-    yield Effect(shared, local, broadcast=StopAll(), guard=NoneLeaving())
-
-
-@effects.register
-def _(
-    step: WaitStopped, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, local._replace(irqs_off=True), guard=AllStopped())
-
-
-@effects.register
-def _(
-    step: ReleaseCpus, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    here = _serialised(setup, shared, local, actor) if step.synchronises else local
-    yield Effect(shared, here._replace(irqs_off=False), broadcast=ReleaseAll(step.synchronises))
-
-
-@effects.register
-def _(
-    step: StartGrace, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, local, broadcast=GraceBegins(actor.role, step.regions))
-
-
-@effects.register
-def _(
-    step: WaitGrace, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, local, guard=GraceOver(actor.role))
-
-
-@effects.register
-def _(step: IrqOff, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local._replace(irqs_off=True))
-
-
-@effects.register
-def _(step: IrqOn, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local._replace(irqs_off=False))
-
-
-# CPUs.
-
-
-@effects.register
-def _(step: Execute, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    yield Effect(shared, local)
-
-
-@effects.register
-def _(
-    step: EnterUser, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, local._replace(in_user=True))
-
-
-@effects.register
-def _(
-    step: LeaveUser, setup: Setup, shared: Shared, local: Local, actor: Actor
-) -> Iterator[Effect]:
-    yield Effect(shared, local._replace(in_user=False))
-
-
-@effects.register
-def _(step: Flush, setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Effect]:
-    if local.deferred:
-        yield Effect(shared, setup.synchronised(local._replace(deferred=False), shared))
-    else:
-        yield Effect(shared, local)
+def _handled(before: Effect, done: handler.Handled) -> Effect:
+    return before._replace(
+        local=done.local,
+        violations=(*before.violations, *done.violations),
+        execution=done.execution or before.execution,
+    )

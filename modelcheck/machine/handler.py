@@ -1,43 +1,26 @@
-"""Routines: what a CPU does in the trap handler, and in the function that a new call calls.
+"""What a trap handler finds, relies on, acts as, and how it returns.
 
-Knows the setup, regions and what steps do; knows nothing of fetching.
+Knows the setup, regions and stores; knows nothing of programs, nor of fetching.
 """
 
-from collections.abc import Iterator
-from functools import singledispatch
+from typing import NamedTuple
 
-from modelcheck.machine.effects import Actor, effects, read
 from modelcheck.machine.region import NEW, OLD
 from modelcheck.machine.setup import Setup
-from modelcheck.machine.state import Execution, Local, Move, Place, Shared, Trap
+from modelcheck.machine.state import Execution, Local, Place, Shared, Trap
+from modelcheck.machine.stores import read
+from modelcheck.protocol.actions import Act, Find, Follow, Leave
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.properties import EFFECT, MONOTONE, SEQUENCE, STALE, UNHANDLED
-from modelcheck.protocol.steps import Emulate, Lookup, NotOurs, Return, Skip, Step, Use
 
 
-def moves(setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Iterator[Move]:
-    """The next step of the routine that a CPU is in."""
-    line = setup.routines[trap.in_callee][trap.pc]
-    actor = actor._replace(for_all=False)
-    for move, holds in _run(line.step, setup, shared, local, trap, actor):
-        inside = move.local.trap
-        if inside is not None:
-            pc = line.then if holds else line.otherwise
-            move = move._replace(local=move.local._replace(trap=inside._replace(pc=pc)))
-            if isinstance(line.step, Lookup) and not holds and line.then == line.otherwise:
-                move = _unhandled(setup, shared, local, trap)
-        settled = setup.settled(move.local, shared)
-        yield move._replace(label=line.step.label, local=settled, step=line.step)
+class Handled(NamedTuple):
+    """What an action makes of the CPU that is in a handler; a look-up may not find anything."""
 
-
-Steps = Iterator[tuple[Move, bool]]
-"""Moves, and whether a test held."""
-
-
-@singledispatch
-def _run(step: Step, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    for effect in effects(step, setup, shared, local, actor):
-        yield Move("", effect.choice, effect.shared, effect.local), effect.holds
+    local: Local
+    violations: tuple[str, ...] = ()
+    execution: Execution | None = None
+    found: bool = True
 
 
 def place_of(local: Local, trap: Trap) -> Place:
@@ -62,39 +45,15 @@ def onward(setup: Setup, local: Local, place: Place, agreeing: int) -> tuple[Loc
     return local._replace(place=after), not place.forms & agreeing
 
 
-def _returned(setup: Setup, shared: Shared, local: Local, *, synchronises: bool) -> Local:
-    back = local._replace(trap=None)
-    return setup.synchronised(back, shared) if synchronises else back
-
-
-def _acted_out(
-    setup: Setup, shared: Shared, local: Local, trap: Trap, agreeing: int, execution: Execution
-) -> Move:
-    """The handler acts as an instruction that these forms of the site have there."""
-    violations: list[str] = []
-    kind = "old" if agreeing & OLD else "new" if agreeing & NEW else ""
-    after, went_back = acted(setup, local, trap.site, kind)
-    if went_back:
-        violations.append(MONOTONE)
-    # In a region, the pass goes on behind the instruction once the handler returns.
-    after, torn = onward(setup, after, place_of(local, trap), agreeing)
-    if torn:
-        violations.append(SEQUENCE)
-    return Move("", (), shared, after, execution=execution, violations=setup.watch(*violations))
-
-
-@_run.register
-def _(step: Lookup, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    cell = setup.cells[step.cell]
+def find(action: Find, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Handled:
+    """Look a cell up, and remember what it held if that is something."""
+    cell = setup.cells[action.cell]
     value = read(setup, shared, local, cell)
-    found = _searched(setup, trap.site, value) if step.search else bool(value)
+    found = _searched(setup, trap.site, value) if action.search else bool(value)
     if found:
-        trap = trap._replace(found=(*_others(trap, cell), (cell, value)))
-    yield Move("", (), shared, local._replace(trap=trap)), found
-
-
-def _others(trap: Trap, cell: int) -> tuple[tuple[int, Value], ...]:
-    return tuple(entry for entry in trap.found if entry[0] != cell)
+        others = tuple(entry for entry in trap.found if entry[0] != cell)
+        trap = trap._replace(found=(*others, (cell, value)))
+    return Handled(local._replace(trap=trap), found=found)
 
 
 def _searched(setup: Setup, site: int, value: Value) -> bool:
@@ -111,57 +70,42 @@ def _searched(setup: Setup, site: int, value: Value) -> bool:
     return False
 
 
-def _stale(setup: Setup, shared: Shared, local: Local, trap: Trap, cell: int) -> bool:
-    """Whether a cell has changed since it was looked up, or nothing was found in it."""
-    found = dict(trap.found)
-    return cell not in found or read(setup, shared, local, cell) != found[cell]
+def follow(action: Follow, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Handled:
+    """Rely on what was found: stale if the cell has changed since, or if nothing was found."""
+    cell, found = setup.cells[action.cell], dict(trap.found)
+    stale = cell not in found or read(setup, shared, local, cell) != found[cell]
+    return Handled(local, setup.watch(STALE) if stale else ())
 
 
-@_run.register
-def _(step: Use, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    stale = _stale(setup, shared, local, trap, setup.cells[step.cell])
-    yield Move("", (), shared, local, violations=setup.watch(STALE) if stale else ()), True
-
-
-@_run.register
-def _(step: Emulate, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
+def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
+    """Act as an instruction, and go on behind it once the handler returns."""
     place = place_of(local, trap)
-    data, agreeing = setup.regions[trap.site].emulated(place.offset, step.instruction)
-    execution = Execution(trap.site, data, "emulated", place.offset)
-    move = _acted_out(setup, shared, local, trap, agreeing, execution)
-    if step.cell is not None and _stale(setup, shared, local, trap, setup.cells[step.cell]):
-        move = move._replace(violations=(*setup.watch(STALE), *move.violations))
-    yield move, True
+    region = setup.regions[trap.site]
+    violations: list[str] = []
+    if action.instruction == "no-op":
+        agreeing = region.skipped(place.offset, setup.protocol.isa)
+        if not agreeing:
+            violations.append(EFFECT)
+        execution = Execution(trap.site, b"", "skipped", place.offset)
+    else:
+        data, agreeing = region.emulated(place.offset, action.instruction)
+        execution = Execution(trap.site, data, "emulated", place.offset)
+    kind = "old" if agreeing & OLD else "new" if agreeing & NEW else ""
+    after, went_back = acted(setup, local, trap.site, kind)
+    if went_back:
+        violations.append(MONOTONE)
+    after, torn = onward(setup, after, place, agreeing)
+    if torn:
+        violations.append(SEQUENCE)
+    return Handled(after, setup.watch(*violations), execution)
 
 
-@_run.register
-def _(step: Skip, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    place = place_of(local, trap)
-    agreeing = setup.regions[trap.site].skipped(place.offset, setup.protocol.isa)
-    execution = Execution(trap.site, b"", "skipped", place.offset)
-    move = _acted_out(setup, shared, local, trap, agreeing, execution)
-    if not agreeing:
-        move = move._replace(violations=(*setup.watch(EFFECT), *move.violations))
-    yield move, True
-
-
-@_run.register
-def _(step: Return, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    back = _returned(setup, shared, local, synchronises=step.synchronises)
-    yield Move("", (), shared, back), True
-
-
-@_run.register
-def _(step: NotOurs, setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) -> Steps:
-    yield _unhandled(setup, shared, local, trap, synchronises=step.synchronises), True
-
-
-def _unhandled(
-    setup: Setup, shared: Shared, local: Local, trap: Trap, *, synchronises: bool | None = None
-) -> Move:
-    """Nobody handles the trap, which is right only for one that is none of ours."""
-    if synchronises is None:
-        synchronises = setup.return_synchronises
-    back = _returned(setup, shared, local, synchronises=synchronises)._replace(place=None)
-    violations = () if setup.protocol.sites[trap.site].foreign else setup.watch(UNHANDLED)
-    return Move("", (), shared, back, violations=violations)
+def leave(action: Leave, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Handled:
+    """Return; a trap that is left to others is handled only where it is none of ours."""
+    back = local._replace(trap=None)
+    if action.synchronises:
+        back = setup.synchronised(back, shared)
+    if action.handled:
+        return Handled(back)
+    foreign = setup.protocol.sites[trap.site].foreign
+    return Handled(back._replace(place=None), () if foreign else setup.watch(UNHANDLED))

@@ -5,9 +5,10 @@ Knows the setup and what steps do; knows nothing of CPUs fetching.
 
 from collections.abc import Iterator
 
-from modelcheck.machine.effects import Actor, effects, reached_memory
+from modelcheck.machine.effects import Actor, effects
 from modelcheck.machine.setup import Setup
-from modelcheck.machine.state import Buffered, Local, Move, Shared, Stop
+from modelcheck.machine.state import Local, Move, Shared, Stop
+from modelcheck.machine.stores import overlap, reached_memory
 
 PATCHER = 0
 """The number of the role, and of the CPU, that the patcher runs on."""
@@ -22,7 +23,7 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
     runs = local.stop in (Stop.RUNNING, Stop.ASKED) and local.in_program
     if runs and local.pc < len(program):
         line = program[local.pc]
-        for effect in effects(line.step, setup, shared, local, actor):
+        for effect in effects(line.actions, setup, shared, local, actor):
             pc = local.pc
             if effect.finished:
                 pc = line.then if effect.holds else line.otherwise
@@ -41,20 +42,14 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
                 effect.guard,
                 violations=effect.violations,
                 step=line.step,
+                holds=effect.holds,
             )
 
 
 def drains(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
     """Stores that may reach memory now: any but those behind an earlier one to the same place."""
     for number, store in enumerate(local.buffer):
-        if not any(_overlap(store, earlier) for earlier in local.buffer[:number]):
+        if not any(overlap(store, earlier) for earlier in local.buffer[:number]):
             after = reached_memory(setup, shared, store)
             left = (*local.buffer[:number], *local.buffer[number + 1 :])
             yield Move(DRAIN, (number,), after, local._replace(buffer=left))
-
-
-def _overlap(one: Buffered, other: Buffered) -> bool:
-    if one.cell >= 0 or other.cell >= 0:
-        return one.cell == other.cell
-    begin, end = max(one.at, other.at), min(one.at + len(one.data), other.at + len(other.data))
-    return one.site == other.site and begin < end

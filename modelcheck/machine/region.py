@@ -1,14 +1,21 @@
 """Sites as CPUs walk through them: which instructions are right where, and where they lead.
 
 Knows sites; knows nothing of memory or CPUs.
+
+A pass through a region is right if one form of the site has all the instructions that it executed,
+each at its offset. What a CPU remembers of its pass is therefore a set of forms, those that it
+agrees with so far, in one small number: it can only shrink, and the pass is torn when none is left.
+The list of what was executed would say no more, and would make states of passes that nobody can
+tell apart. A bit for "old or new so far" would not do: forms may share instructions, there may be
+forms between old and new, and where an instruction ends depends on the form.
 """
 
 from functools import cache
 
 from modelcheck.arch.decoder import decode
 from modelcheck.machine.state import Kind, Place
+from modelcheck.protocol.actions import Instruction
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.steps import Instruction
 
 OLD, NEW = 1, 2
 """The bits of the first two forms of a site."""
@@ -79,11 +86,7 @@ class Region:
 
 def kind_of(agreeing: int) -> Kind:
     """What an instruction is that these forms agree with."""
-    match agreeing & (OLD | NEW):
-        case 1:
-            return "old"
-        case 2:
-            return "new"
-        case 3:
-            return "both"
-    return "between" if agreeing else "torn"
+    if not agreeing:
+        return "torn"
+    kinds: tuple[Kind, ...] = ("between", "old", "new", "both")
+    return kinds[agreeing & (OLD | NEW)]

@@ -11,10 +11,11 @@ from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
+from modelcheck.protocol.actions import Put
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import flow
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
-from modelcheck.protocol.steps import Write, flow
 from modelcheck.protocol.suite import Semantics
 
 MOST_CPUS = 1024
@@ -129,11 +130,11 @@ class Setup:
         Otherwise one atomic read fetches all of them, and no fetch can mix old and new.
         """
         changed = {
-            (self.sites[step.site], step.at + i)
-            for step in self._writes()
-            for i, byte in enumerate(step.data)
-            if byte != self.protocol.sites[self.sites[step.site]].old[step.at + i]
-            and (not of or step.at + i in of)
+            (self.sites[put.site], put.at + i)
+            for put in self.puts()
+            for i, byte in enumerate(put.data)
+            if byte != self.protocol.sites[self.sites[put.site]].old[put.at + i]
+            and (not of or put.at + i in of)
         }
         for site, chunks in enumerate(self.layout.chunks):
             end, touched = 0, 0
@@ -144,9 +145,10 @@ class Setup:
                 return True
         return False
 
-    def _writes(self) -> Iterator[Write]:
-        for program in self.programs:
-            yield from (line.step for line in program if isinstance(line.step, Write))
+    def puts(self) -> Iterator[Put]:
+        """All that programs write to code."""
+        lines = (line for program in self.programs for line in program)
+        return (action for line in lines for action in line.actions if isinstance(action, Put))
 
     def initial_shared(self) -> Shared:
         """Memory before the patch."""
@@ -161,7 +163,12 @@ class Setup:
         return Local(own=own if any(cell.per_cpu for cell in cells) else ())
 
     def synchronised(self, local: Local, shared: Shared) -> Local:
-        """The CPU after a serialising event: nothing fetched before counts any more."""
+        """The CPU after a serialising event: nothing fetched before counts any more.
+
+        This moves the bound of what may still be fetched, and drops a partial fetch. It fetches
+        nothing: later stores stay free to be seen or not. Where instruction caches are not
+        coherent the bound moves only as far as maintenance has made them drop.
+        """
         return self._seeing_newest(local, shared)._replace(fetch=None)
 
     def settled(self, local: Local, shared: Shared) -> Local:
@@ -179,7 +186,10 @@ class Setup:
     def forgets_view(self, local: Local) -> bool:
         """Whether what a CPU could fetch so far matters no more: it serialises before it fetches.
 
-        Where caches are not coherent, to serialise does not bring all up to date.
+        A reduction and no rule: CPUs in a handler that differ in their views only are one state,
+        and nobody can tell (tests/test_semantics_agree.py takes it out and compares). Not where
+        the return does not serialise, for an IPI taken in the handler must then count; nor where
+        caches are not coherent, for to serialise does not bring all up to date there.
         """
         in_trap = local.trap is not None and not local.trap.in_callee
         return in_trap and self.return_synchronises and self.coherent_icache

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from modelcheck.machine.memory import Memory, View
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.steps import Step
+from modelcheck.protocol.program import Step
 
 
 class Shared(NamedTuple):
@@ -205,7 +205,7 @@ class Move(NamedTuple):
     `choice` tells apart the moves of one label. `broadcast` goes to all other CPUs; the move is
     possible only when `guard` holds of all of them. `interrupt` marks what a patcher's CPU does in
     its interrupts, while the patcher's program stands still. `step` is the protocol's, if the
-    move carries out one.
+    move carries out one; `holds` tells how a test has turned out.
     """
 
     label: str
@@ -218,3 +218,4 @@ class Move(NamedTuple):
     violations: tuple[str, ...] = ()
     interrupt: bool = False
     step: Step | None = None
+    holds: bool = True

@@ -2,6 +2,18 @@
 
 Knows bytes, and how Z3 is asked. A window is what the rules of a fetch model leave of the versions
 in memory.
+
+Why times: all that fetch models say is about when a byte was read. It is bounded (by what the CPU
+has seen), equal (within a chunk) or ordered (across chunks), so one question serves all models, and
+no model has a way of fetching of its own. A variable for each byte's value alone could not say
+that two chunks come from one moment.
+
+Why the earliest positions: two reads of the same bytes differ in nothing but what they leave for
+later fetches, and the earlier one leaves all that the later one does. To keep every position would
+give the same behaviours from more states; the latest ones would lose some.
+
+To enumerate the versions would do as well, but their number is a product over chunks. That is the
+oracle of the tests (tests/test_window.py). See docs/decisions/0003-z3-once-per-window.md.
 """
 
 from collections.abc import Iterator

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from modelcheck.protocol.actions import Leave, first
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import RETURNS, Block, Element, If, flatten
+from modelcheck.protocol.program import Block, Element, If, Step, flatten
 from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
@@ -33,8 +34,8 @@ class Handler:
     @property
     def synchronises(self) -> bool:
         """Whether the CPU is serialised when it comes out of the handler."""
-        returns = [step for step in flatten(self.program) if isinstance(step, RETURNS)]
-        return all(step.synchronises for step in returns)
+        returns = [first(Leave, step.actions()) for step in flatten(self.program)]
+        return all(leave.synchronises for leave in returns if leave)
 
 
 @dataclass(frozen=True)
@@ -204,4 +205,7 @@ def _rebuilt(
             return replace(element, steps=edit(element.steps))
         case If():
             return replace(element, then=edit(element.then), otherwise=edit(element.otherwise))
-    return element
+        case Step():
+            return element
+        case _:
+            raise AssertionError(element)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import MISSING, fields
 
-from modelcheck.protocol.steps import Element, Step, flatten
+from modelcheck.protocol.program import Element, Step, flatten
 
 
 def phrase(element: Element) -> str:

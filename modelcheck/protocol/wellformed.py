@@ -6,37 +6,30 @@ Knows the parts of a protocol.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from modelcheck.arch.decoder import ISAS
-from modelcheck.protocol.code import Cell, Value
+from modelcheck.protocol.actions import (
+    Action,
+    Ask,
+    Change,
+    Find,
+    Follow,
+    Leave,
+    Owner,
+    Put,
+    Run,
+    Set,
+    first,
+    is_test,
+)
+from modelcheck.protocol.code import Cell
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.names import hidden
+from modelcheck.protocol.program import Block, Element, If, Step, flatten, flow
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.protocol.steps import (
-    CPU_ONLY,
-    DATA,
-    HANDLER_ONLY,
-    RETURNS,
-    TESTS,
-    Add,
-    Block,
-    Element,
-    Emulate,
-    Execute,
-    If,
-    IncrementUnlessZero,
-    Lock,
-    Lookup,
-    Step,
-    Test,
-    Unlock,
-    Use,
-    Write,
-    flatten,
-    flow,
-)
 
 if TYPE_CHECKING:
     from modelcheck.protocol.definition import Handler, Protocol
@@ -46,10 +39,10 @@ def check_protocol(protocol: "Protocol") -> None:
     """Raise SpecError where the parts of a protocol do not fit together."""
     _check_names(protocol)
     _check_sites(protocol)
-    _check_program(protocol, protocol.program, "the patcher")
+    _check_program(protocol, protocol.program, Owner.PATCHER, "the patcher")
     for patcher in protocol.patchers:
-        _check_program(protocol, patcher.program, f"patcher {patcher.name!r}")
-    _check_cpu_program(protocol)
+        _check_program(protocol, patcher.program, Owner.PATCHER, f"patcher {patcher.name!r}")
+    _check_program(protocol, protocol.cpu_program, Owner.CPU, "a CPU that runs the sites")
     if protocol.handler:
         _check_handler(protocol, protocol.handler)
     if protocol.callee:
@@ -84,6 +77,10 @@ def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
                 yield from _labels(element.steps, path + "/")
             case If():
                 yield from _labels((*element.then, *element.otherwise), path + "/")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
 RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
@@ -120,7 +117,7 @@ def _check_names(protocol: "Protocol") -> None:
 
 
 def _texts(protocol: "Protocol") -> Iterator[tuple[str, str]]:
-    """All that a spec names, and what it is; names of what is there already are not repeated."""
+    """All text of a spec that is shown, and what it is."""
     yield "name", protocol.name
     for site in protocol.sites:
         yield from (("site", site.name), *(("form", form.name) for form in site.between))
@@ -128,14 +125,15 @@ def _texts(protocol: "Protocol") -> Iterator[tuple[str, str]]:
         yield from (("cell", cell.name), *_texts_in(cell.initial))
     for patcher in protocol.patchers:
         yield "patcher", patcher.name
-    for program in protocol.programs.values():
-        for element in flatten(program):
-            yield from _texts_in(getattr(element, "value", None))
     for label in labels(protocol):
         yield "step label", label
+    for program in protocol.programs.values():
+        for step in flatten(program):
+            for field in fields(step):
+                yield from _texts_in(getattr(step, field.name))
 
 
-def _texts_in(value: Value) -> Iterator[tuple[str, str]]:
+def _texts_in(value: object) -> Iterator[tuple[str, str]]:
     for text in value if isinstance(value, tuple) else (value,):
         if isinstance(text, str):
             yield "value", text
@@ -153,80 +151,76 @@ def _check_sites(protocol: "Protocol") -> None:
             )
 
 
-def _check_program(protocol: "Protocol", program: tuple[Element, ...], whose: str) -> None:
+def _check_program(
+    protocol: "Protocol", program: tuple[Element, ...], owner: Owner, whose: str
+) -> None:
     for step in flatten(program):
-        if isinstance(step, HANDLER_ONLY):
+        if owner not in step.owners:
+            places = " or ".join(o.value for o in Owner if o in step.owners) or "nobody here"
             raise SpecError(
-                f"{_where(step)}: {type(step).__name__} is for trap handlers, not for {whose}"
+                f"{_where(step)}: {type(step).__name__} is nothing for {whose}; it is for {places}"
             )
-        if isinstance(step, CPU_ONLY):
-            raise SpecError(
-                f"{_where(step)}: {type(step).__name__} is for the program that CPUs run, not for "
-                f"{whose}"
-            )
-        _check_step(protocol, step)
+        for action in step.actions():
+            _check_action(protocol, action, _where(step))
     _check_tests(program)
 
 
-def _check_cpu_program(protocol: "Protocol") -> None:
-    for step in flatten(protocol.cpu_program):
-        if isinstance(step, (*HANDLER_ONLY, Write)):
-            raise SpecError(f"{_where(step)}: a CPU that runs the sites does not do that")
-        _check_step(protocol, step)
-    _check_tests(protocol.cpu_program)
-
-
 def _check_tests(program: tuple[Element, ...]) -> None:
-    """A test stands in an If, and only a test does; a Lookup may stand alone."""
+    """A test stands in an If, and only a test does; a look-up may stand alone."""
     for element in program:
         match element:
             case Block():
                 _check_tests(element.steps)
             case If():
-                if not isinstance(element.test, TESTS):
+                if not is_test(element.test.actions()):
                     raise SpecError(
                         f"{_where(element.test)}: {type(element.test).__name__} is no test; when() "
                         "takes is_equal, increment_unless_zero or lookup"
                     )
                 _check_tests((*element.then, *element.otherwise))
-            case Test() | IncrementUnlessZero():
+            case Step() if first(Ask, element.actions()):
                 raise SpecError(f"{_where(element)}: a test leads nowhere; put it into when()")
+            case Step():
+                pass
+            case _:
+                raise AssertionError(element)
 
 
-def _check_step(protocol: "Protocol", step: Step) -> None:
+def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
     sites = {site.name: site for site in protocol.sites}
-    cells = {cell.name: cell for cell in protocol.cells}
-    where = _where(step)
-    if isinstance(step, Write):
-        if step.site not in sites:
-            raise SpecError(f"{where}: no site named {step.site!r}; add it to the protocol's sites")
-        size = len(sites[step.site])
-        for data in (step.data, step.expects or step.data):
-            if not step.data or step.at < 0 or step.at + len(data) > size:
-                raise SpecError(
-                    f"{where}: {len(data)} bytes at offset {step.at} are not within site "
-                    f"{step.site!r}, which has {size}"
-                )
-    for name in getattr(step, "sites", ()) if isinstance(step, Execute) else ():
+    for name in _sites_of(action):
         if name not in sites:
             raise SpecError(f"{where}: no site named {name!r}; add it to the protocol's sites")
-    used = (
-        getattr(step, "through", None) if isinstance(step, Write) else getattr(step, "cell", None)
-    )
+    if isinstance(action, Put):
+        size = len(sites[action.site])
+        for data in (action.data, action.expects or action.data):
+            if not action.data or action.at < 0 or action.at + len(data) > size:
+                raise SpecError(
+                    f"{where}: {len(data)} bytes at offset {action.at} are not within site "
+                    f"{action.site!r}, which has {size}"
+                )
+    cells = {cell.name: cell for cell in protocol.cells}
+    used = action.through if isinstance(action, Put) else getattr(action, "cell", None)
     if used is None:
         return
     if used not in cells:
         raise SpecError(f"{where}: no cell named {used!r}; add it to the protocol's cells")
-    _check_value(step, cells[used], where)
+    _check_cell(action, cells[used], where)
 
 
-def _check_value(step: Step, cell: Cell, where: str) -> None:
-    counts = isinstance(cell.initial, int)
-    if isinstance(step, Add | IncrementUnlessZero | Lock | Unlock) and not counts:
+def _sites_of(action: Action) -> tuple[str, ...]:
+    if isinstance(action, Put):
+        return (action.site,)
+    return action.sites if isinstance(action, Run) else ()
+
+
+def _check_cell(action: Action, cell: Cell, where: str) -> None:
+    locks = isinstance(action, Set) and action.at_once
+    if (locks or isinstance(action, Change)) and not isinstance(cell.initial, int):
         raise SpecError(
             f"{where}: cell {cell.name!r} begins with {cell.initial!r}, which is no number"
         )
-    if isinstance(step, Lock | Unlock) and cell.per_cpu:
+    if locks and cell.per_cpu:
         raise SpecError(f"{where}: a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")
 
 
@@ -249,26 +243,21 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
                     f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
                     "trap could not be told from it; patch another instruction or trap"
                 )
-    _check_routine(protocol, handler.program, "handler")
+    _check_routine(protocol, handler.program, "trap handler")
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
+    _check_program(protocol, program, Owner.ROUTINE, f"a {what}")
     looked_up: set[str] = set()
     for step in flatten(program):
-        if not isinstance(step, (*HANDLER_ONLY, *DATA)):
-            raise SpecError(
-                f"{_where(step)}: a trap handler cannot {type(step).__name__}; it looks up, "
-                "counts, emulates, skips and returns"
-            )
-        _check_step(protocol, step)
-        if isinstance(step, Lookup):
-            looked_up.add(step.cell)
-        elif isinstance(step, Emulate | Use) and step.cell not in (None, *looked_up):
-            raise SpecError(
-                f"step {step.label!r}: the handler uses cell {step.cell!r} before looking it up; "
-                "put a lookup before it"
-            )
-    _check_tests(program)
+        for action in step.actions():
+            if isinstance(action, Find):
+                looked_up.add(action.cell)
+            elif isinstance(action, Follow) and action.cell not in looked_up:
+                raise SpecError(
+                    f"step {step.label!r}: the handler uses cell {action.cell!r} before looking it "
+                    "up; put a lookup before it"
+                )
     _check_ends(protocol, program, what)
 
 
@@ -285,7 +274,7 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
             )
         if at not in reached:
             reached.add(at)
-            if not isinstance(lines[at].step, RETURNS):
+            if not first(Leave, lines[at].actions):
                 todo += _following(lines[at].then, lines[at].otherwise)
     for number, line in enumerate(lines):
         if number not in reached:

@@ -6,12 +6,13 @@ Knows jobs and judgements; knows nothing of how results are shown.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise
+from typing import assert_never
 
 from modelcheck.explore.pulse import CUT_SHORT, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.steps import Block, Element, If, is_sync
+from modelcheck.protocol.program import Block, Element, If, Step, is_sync
 from modelcheck.protocol.wellformed import labels as every_label
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import (
@@ -170,6 +171,10 @@ def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
                     minimal.append(kept)
                 case Verdict.INCONCLUSIVE:
                     undecided.append(kept)
+                case Verdict.VIOLATED:
+                    pass
+                case unknown:
+                    assert_never(unknown)
 
 
 OTHERS = (HANDLER_PREFIX, CPU_PREFIX, CALLEE_PREFIX)
@@ -211,3 +216,7 @@ def _neighbours(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str
             case If():
                 yield from _neighbours(element.then, within)
                 yield from _neighbours(element.otherwise, within)
+            case Block() | Step():
+                pass
+            case _:
+                raise AssertionError(element)

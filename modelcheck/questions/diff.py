@@ -16,8 +16,8 @@ from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Move
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.program import flatten
 from modelcheck.protocol.step_text import phrase
-from modelcheck.protocol.steps import flatten
 from modelcheck.questions.check import Job
 from modelcheck.trace.document import TraceStep, Violation
 from modelcheck.trace.run import Run

@@ -16,8 +16,8 @@ from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import Line, flow
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.protocol.steps import Line, flow
 from modelcheck.questions.check import Job
 from modelcheck.questions.prove import not_excluded, safe_for_any_number
 

@@ -9,21 +9,14 @@ from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from modelcheck.explore.pulse import CUT_SHORT, LimitError, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    Element,
-    Line,
-    flatten,
-    flow,
-    is_sync,
-    on_each_cpu,
-    units,
-)
+from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
 from modelcheck.protocol.suite import Variant
+from modelcheck.protocol.vocabulary.program import on_each_cpu
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
 from modelcheck.questions.prove import Proof, prove
@@ -151,6 +144,10 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Tell) -> None:
                     insort(result.found, candidates.repair(program), key=lambda found: found.rank)
                 case Verdict.INCONCLUSIVE:
                     result.undecided += 1
+                case Verdict.VIOLATED:
+                    pass
+                case unknown:
+                    assert_never(unknown)
             result.tried += 1
         result.edits, level = size, fresh
         if result.found:

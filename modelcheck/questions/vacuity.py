@@ -18,7 +18,6 @@ from modelcheck.protocol.properties import (
     UNPERMITTED,
     VISIBLE,
 )
-from modelcheck.protocol.steps import Write
 
 HANDLED = (UNHANDLED, STALE, EFFECT)
 
@@ -89,11 +88,7 @@ class _Coverage:
             yield "nobody ran a site while a change of it was pending" + _could_not_fail(
                 [UNPERMITTED]
             )
-        if UNEXPECTED in watched and not any(
-            isinstance(line.step, Write) and line.step.expects
-            for program in setup.programs
-            for line in program
-        ):
+        if UNEXPECTED in watched and not any(put.expects for put in setup.puts()):
             yield "no write says what it expects to find" + _could_not_fail([UNEXPECTED])
 
 

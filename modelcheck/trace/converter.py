@@ -1,20 +1,16 @@
 """Protocols, configurations and states as JSON data, and back. Knows what they are made of."""
 
-from functools import partial
 from typing import Any
 
 from cattrs import BaseValidationError, transform_error
 from cattrs.gen import make_dict_unstructure_fn
 from cattrs.preconf.json import make_converter
-from cattrs.strategies import (
-    configure_tagged_union,
-    configure_union_passthrough,
-    include_subclasses,
-)
+from cattrs.strategies import configure_union_passthrough
 from cattrs.v import format_exception
 
+from modelcheck.protocol import vocabulary  # noqa: F401, so that all kinds of steps exist
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.steps import Element, Source, Step
+from modelcheck.protocol.program import Element, Source, Step
 
 
 def faults(error: BaseValidationError, root: str) -> str:
@@ -66,7 +62,33 @@ converter.register_structure_hook(Source, lambda text, _: Source.parse(text))
 configure_union_passthrough(str | int | None, converter)
 converter.register_unstructure_hook(Value, _value)
 converter.register_structure_hook(Value, lambda value, _: _value_from(value))
-for _base in (Step, Element):
-    include_subclasses(
-        _base, converter, union_strategy=partial(configure_tagged_union, tag_name="step")
-    )
+
+
+# Steps: each kind by its name, whichever kinds there are.
+
+
+def _kinds(base: type[Element]) -> dict[str, type[Element]]:
+    """All kinds of elements below one, by name."""
+    found: dict[str, type[Element]] = {}
+    for kind in base.__subclasses__():
+        found |= {kind.__name__: kind} | _kinds(kind)
+    return found
+
+
+def _element_from(data: Any, base: type[Element]) -> Element:
+    if not isinstance(data, dict):
+        raise ValueError(f"a step is an object with its kind, not {data!r}")
+    name = data.get("step")
+    kind = _kinds(base).get(name) if isinstance(name, str) else None
+    if kind is None or kind is Step:
+        raise ValueError(f"there is no kind of step named {name!r}")
+    return converter.structure({key: data[key] for key in data if key != "step"}, kind)
+
+
+def _element(element: Element) -> dict[str, Any]:
+    kind = type(element)
+    return {**converter.unstructure(element, kind), "step": kind.__name__}
+
+
+converter.register_structure_hook_func(lambda kind: kind in (Element, Step), _element_from)
+converter.register_unstructure_hook_func(lambda kind: kind in (Element, Step), _element)

@@ -6,7 +6,7 @@ Every view of a trace that can be stepped through walks these. Knows runs, trace
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 from modelcheck.arch.decoder import decode
 from modelcheck.machine import cpu
@@ -17,12 +17,14 @@ from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
     Buffered,
+    GraceBegins,
     GraceOver,
     Guard,
     Ipi,
     Local,
     Move,
     ReleaseAll,
+    SetOwn,
     Shared,
     Stop,
     StopAll,
@@ -380,8 +382,10 @@ class _Post:
                 kind = "stop"
             case ReleaseAll():
                 kind = "go on"
-            case _:
+            case None | GraceBegins() | SetOwn():
                 return ()
+            case _:
+                assert_never(move.broadcast)
         told = [
             other
             for other, (was, now) in enumerate(zip(before, after, strict=True))

@@ -1,10 +1,15 @@
-"""What a step does and why it is a violation, in words. Knows the machine's vocabulary."""
+"""What a step does and why it is a violation, in words. Knows the machine and its actions."""
+
+from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.effects import read
 from modelcheck.machine.state import Buffered, Local, Move, Place, Stop
+from modelcheck.machine.stores import read
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import Action
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.program import Step
 from modelcheck.protocol.properties import (
     DEADLOCK,
     EFFECT,
@@ -17,41 +22,6 @@ from modelcheck.protocol.properties import (
     UNPERMITTED,
     VISIBLE,
 )
-from modelcheck.protocol.steps import (
-    Add,
-    CleanDcache,
-    Emulate,
-    EnterUser,
-    Execute,
-    Fence,
-    Flush,
-    IncrementUnlessZero,
-    InvalidateIcache,
-    IrqOff,
-    IrqOn,
-    LeaveUser,
-    Lock,
-    Lookup,
-    NotOurs,
-    Pause,
-    ReleaseCpus,
-    Return,
-    SendIpi,
-    Serialise,
-    Skip,
-    StartGrace,
-    Step,
-    StopCpus,
-    Store,
-    Test,
-    Unlock,
-    Use,
-    WaitAcks,
-    WaitGrace,
-    WaitStopped,
-    WaitUntil,
-    Write,
-)
 from modelcheck.trace.document import Executed, TraceStep
 
 
@@ -59,7 +29,6 @@ def describe(
     machine: Machine, was: Local, move: Move, step: Step | None, executed: Executed | None
 ) -> str:
     """What an actor does in a move, in a few words."""
-    sites = machine.setup.protocol.sites
     if step is not None:
         return _done(machine, was, move, step)
     match move.label:
@@ -72,6 +41,14 @@ def describe(
             return "goes on, serialised" if serialised else "goes on, not serialised"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
+        case cpu.FETCH | cpu.READ | cpu.EXECUTE:
+            return _fetched(machine, move, executed)
+        case unknown:
+            raise AssertionError(unknown)
+
+
+def _fetched(machine: Machine, move: Move, executed: Executed | None) -> str:
+    sites = machine.setup.protocol.sites
     if executed is not None:
         at = f" at +{executed.offset}" if executed.offset else ""
         if executed.kind == "trap":
@@ -97,87 +74,107 @@ def _drained(machine: Machine, store: Buffered) -> str:
 
 def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     """What a step of the protocol does, or has found out."""
-    setup = machine.setup
-    match step:
-        case Write():
+    if step.words:
+        return step.words
+    actions = step.actions()
+    asks = next((n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Find)), 0)
+    # A test that holds is told by what comes of it; where it does not, nothing does.
+    actions = actions[asks:] if move.holds else actions[asks : asks + 1]
+    if len(actions) > 1 and isinstance(actions[0], do.Ask):
+        actions = actions[1:]
+    return ", ".join(_done_by(machine, was, move, action) for action in actions)
+
+
+def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
+    """What an action does, or has found out, where its step has no words of its own."""
+    match action:
+        case do.Put():
             (at,) = move.choice
-            data = step.data if step.order == "single" else step.data[at : at + 1]
-            return f"{step.site}+{step.at + at} := {data.hex(' ')}"
-        case Store():
-            return f"{step.cell} := {value_text(step.value)}"
-        case Add():
-            return f"{step.cell} {'+' if step.amount > 0 else '-'}= {abs(step.amount)}"
-        case Test():
-            value = value_text(read(setup, move.shared, was, setup.cells[step.cell]))
-            return f"{step.cell} is {value}"
-        case IncrementUnlessZero():
-            before = read(setup, move.shared, was, setup.cells[step.cell])
-            after = read(setup, move.shared, move.local, setup.cells[step.cell])
-            return f"{step.cell} is 0" if before == after == 0 else f"{step.cell} += 1"
-        case WaitUntil():
-            return f"{step.cell} is {value_text(step.value)}"
-        case Lock():
-            return f"takes {step.cell}"
-        case Unlock():
-            return f"releases {step.cell}"
-        case SendIpi():
-            return "deferred IPI to all" if step.deferred else "IPI to all"
-        case Emulate():
-            return f"acts as {step.instruction}"
-        case Lookup():
-            return _looked_up(machine, was, move, step)
-        case Use():
-            return f"follows {step.cell}"
-        case Return():
-            return "returns" if step.synchronises else "returns, does not serialise"
-        case ReleaseCpus():
-            return "all go on" if step.synchronises else "all go on, not serialised"
-        case Flush():
+            data = action.data if action.order == "single" else action.data[at : at + 1]
+            return f"{action.site}+{action.at + at} := {data.hex(' ')}"
+        case do.Set():
+            return f"{action.cell} := {value_text(action.value)}"
+        case do.Change():
+            return f"{action.cell} {'+' if action.amount > 0 else '-'}= {abs(action.amount)}"
+        case do.Ask():
+            setup = machine.setup
+            value = read(setup, move.shared, was, setup.cells[action.cell])
+            return f"{action.cell} is {value_text(value)}"
+        case do.Need():
+            return f"{action.cell} is {value_text(action.value)}"
+        case do.Drained():
+            return "its stores are in memory"
+        case do.Refresh(if_deferred=True):
             return "serialises, as deferred" if was.deferred else "nothing was deferred"
-    return WORDS[type(step)]
+        case do.Refresh():
+            return "serialises itself"
+        case do.Clean():
+            return "code reaches unification"
+        case do.Drop():
+            return "caches drop old code"
+        case do.Tell():
+            return _told(action.message)
+        case do.Await():
+            return ANSWERS[action.answer]
+        case do.Mask():
+            return "disables interrupts" if action.on else "enables interrupts"
+        case do.Mode():
+            return "enters user mode" if action.user else "enters the kernel"
+        case do.Run():
+            return "goes on"
+        case do.Find():
+            return _looked_up(machine, was, move, action)
+        case do.Follow():
+            return f"follows {action.cell}"
+        case do.Act():
+            known = action.instruction != "no-op"
+            return f"acts as {action.instruction}" if known else "steps over it"
+        case do.Leave():
+            if not action.handled:
+                return "leaves the trap to others"
+            return "returns" if action.synchronises else "returns, does not serialise"
+        case _:
+            assert_never(action)
 
 
-WORDS: dict[type[Step], str] = {
-    WaitAcks: "all acknowledged",
-    Skip: "steps over it",
-    NotOurs: "leaves the trap to others",
-    Fence: "its stores are in memory",
-    Pause: "waits some time",
-    IrqOff: "disables interrupts",
-    IrqOn: "enables interrupts",
-    Serialise: "serialises itself",
-    CleanDcache: "code reaches unification",
-    InvalidateIcache: "caches drop old code",
-    StopCpus: "asks all to stop",
-    WaitStopped: "all have stopped",
-    StartGrace: "a grace period begins",
-    WaitGrace: "the grace period is over",
-    Execute: "goes on",
-    EnterUser: "enters user mode",
-    LeaveUser: "enters the kernel",
+def _told(message: do.Message) -> str:
+    match message:
+        case do.Ipi():
+            return "deferred IPI to all" if message.deferred else "IPI to all"
+        case do.Stop():
+            return "asks all to stop"
+        case do.Release():
+            return "all go on" if message.synchronises else "all go on, not serialised"
+        case do.Grace():
+            return "a grace period begins"
+        case _:
+            assert_never(message)
+
+
+ANSWERS: dict[do.Answer, str] = {
+    "acknowledged": "all acknowledged",
+    "left": "all have left the last stop",
+    "stopped": "all have stopped",
+    "quiescent": "the grace period is over",
 }
-"""What steps do that have nothing more to say."""
 
 
-def _looked_up(machine: Machine, was: Local, move: Move, step: Lookup) -> str:
-    cell = machine.setup.cells[step.cell]
+def _looked_up(machine: Machine, was: Local, move: Move, action: do.Find) -> str:
+    cell = machine.setup.cells[action.cell]
     value = read(machine.setup, move.shared, was, cell)
     found = dict(move.local.trap.found).get(cell) if move.local.trap else None
-    if step.search and not found:
+    if action.search and not found:
         assert was.trap is not None
         site = machine.setup.protocol.sites[was.trap.site].name
         return f"{site} is not found among {value_text(value)}"
-    return f"{step.cell} is {value_text(value)}"
+    return f"{action.cell} is {value_text(value)}"
 
 
 def value_text(value: Value | tuple[Value, ...]) -> str:
     """What a cell holds, or the cells of all CPUs."""
-    match value:
-        case None | ():
-            return "empty"
-        case tuple():
-            return ", ".join(map(str, value))
-    return str(value)
+    if value is None or value == ():
+        return "empty"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def explain(name: str, step: TraceStep) -> str:
@@ -222,7 +219,8 @@ def explain(name: str, step: TraceStep) -> str:
             )
         case _ if name == UNEXPECTED:
             return f"{actor} replaces other bytes than those it expects to find: {step.does}."
-    raise ValueError(name)
+        case _:
+            raise ValueError(name)
 
 
 def explain_unfinished(name: str, stuck: str) -> str:

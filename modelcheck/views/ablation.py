@@ -4,6 +4,7 @@ Knows ablations.
 """
 
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -108,7 +109,10 @@ def _needed(judgement: Judgement) -> Text:
             return Text("needed", "red")
         case Verdict.SAFE:
             return Text("-", "dim")
-    return Text("?", "yellow")
+        case Verdict.INCONCLUSIVE:
+            return Text("?", "yellow")
+        case _:
+            assert_never(judgement.verdict)
 
 
 def _may(judgement: Judgement) -> Text:
@@ -117,7 +121,10 @@ def _may(judgement: Judgement) -> Text:
             return Text("no", "red")
         case Verdict.SAFE:
             return Text("may", "green")
-    return Text("?", "yellow")
+        case Verdict.INCONCLUSIVE:
+            return Text("?", "yellow")
+        case _:
+            assert_never(judgement.verdict)
 
 
 def _as_its_block(ablation: Ablation, step: Edited) -> bool:

@@ -1,6 +1,7 @@
 """Verdicts for all instructions, as a table, and instructions that fail. Knows such verdicts."""
 
 from itertools import groupby
+from typing import assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -58,8 +59,10 @@ def _verdict(row: ForAllBytes) -> Text:
             text = Text("holds", "green")
         case Verdict.VIOLATED:
             text = Text("fails", "red")
-        case _:
+        case Verdict.INCONCLUSIVE:
             return Text("?", "yellow")
+        case _:
+            assert_never(row.verdict)
     return text if row.as_expected else Text.assemble(text, " !", style="bold reverse")
 
 

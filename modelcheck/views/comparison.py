@@ -6,7 +6,7 @@ Knows results; knows nothing of how they were come by.
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -197,8 +197,10 @@ def _verdict(result: Result) -> Text:
             text = Text("safe", style="green")
         case Verdict.VIOLATED:
             text = Text(f"BAD {result.depth}", style="red")
-        case _:
+        case Verdict.INCONCLUSIVE:
             return Text("?", style="yellow")
+        case _:
+            assert_never(result.verdict)
     if not result.as_expected:
         text = Text.assemble(text, " !", style="bold reverse")
     return text

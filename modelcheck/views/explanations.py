@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import assert_never
 
 from rich.text import Text
 
@@ -9,18 +10,10 @@ from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
 from modelcheck.axiomatic.terms import Axiom, Happening
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import awaited, takes_lock, told
+from modelcheck.protocol.actions import first as of_kind
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.steps import (
-    Lock,
-    ReleaseCpus,
-    SendIpi,
-    StopCpus,
-    Store,
-    WaitAcks,
-    WaitStopped,
-    WaitUntil,
-    Write,
-)
 from modelcheck.questions.check import Job
 from modelcheck.trace.words import value_text
 from modelcheck.views.trace_text import plural
@@ -137,8 +130,8 @@ def _enumerated(words: list[str]) -> str:
 def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[str]:
     """What the axioms say, each in a sentence without its full stop; those of one step together."""
     names = unit_names(protocol)
-    steps = steps_by_name(protocol)
-    stops = {name for name, step in steps.items() if isinstance(step, WaitStopped)}
+    does = {name: step.actions() for name, step in steps_by_name(protocol).items()}
+    stops = {name for name, actions in does.items() if awaited(actions) == "stopped"}
     releases = {axiom.first for axiom in axioms if axiom.kind == "restarts"}
     asks = {axiom.first for axiom in axioms if axiom.kind in ("taken", "discards", "halted")}
     waits = {axiom.second for axiom in axioms if axiom.kind == "waited for"}
@@ -186,10 +179,9 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield "no byte is fetched as it was before the byte to its left was fetched"
             case "grace":
                 yield f"{first} waits for each CPU that is inside the site or the trap handler"
-            case "data" if isinstance(step := steps[axiom.first], Lock):
-                yield f"{first} waits until {step.cell} is free"
-            case "data" if isinstance(step := steps[axiom.first], WaitUntil):
-                yield f"{first} waits until {step.cell} is {step.value}"
+            case "data" if need := of_kind(do.Need, does[axiom.first]):
+                free = takes_lock(does[axiom.first])
+                yield f"{first} waits until {need.cell} is {'free' if free else need.value}"
             case "answers":
                 yield f"the trap handler goes by {axiom.first}"
             case "uninterrupted":
@@ -204,6 +196,12 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield f"from {first} on it takes no interrupt"
             case "serialises":
                 yield f"{first} discards what the patcher's own CPU had fetched"
+            case "taken" | "waited for" | "data" | "stands still" | "deferred" | "handled":
+                pass  # said by what else is said of the same steps
+            case "no foresight" | "one by one":
+                pass  # true of any protocol
+            case _:
+                assert_never(axiom.kind)
 
 
 # Tears.
@@ -233,20 +231,25 @@ def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
 
 def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> str:
     label = happening.label
-    step = steps_by_name(protocol)[label]
-    match step:
-        case Write():
-            return f"{label}: {site}+{happening.byte} := {happening.data.hex(' ')}"
-        case SendIpi():
-            return (
-                f"the CPU takes the IPI of {label}" if happening.taken else f"{label}: IPI to all"
-            )
-        case WaitAcks():
-            return f"{label}: all acknowledged"
-        case StopCpus() if happening.taken:
+    actions = steps_by_name(protocol)[label].actions()
+    if of_kind(do.Put, actions):
+        return f"{label}: {site}+{happening.byte} := {happening.data.hex(' ')}"
+    match told(actions):
+        case do.Ipi() if happening.taken:
+            return f"the CPU takes the IPI of {label}"
+        case do.Ipi():
+            return f"{label}: IPI to all"
+        case do.Stop() if happening.taken:
             return f"the CPU stops for {label}"
-        case ReleaseCpus() if happening.taken:
+        case do.Release() if happening.taken:
             return f"the CPU goes on after {label}"
-        case Store():
-            return f"{label}: {step.cell} := {value_text(step.value)}"
+        case do.Stop() | do.Release() | do.Grace() | None:
+            pass
+        case unknown:
+            assert_never(unknown)
+    if awaited(actions) == "acknowledged":
+        return f"{label}: all acknowledged"
+    stored = of_kind(do.Set, actions)
+    if stored and not stored.at_once:
+        return f"{label}: {stored.cell} := {value_text(stored.value)}"
     return label

@@ -8,7 +8,7 @@ import networkx as nx
 
 from modelcheck.arch.decoder import decode
 from modelcheck.machine.state import Execution
-from modelcheck.protocol.steps import flatten
+from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Job
 from modelcheck.questions.phases import Phase
 from modelcheck.views.trace_text import plural

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 from pathlib import Path
+from typing import assert_never
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -75,5 +76,7 @@ def _verdict(proof: Proof) -> Text:
             return Text("proved*" if proof.unproved else "proved", style="green")
         case Verdict.VIOLATED:
             return Text(f"N = {proof.cpus}", style="red")
-        case _:
+        case Verdict.INCONCLUSIVE:
             return Text("?", style="yellow")
+        case _:
+            assert_never(proof.verdict)

@@ -6,8 +6,8 @@ from itertools import pairwise
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from modelcheck.protocol.program import Element, units
 from modelcheck.protocol.step_text import phrase
-from modelcheck.protocol.steps import Element, units
 from modelcheck.questions.repair import Repair, Repairs
 from modelcheck.views.comparison import heading
 from modelcheck.views.trace_text import plural

@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.program import Block, Element
 from modelcheck.protocol.step_text import phrase
-from modelcheck.protocol.steps import Block, Element
 
 Mark = Literal["same", "missing", "new", "changed"]
 

@@ -1,0 +1,100 @@
+"""Steps for any program, trap handlers too: data, tests, fences. Knows cells and actions."""
+
+from dataclasses import dataclass
+
+from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Set
+from modelcheck.protocol.code import Cell, Value
+from modelcheck.protocol.program import Step, here
+
+
+@dataclass(frozen=True)
+class Test(Step):
+    """A question that leads one of two ways; see If. Is the cell's value `value`?"""
+
+    cell: str
+    value: Value
+
+    def actions(self) -> Actions:
+        return (Ask(self.cell, self.value),)
+
+
+@dataclass(frozen=True)
+class Store(Step):
+    """Store `value` to a data cell; every CPU sees it at once, unless stores are weak."""
+
+    cell: str
+    value: Value
+
+    def actions(self) -> Actions:
+        return (Set(self.cell, self.value),)
+
+
+@dataclass(frozen=True)
+class Add(Step):
+    """Add `amount` to a cell that counts, atomically."""
+
+    cell: str
+    amount: int
+
+    def actions(self) -> Actions:
+        return (Change(self.cell, self.amount),)
+
+
+@dataclass(frozen=True)
+class IncrementUnlessZero(Step):
+    """Add 1 to a cell unless it is 0, atomically; a test of whether it was not (inc_not_zero)."""
+
+    cell: str
+
+    def actions(self) -> Actions:
+        return (Ask(self.cell, 0, equal=False), Change(self.cell, 1))
+
+
+@dataclass(frozen=True)
+class Fence(Step):
+    """Wait until all stores of this CPU have reached memory (smp_wmb, smp_mb, FENCE W, DSB)."""
+
+    def actions(self) -> Actions:
+        return (Drained(),)
+
+
+@dataclass(frozen=True)
+class Pause(Step):
+    """Do nothing for some time. Time orders nothing: others may do all, or nothing, meanwhile."""
+
+    def actions(self) -> Actions:
+        return ()
+
+    @property
+    def words(self) -> str:
+        return "waits some time"
+
+
+def is_equal(label: str, cell: Cell, value: Value) -> Test:
+    """Test whether a cell holds a value."""
+    return Test(label, cell.name, value, source=here())
+
+
+def store(label: str, cell: Cell, value: Value) -> Store:
+    """Store a value to a data cell."""
+    return Store(label, cell.name, value, source=here())
+
+
+def add(label: str, cell: Cell, amount: int = 1) -> Add:
+    """Add to a cell that counts, atomically."""
+    return Add(label, cell.name, amount, source=here())
+
+
+def increment_unless_zero(label: str, cell: Cell) -> IncrementUnlessZero:
+    """Take a reference, unless there is none any more: inc_not_zero()."""
+    return IncrementUnlessZero(label, cell.name, source=here())
+
+
+def fence(label: str) -> Fence:
+    """Let all stores before come before all stores and IPIs behind: smp_wmb(), smp_mb()."""
+    return Fence(label, source=here())
+
+
+def pause(label: str) -> Pause:
+    """Let some time pass."""
+    return Pause(label, source=here())

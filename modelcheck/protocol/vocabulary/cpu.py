@@ -1,0 +1,67 @@
+"""Steps for the program that CPUs run: where they run the sites, and in which mode.
+
+Knows sites and actions.
+"""
+
+from dataclasses import dataclass
+
+from modelcheck.protocol.actions import Actions, Mode, Refresh, Run
+from modelcheck.protocol.code import Site
+from modelcheck.protocol.program import Step, here
+
+
+@dataclass(frozen=True)
+class Execute(Step):
+    """CPU: run the sites named, each any number of times, and go on."""
+
+    sites: tuple[str, ...]
+
+    def actions(self) -> Actions:
+        return (Run(self.sites),)
+
+
+@dataclass(frozen=True)
+class EnterUser(Step):
+    """CPU: leave the kernel for user mode."""
+
+    def actions(self) -> Actions:
+        return (Mode(user=True),)
+
+
+@dataclass(frozen=True)
+class LeaveUser(Step):
+    """CPU: enter the kernel from user mode."""
+
+    def actions(self) -> Actions:
+        return (Mode(user=False),)
+
+
+@dataclass(frozen=True)
+class Flush(Step):
+    """CPU: serialise if a deferred IPI asked for it.
+
+    Source: "context_tracking,x86: Defer kernel text patching IPIs", Schneider 2025.
+    """
+
+    def actions(self) -> Actions:
+        return (Refresh(if_deferred=True),)
+
+
+def execute(label: str, *sites: Site) -> Execute:
+    """CPU: run these sites any number of times."""
+    return Execute(label, tuple(site.name for site in sites), source=here())
+
+
+def enter_user(label: str) -> EnterUser:
+    """CPU: return to user mode."""
+    return EnterUser(label, source=here())
+
+
+def leave_user(label: str) -> LeaveUser:
+    """CPU: enter the kernel."""
+    return LeaveUser(label, source=here())
+
+
+def flush(label: str) -> Flush:
+    """CPU: serialise if that was deferred."""
+    return Flush(label, source=here())

@@ -1,0 +1,42 @@
+"""Steps for patchers alone: they write code. Knows sites, cells and actions."""
+
+from dataclasses import dataclass
+
+from modelcheck.protocol.actions import Actions, Order, Put
+from modelcheck.protocol.code import Cell, Site
+from modelcheck.protocol.program import Step, here
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Write `data` to the code bytes of `site` from offset `at` on.
+
+    Each byte is a step of its own unless `order` is "single". With `expects`, it is an error if
+    the site does not hold these bytes there. With `through`, the site written is the one that this
+    cell names: a mapping that several patchers share.
+    """
+
+    site: str
+    data: bytes
+    at: int = 0
+    order: Order = "ascending"
+    expects: bytes = b""
+    through: str | None = None
+
+    def actions(self) -> Actions:
+        return (Put(self.site, self.data, self.at, self.order, self.expects, self.through),)
+
+
+def write(
+    label: str,
+    site: Site,
+    data: bytes,
+    *,
+    at: int = 0,
+    order: Order = "ascending",
+    expects: bytes = b"",
+    through: Cell | None = None,
+) -> Write:
+    """Write code bytes: `data` to `site` from byte `at` on."""
+    mapping = through.name if through else None
+    return Write(label, site.name, data, at, order, expects, mapping, source=here())
