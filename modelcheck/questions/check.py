@@ -6,6 +6,7 @@ Knows protocols, machine, system, explorers and traces; knows nothing of how res
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import Choice, Explorer, explore
@@ -23,7 +24,7 @@ from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.questions.vacuity import vacuous
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
-from modelcheck.version import __version__
+from modelcheck.version import MODEL_CODE, __version__, code_digest
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
@@ -160,7 +161,7 @@ def check(
     machine = Machine(job.variant.protocol, job.configuration)
     setup = machine.setup
     system = System(machine)
-    explorer, found = explore(system, limits, watcher, choice, saving=_saving(job, choice))
+    explorer, found = explore(system, limits, watcher, choice, saving=_saving(job, spec, choice))
     if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
         live = liveness.explore(
             system,
@@ -202,18 +203,19 @@ def check(
     )
 
 
-def checkpoint_name(job: Job) -> str:
+def checkpoint_name(job: Job, spec: str) -> str:
     """The folder of a job's checkpoint, below that of all."""
-    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+    parts = (Path(spec).stem, job.suite.protocol.name, job.variant.name, job.configuration.fetch)
+    return ".".join(parts)
 
 
-def _saving(job: Job, choice: Choice) -> Saving | None:
+def _saving(job: Job, spec: str, choice: Choice) -> Saving | None:
     if choice.checkpoint is None:
         return None
-    folder = choice.checkpoint / checkpoint_name(job)
-    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    folder = choice.checkpoint / checkpoint_name(job, spec)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:32]
     subject = {
-        "version": __version__,
+        "version": f"{__version__}, code {code_digest(*MODEL_CODE)}",
         "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
         "configuration": repr(job.configuration),
     }

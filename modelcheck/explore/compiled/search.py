@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,11 @@ def search(
         # The clock starts when the machine code is there.
         pulse = Pulse(limits, watcher)
         try:
-            run.all_levels(pulse, Checkpoint(saving, run, symmetric=symmetric) if saving else None)
+            with ExitStack() as stack:
+                checkpoint = Checkpoint(saving, run, symmetric=symmetric) if saving else None
+                if checkpoint is not None:
+                    stack.enter_context(closing(checkpoint))
+                run.all_levels(pulse, checkpoint)
         except CUT_SHORT as stop:
             reason = why(stop)
         path: tuple[Transition, ...] = ()
