@@ -67,7 +67,7 @@ def ending(error: BaseException) -> Ending:
             return Ending(str(error), INTERNAL, "INTERNAL ERROR, trust neither answer: ")
         case OSError(filename=str() | bytes() | Path()):
             return Ending(f"{error.filename!s}: {error.strerror or error}", WRONG_INPUT, ERROR)
-        case OSError():
+        case OSError(errno=int()):
             what = f"cannot read or write: {error.strerror or error}"
             return Ending(what, WRONG_INPUT, ERROR)
     if isinstance(error, FAULTS):
