@@ -44,9 +44,7 @@ make_call = Protocol(
     # The trampoline: no ops at the literal is a call into nowhere.
     callee=(lookup("ldr ops", literal), ret("ret")),
     properties=("no-torn-instruction", "no-unhandled-trap"),
-    isa="arm64",
-    stores="weak",
-    coherent_icache=False,
+    arch="arm64",
 )
 
 SUITES = (

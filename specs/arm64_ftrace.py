@@ -54,9 +54,7 @@ def patch_nosync(
             *((on_each_cpu("kick_all_cpus_sync"),) if kick else ()),
         ),
         properties=(*PROPERTIES, *properties),
-        isa="arm64",
-        stores="weak",
-        coherent_icache=False,
+        arch="arm64",
     )
 
 

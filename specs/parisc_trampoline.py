@@ -61,7 +61,10 @@ def one_cpu(name: str, where: Site, *offsets: int) -> Protocol:
         program=tuple(step for at in offsets for step in patch(where, at)),
         cpu_program=(pause("idle"),),
         properties=("no-torn-instruction", "no-torn-sequence"),
-        isa="parisc",
+        arch="parisc",
+        # The CPUs that exist store in order, and FDC, SYNC, FIC, SYNC are the flush above.
+        stores="in-order",
+        coherent_icache=True,
     )
 
 
@@ -84,7 +87,9 @@ on_all_cpus = Protocol(
         on_each_cpu("flush words"),
     ),
     properties=("no-torn-instruction", "no-torn-sequence"),
-    isa="parisc",
+    arch="parisc",
+    stores="in-order",
+    coherent_icache=True,
 )
 
 TORN = violates("no-torn-instruction", "no-torn-sequence")

@@ -58,9 +58,7 @@ def protocol(name: str, old: bytes, new: bytes, *phases: tuple[str, bytes, int])
         sites=(site,),
         program=(*first, synchronize_rcu_tasks("grace"), *second),
         properties=("no-torn-instruction", "no-torn-sequence"),
-        isa="ppc64",
-        stores="weak",
-        coherent_icache=False,
+        arch="ppc64",
     )
 
 

@@ -68,7 +68,8 @@ stopped = Protocol(
     sites=(pair,),
     program=(stop_machine("stop_machine", write("pair", pair, AUIPC + JALR, order="single")),),
     properties=("no-torn-instruction", "no-torn-sequence", "visible-after-return"),
-    isa="riscv64",
+    arch="riscv64",
+    stores="in-order",  # without a fence, weak ones would hide what is asked: who stands where
 )
 
 
@@ -103,7 +104,8 @@ def by_exception(name: str, old: bytes, new: bytes) -> Protocol:
         ),
         handler=Handler(EBREAK, (skip("fixup"), iret("sret", synchronises=False))),
         properties=("no-torn-instruction", "no-torn-sequence"),
-        isa="riscv64",
+        arch="riscv64",
+        stores="in-order",  # the question is who stands between the slots
     )
 
 
@@ -137,8 +139,7 @@ merged = Protocol(
         "deadlock-free",
     ),
     patcher_executes=False,
-    stores="weak",
-    isa="riscv64",
+    arch="riscv64",
 )
 
 SUITES = (

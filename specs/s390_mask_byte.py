@@ -24,7 +24,7 @@ enable = Protocol(
     sites=(site,),
     program=(write("mask", site, ALWAYS[1:2], at=1), on_each_cpu("text_poke_sync")),
     properties=("no-torn-instruction", "visible-after-return"),
-    isa="s390x",
+    arch="s390x",
 )
 
 SUITES = (
@@ -54,7 +54,7 @@ SUITES = (
             sites=(retargeted,),
             program=(write("brcl", retargeted, OTHER), on_each_cpu("text_poke_sync")),
             properties=("no-torn-instruction",),
-            isa="s390x",
+            arch="s390x",
         ),
         expect=violates("no-torn-instruction"),
         cpus=1,

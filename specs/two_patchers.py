@@ -61,7 +61,8 @@ def both(name: str, one: tuple[Element, ...], other: tuple[Element, ...]) -> Pro
         patchers=(Patcher("other", other),),
         properties=("no-torn-instruction", "no-unexpected-bytes", "deadlock-free"),
         patcher_executes=False,
-        isa="riscv64",
+        arch="riscv64",
+        stores="in-order",  # who writes through which mapping, not in which order
     )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelcheck import Protocol
-from modelcheck.arch.decoder import decode
 from modelcheck.protocol.program import Block, Element
 from modelcheck.protocol.vocabulary.anyone import Store
 from modelcheck.protocol.vocabulary.patcher import Write
@@ -290,10 +289,10 @@ class Naive:
                 violated |= back
             case Skip():
                 place = self.protocol.sites[site]
-                if decode(self.protocol.isa, place.old).is_nop:
+                if self.protocol.architecture.decode(place.old).is_nop:
                     onward, back = self.act(onward, site, "old")
                     violated |= back
-                elif decode(self.protocol.isa, place.new).is_nop:
+                elif self.protocol.architecture.decode(place.new).is_nop:
                     onward, _ = self.act(onward, site, "new")
                 else:
                     violated.add("effect-is-old-or-new")

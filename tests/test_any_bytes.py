@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from modelcheck import Protocol, Site, Suite, pause, write
-from modelcheck.arch.decoder import decode
+from modelcheck.arch.x86_64 import X86_64
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, origins, with_instructions
 from modelcheck.cli import main
@@ -69,7 +69,7 @@ def test_bytes_that_happen_to_be_equal_hide_what_others_show() -> None:
     assert found.verdict == Verdict.VIOLATED
     assert found.real
     assert found.instructions is not None
-    assert all(decode("x86-64", data).length == 3 for data in found.instructions)
+    assert all(X86_64.decode(data).length == 3 for data in found.instructions)
     assert found.instructions[0][2] != found.instructions[1][2]
 
 
@@ -126,7 +126,7 @@ def test_instructions_are_real_and_no_traps() -> None:
     site = Site("foo", NOP, CALL)
     found = real_instructions(minimal(), site)
     assert {NOP, CALL} <= set(found)
-    assert all(decode("x86-64", data).length == 5 for data in found)
+    assert all(X86_64.decode(data).length == 5 for data in found)
     assert not any(data.startswith(INT3) for data in found)
 
 

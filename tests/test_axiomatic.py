@@ -48,6 +48,7 @@ from modelcheck import (
     when,
     write,
 )
+from modelcheck.arch.architecture import Stores
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import cases
 from modelcheck.axiomatic.events import NotCoveredError
@@ -58,7 +59,6 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import TORN
 from modelcheck.protocol.suite import Semantics
@@ -243,7 +243,7 @@ def random_weak_protocols(draw: st.DrawFn) -> Protocol:
         (site,),
         tuple(program),
         handler=draw(st.sampled_from((None, Handler(INT3, (iret("iret"),))))),
-        isa="arm64" if arm else "x86-64",
+        arch="arm64" if arm else "x86-64",
         stores=draw(st.sampled_from(stores)),
         coherent_icache=draw(st.booleans()),
         patcher_executes=draw(st.booleans()),
@@ -259,7 +259,7 @@ def test_random_protocols_of_weaker_machines(
     try:
         assert_agrees_on_small(protocol, configuration)
     except NotCoveredError as error:
-        pieces = protocol.isa == "arm64" and configuration.fetch == "strict"
+        pieces = protocol.arch == "arm64" and configuration.fetch == "strict"
         if not pieces or "in pieces" not in str(error):
             raise
 

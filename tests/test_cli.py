@@ -292,7 +292,7 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
             "s = Suite(p, cpus=0)\n",
             "spec.py:4: protocol 'p': 0 CPUs",
         ),
-        (TWO_BYTES + 'Protocol("p", (site,), (), isa="z80")\n', "unknown instruction set 'z80'"),
+        (TWO_BYTES + 'Protocol("p", (site,), (), arch="z80")\n', "unknown architecture 'z80'"),
         (
             TWO_BYTES + 'p = Protocol("p", [site], (write("w", site, b"\\xeb"),))\n',
             "spec.py: protocol 'p' has a part that can be changed (unhashable type: 'list')",

@@ -203,9 +203,7 @@ stopped = Protocol(
     "stopped",
     (site,),
     (stop_machine("stop", text, caches_clean_inval_pou("publish")),),
-    isa="arm64",
-    stores="weak",
-    coherent_icache=False,
+    arch="arm64",
 )
 """
 

@@ -197,7 +197,7 @@ def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple
                     todo.append(other._replace(answers=(*way.answers, wrong)))
             case do.Act() if not way.acted:
                 if action.instruction == "no-op":
-                    forms = region.skipped(place.offset, protocol.isa)
+                    forms = region.skipped(place.offset, protocol.architecture)
                 else:
                     _, forms = region.emulated(place.offset, action.instruction)
                 todo.append(held._replace(after=region.onward(place, forms), acted=True))

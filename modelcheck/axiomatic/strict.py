@@ -5,7 +5,6 @@ Knows the axioms.
 
 import z3
 
-from modelcheck.arch.decoder import modifiable
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Pass
 from modelcheck.axiomatic.events import NotCoveredError
@@ -69,7 +68,7 @@ def _by_trap(axioms: Axioms, store: ByteStore) -> z3.BoolRef:
 
 def _permitted(axioms: Axioms, store: ByteStore) -> bool:
     """Whether the architecture lets an instruction be replaced as this store does it."""
-    if axioms.protocol.isa != "arm64":
+    if not axioms.protocol.architecture.modifiable:
         return False
     chunk = next(chunk for chunk in axioms.chunks if store.byte in chunk)
     contents = bytearray(axioms.site.old)
@@ -82,5 +81,5 @@ def _permitted(axioms: Axioms, store: ByteStore) -> bool:
         contents[put.at : put.at + len(put.data)] = put.data
         if event is store.event:
             after = bytes(contents[chunk[0] : chunk[-1] + 1])
-            return all(modifiable(axioms.protocol.isa, data) for data in (before, after))
+            return axioms.protocol.architecture.permits(before, after)
     raise AssertionError(store)

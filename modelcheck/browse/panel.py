@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import NamedTuple
 
-from modelcheck.arch.decoder import decode
+from modelcheck.arch.architecture import Architecture
 from modelcheck.browse.opened import Opened
 from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
@@ -82,7 +82,8 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
 
     Between old and new, if the step is about it or there is no other.
     """
-    site, now, isa = opened.trace.protocol.sites[at], frame.sites[at], opened.trace.protocol.isa
+    protocol, now = opened.trace.protocol, frame.sites[at]
+    site, arch = protocol.sites[at], protocol.architecture
     executed = frame.executed if frame.executed and frame.executed.site == now.name else None
     table = [_Line(MEMORY, _memory(now), _listed(now.listing))]
     table += _seen(frame, previous, at, executed)
@@ -90,7 +91,7 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
         table += _ran(site, executed, frame.actor)
     if executed is not None or now.changed or len(frame.sites) == 1:
         old, new = (
-            _Line(form.name, _plain(form.data), _reads(isa, site, form)) for form in site.forms[:2]
+            _Line(form.name, _plain(form.data), _reads(arch, site, form)) for form in site.forms[:2]
         )
         table = [old, *table, new]
     return _laid_out(now.name, len(site), table, _widest(opened.row, at), width)
@@ -196,12 +197,12 @@ def _unwritten(site: Site, byte: int) -> str:
     return "same" if byte in site.equal_bytes else "old"
 
 
-def _reads(isa: str, site: Site, form: Form) -> str:
+def _reads(arch: Architecture, site: Site, form: Form) -> str:
     """The instructions that a form of a site is."""
     found = []
     for offset, length in form.runs:
         data = form.data[offset : offset + length]
-        found.append(Instruction(offset, data, decode(isa, data, site.address + offset).text))
+        found.append(Instruction(offset, data, arch.decode(data, site.address + offset).text))
     return _listed(tuple(found))
 
 

@@ -59,6 +59,7 @@ protocol = Protocol(
         ),
     ),
     properties=("no-torn-instruction", "no-unhandled-trap", "no-stale-handler-data"),
+    arch="x86-64",  # how memory behaves, what decodes, what may be modified while it runs
 )
 
 # The protocol is expected to be safe; each variant is an edit, with what it should violate.

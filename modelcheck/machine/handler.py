@@ -83,7 +83,7 @@ def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
     region = setup.regions[trap.site]
     violations: list[str] = []
     if action.instruction == "no-op":
-        agreeing = region.skipped(place.offset, setup.protocol.isa)
+        agreeing = region.skipped(place.offset, setup.protocol.architecture)
         if not agreeing:
             violations.append(EFFECT)
         execution = Execution(trap.site, b"", "skipped", place.offset)

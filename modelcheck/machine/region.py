@@ -12,7 +12,7 @@ forms between old and new, and where an instruction ends depends on the form.
 
 from functools import cache
 
-from modelcheck.arch.decoder import decode
+from modelcheck.arch.architecture import Architecture
 from modelcheck.machine.state import Kind, Place
 from modelcheck.protocol.actions import Instruction
 from modelcheck.protocol.code import Site
@@ -67,11 +67,9 @@ class Region:
         data = self._instruction(("old", "new").index(which), offset)
         return data, self.agreeing(offset, data) if data else 0
 
-    def skipped(self, offset: int, isa: str) -> int:
+    def skipped(self, offset: int, arch: Architecture) -> int:
         """The forms that have a no-op at an offset."""
-        return sum(
-            self.agreeing(offset, data) for data in self.known(offset) if decode(isa, data).is_nop
-        )
+        return sum(self.agreeing(offset, data) for data in self.known(offset) if arch.is_nop(data))
 
     def onward(self, place: Place, agreeing: int) -> Place | None:
         """Where a CPU is after an instruction that these forms agree with; None if outside."""

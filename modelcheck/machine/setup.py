@@ -6,7 +6,6 @@ Knows protocols, fetch models and memory; knows nothing of who moves when.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelcheck.arch.decoder import modifiable
 from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
@@ -200,7 +199,7 @@ class Setup:
 
     def permits(self, before: bytes, after: bytes) -> bool:
         """Whether the architecture lets an instruction be replaced by another while it runs."""
-        return all(modifiable(self.protocol.isa, data) for data in (before, after))
+        return self.protocol.architecture.permits(before, after)
 
     def counted(self, value: int, amount: int) -> tuple[int, ...]:
         """What a counter may hold after an amount is added, negative amounts included."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
+from modelcheck.arch import ARCHITECTURES
+from modelcheck.arch.architecture import Architecture, Stores
 from modelcheck.protocol.actions import Leave, first
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError
@@ -14,8 +15,6 @@ from modelcheck.protocol.wellformed import check_protocol, labels
 HANDLER_PREFIX = "handler/"
 CPU_PREFIX = "cpu/"
 CALLEE_PREFIX = "callee/"
-
-Stores = Literal["in-order", "weak"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,12 @@ class Protocol:
     `cpu_program` is what the CPUs run, over and over; if empty, any site at any time. `callee` is
     what a CPU runs when it has executed the new instruction of a site, a call.
 
-    With `stores` "weak", stores of a CPU reach memory in any order but that of a Fence, those to
-    one address excepted. With `coherent_icache` false, a CPU can fetch what an instruction cache
-    had before the last InvalidateIcache, however often it serialises.
+    `arch` names the architecture. It decides what decodes the instructions, which of them may be
+    modified while they run, and how memory behaves, unless the next two say otherwise; where they
+    are None, they become what the architecture says. With `stores` "weak", stores of a CPU reach
+    memory in any order but that of a Fence, those to one address excepted. With `coherent_icache`
+    false, a CPU can fetch what an instruction cache had before the last InvalidateIcache, however
+    often it serialises.
 
     Raises SpecError where the parts do not fit together.
     """
@@ -69,15 +71,25 @@ class Protocol:
     cells: tuple[Cell, ...] = ()
     properties: tuple[str, ...] = ("no-torn-instruction",)
     patcher_executes: bool = True
-    isa: str = "x86-64"
+    arch: str = "x86-64"
     patchers: tuple[Patcher, ...] = ()
     cpu_program: tuple[Element, ...] = ()
     callee: tuple[Element, ...] = ()
-    stores: Stores = "in-order"
-    coherent_icache: bool = True
+    stores: Stores | None = None
+    coherent_icache: bool | None = None
 
     def __post_init__(self) -> None:
         check_protocol(self)
+        # Here alone: all else, traces too, sees what holds, whatever it is that says so.
+        if self.stores is None:
+            object.__setattr__(self, "stores", self.architecture.stores)
+        if self.coherent_icache is None:
+            object.__setattr__(self, "coherent_icache", self.architecture.coherent_icache)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The facts of the architecture."""
+        return ARCHITECTURES[self.arch]
 
     @property
     def patcher_programs(self) -> dict[str, tuple[Element, ...]]:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from modelcheck.arch.decoder import ISAS
+from modelcheck.arch import ARCHITECTURES, nearest
 from modelcheck.protocol.actions import (
     Action,
     Ask,
@@ -55,10 +55,12 @@ def check_protocol(protocol: "Protocol") -> None:
                 f"protocol {protocol.name!r}: unknown property {name!r}; known: "
                 + ", ".join(PROPERTIES)
             )
-    if protocol.isa not in ISAS:
+    if protocol.arch not in ARCHITECTURES:
+        meant = nearest(protocol.arch)
         raise SpecError(
-            f"protocol {protocol.name!r}: unknown instruction set {protocol.isa!r}; known: "
-            + ", ".join(ISAS)
+            f"protocol {protocol.name!r}: unknown architecture {protocol.arch!r}; "
+            + (f"did you mean {meant!r}? " if meant else "")
+            + f"known: {', '.join(ARCHITECTURES)}"
         )
 
 

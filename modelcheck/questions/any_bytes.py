@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
 from modelcheck.explore.pulse import INTERRUPTED, LimitError, in_time, why
@@ -99,7 +98,7 @@ def real_instructions(protocol: Protocol, site: Site) -> tuple[bytes, ...]:
     return tuple(
         data
         for data in dict.fromkeys(_candidates(site))
-        if decode(protocol.isa, data, site.address).length == len(site)
+        if protocol.architecture.decode(data, site.address).length == len(site)
         and not (trap and data.startswith(trap))
     )
 

@@ -1,15 +1,18 @@
 """Protocols, configurations and states as JSON data, and back. Knows what they are made of."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 from cattrs import BaseValidationError, transform_error
-from cattrs.gen import make_dict_unstructure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_union_passthrough
 from cattrs.v import format_exception
 
+from modelcheck.arch.architecture import Stores
 from modelcheck.protocol import vocabulary  # noqa: F401, so that all kinds of steps exist
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Source, Step
 
 
@@ -92,3 +95,47 @@ def _element(element: Element) -> dict[str, Any]:
 
 converter.register_structure_hook_func(lambda kind: kind in (Element, Step), _element_from)
 converter.register_unstructure_hook_func(lambda kind: kind in (Element, Step), _element)
+
+
+# Protocols.
+
+MEMORY: Mapping[str, Any] = {"stores": "in-order", "coherent_icache": True}
+"""How memory behaves where a document says nothing of it. That is a matter of the form alone: what
+is written is what held, so that it stays true when an architecture is described anew."""
+
+
+def _one_of(*values: Any) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, _: Any) -> Any:
+        if value not in values:
+            raise ValueError(f"{value!r} is none of {', '.join(map(str, values))}")
+        return value
+
+    return hook
+
+
+_protocol_to = make_dict_unstructure_fn(
+    Protocol,
+    converter,
+    _cattrs_omit_if_default=True,
+    arch=override(rename="isa"),  # its name in documents of schema 1
+)
+_protocol_from = make_dict_structure_fn(
+    Protocol,
+    converter,
+    _cattrs_forbid_extra_keys=True,
+    _cattrs_detailed_validation=True,
+    arch=override(rename="isa"),
+    stores=override(struct_hook=_one_of(*get_args(Stores))),
+    coherent_icache=override(struct_hook=_one_of(True, False)),
+)
+
+
+def _protocol(protocol: Protocol) -> dict[str, Any]:
+    data = _protocol_to(protocol)
+    return {key: value for key, value in data.items() if (key, value) not in MEMORY.items()}
+
+
+converter.register_unstructure_hook(Protocol, _protocol)
+converter.register_structure_hook(
+    Protocol, lambda data, kind: _protocol_from({**MEMORY, **data}, kind)
+)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, assert_never
 
-from modelcheck.arch.decoder import decode
+from modelcheck.arch.architecture import Architecture
 from modelcheck.machine import cpu
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
@@ -240,17 +240,17 @@ class _Memory:
                     data=data,
                     changed=tuple(at for where, at in changed if where == number),
                     versions=tuple(map(tuple, versions)),
-                    listing=listing(self._setup.protocol.isa, site, data),
+                    listing=listing(self._setup.protocol.architecture, site, data),
                 )
             )
         return tuple(found)
 
 
-def listing(isa: str, site: Site, data: bytes) -> tuple[Instruction, ...]:
+def listing(arch: Architecture, site: Site, data: bytes) -> tuple[Instruction, ...]:
     """The instructions of `data`, decoded wherever one of some form of the site begins."""
     found = []
     for offset in sorted({at for form in site.forms for at, _ in form.runs} | {*site.entries}):
-        decoded = decode(isa, data[offset:], site.address + offset)
+        decoded = arch.decode(data[offset:], site.address + offset)
         found.append(Instruction(offset, data[offset : offset + decoded.length], decoded.text))
     return tuple(found)
 

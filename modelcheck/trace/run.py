@@ -3,7 +3,6 @@
 Recording and replaying both go through it. Knows the machine; shares nothing with any search.
 """
 
-from modelcheck.arch.decoder import decode
 from modelcheck.machine import cpu
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
@@ -105,7 +104,7 @@ class Run:
         protocol = self.machine.setup.protocol
         site = protocol.sites[execution.site]
         text = (
-            decode(protocol.isa, execution.data, site.address + execution.offset).text
+            protocol.architecture.decode(execution.data, site.address + execution.offset).text
             if execution.data
             else ""
         )

@@ -8,7 +8,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.arch.decoder import decode
 from modelcheck.explore.verdict import Verdict
 from modelcheck.questions.any_bytes import ForAllBytes
 from modelcheck.views.comparison import HEADINGS
@@ -81,9 +80,12 @@ def _examples(rows: list[ForAllBytes]) -> list[Text]:
 def _example(row: ForAllBytes) -> str:
     assert row.instructions is not None
     assert row.confirmed is not None
-    isa, sites = row.job.variant.protocol.isa, row.job.variant.protocol.sites
-    address = next(site.address for site in sites if site.name == row.site)
-    old, new = (f"{data.hex(' ')} ({decode(isa, data, address).text})" for data in row.instructions)
+    protocol = row.job.variant.protocol
+    address = next(site.address for site in protocol.sites if site.name == row.site)
+    old, new = (
+        f"{data.hex(' ')} ({protocol.architecture.decode(data, address).text})"
+        for data in row.instructions
+    )
     text = f"{old}\n  to {new}"
     trace = row.confirmed.trace
     if trace is not None and (ran := trace.steps[-1].executed) is not None:

@@ -13,7 +13,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.arch.decoder import decode
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
@@ -104,6 +103,7 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
         f"\n  {number}{own}, {place(setup)}, {run.semantics}",
         "not bold",
     )
+    text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
     if not setup.splits():
@@ -124,13 +124,23 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
+def _unlike_architecture(protocol: Protocol) -> str:
+    """What a spec says of memory that its architecture does not."""
+    said = []
+    if protocol.stores != protocol.architecture.stores:
+        said.append("stores in order" if protocol.stores == "in-order" else "weak stores")
+    if protocol.coherent_icache != protocol.architecture.coherent_icache:
+        said.append(f"{'' if protocol.coherent_icache else 'in'}coherent instruction caches")
+    return f"\n  {' and '.join(said)}, unlike {protocol.arch}" if said else ""
+
+
 def _more_than_one(protocol: Protocol, site: Site) -> str:
     """A warning if the bytes of a site begin with an instruction that is shorter."""
     for form in site.forms[:2]:
         which, data = form.name, form.data
         if form.runs != runs(len(site)):
             continue
-        first = decode(protocol.isa, data, site.address)
+        first = protocol.architecture.decode(data, site.address)
         if 0 < first.length < len(data):
             return (
                 f"\n  Its {which} bytes begin with a shorter instruction, {first.text}. They are "

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from rich.text import Text
 
-from modelcheck.arch.decoder import decode
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
 from modelcheck.axiomatic.terms import Axiom, Happening
@@ -224,7 +223,7 @@ def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
     for done in answer.walk:
         how = "the handler of the trap" if done.handled else "the instruction"
         yield f"It has come by {how} at byte {done.offset}: {done.data.hex(' ')}"
-    runs = decode(protocol.isa, answer.data, site.address + answer.offset).text
+    runs = protocol.architecture.decode(answer.data, site.address + answer.offset).text
     yield f"It executes {answer.data.hex(' ')}: {runs}"
     yield f"with {_enumerated(parts)}."
 

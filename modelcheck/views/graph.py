@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import networkx as nx
 
-from modelcheck.arch.decoder import decode
 from modelcheck.machine.state import Execution
 from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Job
@@ -282,7 +281,7 @@ def _executed(this: Drawing, execution: Execution) -> str:
     site = protocol.sites[execution.site]
     if not execution.data:
         return f"{site.name}: the handler steps over it"
-    text = decode(protocol.isa, execution.data, site.address).text
+    text = protocol.architecture.decode(execution.data, site.address).text
     return f"{site.name}: {execution.data.hex(' ')}  {text}"
 
 

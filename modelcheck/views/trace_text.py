@@ -8,7 +8,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelcheck.arch.decoder import decode
 from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
@@ -141,7 +140,7 @@ def _decoded(trace: Trace, site: Site, form: Form, at: int) -> Text:
     for begin, length in form.runs:
         if begin <= at < begin + length:
             data = form.data[begin : begin + length]
-            text = decode(trace.protocol.isa, data, site.address + begin).text
+            text = trace.protocol.architecture.decode(data, site.address + begin).text
             return Text(text if begin == at else f"inside {text}")
     return Text()
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from modelcheck.arch.decoder import decode
+from modelcheck.arch.architecture import Architecture
 from modelcheck.protocol.code import Form, Site, Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
@@ -50,7 +50,7 @@ def document(trace: Trace, base: Protocol, found: Sources) -> Data:
         "programs": compared(base, protocol),
         "lanes": columns,
         "lines": {place: text for place in places if (text := line(place, found))},
-        "sites": [_site(protocol.isa, site) for site in protocol.sites],
+        "sites": [_site(protocol.architecture, site) for site in protocol.sites],
         "frames": [
             _frame(frame, before, columns)
             for frame, before in zip(row, (None, *row[:-1]), strict=True)
@@ -70,20 +70,20 @@ def _bug(bug: Bug) -> str:
     return f"{bug.title} ({bug.project}, {bug.date}, {bug.reference}). {bug.story}"
 
 
-def _site(isa: str, site: Site) -> Data:
+def _site(arch: Architecture, site: Site) -> Data:
     return {
         "name": site.name,
         "address": f"{site.address:#x}",
         "forms": [
-            {"name": form.name, "data": form.data.hex(" "), "listing": _form(isa, site, form)}
+            {"name": form.name, "data": form.data.hex(" "), "listing": _form(arch, site, form)}
             for form in site.forms
         ],
     }
 
 
-def _form(isa: str, site: Site, form: Form) -> list[tuple[int, str]]:
+def _form(arch: Architecture, site: Site, form: Form) -> list[tuple[int, str]]:
     return [
-        (at, decode(isa, form.data[at : at + length], site.address + at).text)
+        (at, arch.decode(form.data[at : at + length], site.address + at).text)
         for at, length in form.runs
     ]
 

@@ -1,0 +1,86 @@
+"""What an architecture promises, as a value: each of its facts, and where that is written.
+
+Knows bytes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Stores = Literal["in-order", "weak"]
+"""Whether stores of a CPU reach memory in program order, or in any that its barriers allow."""
+
+
+class Decoded(NamedTuple):
+    """One decoded instruction: its text, and its length in bytes (0 if it does not decode)."""
+
+    text: str
+    length: int
+    is_nop: bool = False
+
+
+class Encoding(NamedTuple):
+    """The bytes of one kind of instruction, in the order of their addresses.
+
+    Bits that are 0 in `mask` are operands. Without a mask, all bits are given.
+    """
+
+    name: str
+    data: bytes
+    mask: bytes = b""
+
+    def is_of(self, instruction: bytes) -> bool:
+        """Whether these bytes are one such instruction, all of them."""
+        mask = self.mask or b"\xff" * len(self.data)
+        return len(instruction) == len(self.data) and all(
+            byte & bits == wanted
+            for byte, bits, wanted in zip(instruction, mask, self.data, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """The facts that a protocol takes from its architecture; there is one value for each.
+
+    `known_as` are other names of it, by which a wrong one finds the right one. `decoder` gives the
+    first instruction of some bytes at an address, or None. Instructions lie at multiples of
+    `alignment` bytes. `chunk` is how many bytes, naturally aligned, are promised to be fetched in
+    one atomic read. With `coherent_icache`, a CPU that serialises fetches what is in memory then;
+    otherwise instruction caches must be made to drop what they have. `traps` always raise an
+    exception where they stand. `modifiable` are the mnemonics of the instructions that may be
+    replaced by each other while they are executed. `barriers` order stores, and `serialising`
+    instructions discard what the CPU has fetched. `sources` says of each fact where it is written.
+    """
+
+    name: str
+    known_as: tuple[str, ...]
+    decoder: Callable[[bytes, int], Decoded | None]
+    alignment: int
+    chunk: int
+    stores: Stores
+    coherent_icache: bool
+    traps: tuple[Encoding, ...]
+    modifiable: frozenset[str]
+    barriers: tuple[str, ...]
+    serialising: tuple[str, ...]
+    sources: Mapping[str, str]
+
+    def decode(self, data: bytes, address: int = 0) -> Decoded:
+        """Decode the first instruction of `data`, which lies at `address`."""
+        return self.decoder(data, address) or Decoded(f"(bad) {data.hex(' ')}", 0)
+
+    def is_nop(self, data: bytes) -> bool:
+        """Whether bytes begin with an instruction that does nothing."""
+        return self.decode(data).is_nop
+
+    def is_trap(self, data: bytes) -> bool:
+        """Whether bytes are a trap instruction."""
+        return any(trap.is_of(data) for trap in self.traps)
+
+    def permits(self, before: bytes, after: bytes) -> bool:
+        """Whether an instruction may be replaced by another while it is executed."""
+        return all(self._is_modifiable(data) for data in (before, after))
+
+    def _is_modifiable(self, data: bytes) -> bool:
+        decoded = self.decode(data)
+        return decoded.length == len(data) and decoded.text.partition(" ")[0] in self.modifiable
