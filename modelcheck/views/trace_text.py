@@ -74,7 +74,7 @@ def lanes(protocol: Protocol, steps: tuple[TraceStep, ...], loop: int | None = N
         table.add_column(Text(f"{site.name} in memory"), no_wrap=True)
     if len(actors) <= LANES:
         for actor in actors:
-            table.add_column(actor, overflow="fold")
+            table.add_column(Text(actor), overflow="fold")
     else:
         table.add_column("who does what", overflow="fold")
     memory = {site.name: site.old for site in sites}
@@ -91,7 +91,7 @@ def lanes(protocol: Protocol, steps: tuple[TraceStep, ...], loop: int | None = N
         else:
             lanes = [Text.assemble(f"{step.actor}: ", said)]
         line = step.source.rpartition(":")[2] if step.source else ""
-        table.add_row(str(number), line, *cells, *lanes)
+        table.add_row(str(number), Text(line), *cells, *lanes)
     return table
 
 
