@@ -19,6 +19,7 @@ def run() -> None:
     try:
         from modelcheck.cli import main
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         print(f"INTERNAL ERROR: cannot load: {type(error).__name__}: {error}", file=sys.stderr)

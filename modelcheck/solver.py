@@ -8,7 +8,7 @@ import math
 
 import z3
 
-from modelcheck.explore.interrupts import raise_noted, relayed
+from modelcheck.explore.interrupts import relayed, strike
 from modelcheck.explore.pulse import time_left
 
 MOST_MILLISECONDS = 2**31 - 1
@@ -39,6 +39,5 @@ def possible(solver: z3.Solver, *questions: z3.BoolRef) -> bool:
             raise MemoryError(reason)
         time_left()
         # These constraints are always decided: only Ctrl-C is left.
-        raise_noted()
-        raise KeyboardInterrupt(reason)
+        strike()
     return bool(answer == z3.sat)

@@ -12,6 +12,7 @@ import z3
 
 from modelcheck.certificate.invariant import CertificateError, Invariant, read
 from modelcheck.certificate.smtlib import to_smtlib
+from modelcheck.explore.pulse import LimitError
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.solver import possible
@@ -63,7 +64,9 @@ def certify_text(text: str) -> Certified:
 def _written_anew(invariant: Invariant) -> str:
     try:
         return to_smtlib(invariant)
-    except (AssertionError, LookupError, ValueError) as error:
+    except LimitError:
+        raise
+    except Exception as error:  # The machine may stumble anywhere over what it could never be in.
         raise CertificateError(
             f"its states are none that the machine can have: {type(error).__name__}: {error}"
         ) from error

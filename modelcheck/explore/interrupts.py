@@ -1,10 +1,10 @@
 """Ctrl-C: the one way from the key to whatever is being done. Knows signals only.
 
-Python raises KeyboardInterrupt wherever the main thread stands. That is right for Python code, and
-wrong in three places: a finaliser loses it, a compilation of Numba's fails by it, and it does not
-reach a solver that is at work. So it comes again where it was lost, is held back where it does
-harm, and is relayed to foreign code. Whoever answers a question catches KeyboardInterrupt, and
-nothing else.
+Python raises KeyboardInterrupt wherever the main thread stands. That is right for our own code, and
+wrong in three places: a finaliser loses it, the Python side of Z3 turns it into other errors, and a
+compilation of Numba's fails by it; and while Z3 is at work, it does not get through. So it comes
+again a little later where it cannot be raised, is held back where it does harm, and is relayed to
+foreign code. Whoever answers a question catches KeyboardInterrupt, and nothing else.
 """
 
 import _thread
@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 AGAIN = 0.01
-"""Seconds until what was lost comes again, and between two calls to foreign code to stop."""
+"""Seconds until what could not be raised comes again, and between two calls to stop."""
+
+FRAGILE = "z3."
+"""The modules in which it is not raised: their callers would see other errors (ctypes)."""
 
 _held: list[Callable[[], None]] = []
 """Who holds Ctrl-C back now: what to call when it comes."""
@@ -27,25 +30,56 @@ _held: list[Callable[[], None]] = []
 _noted = False
 """Whether it came while it was held back."""
 
+_struck = False
+"""Whether it was raised: objects may be left half made, and their finalisers stumble over it."""
+
+_again: threading.Timer | None = None
+"""What lets it come again."""
+
 _relay: Callable[[], None] | None = None
 """What stops the foreign code that the main thread is in."""
 
 
-def _take(_: int, __: FrameType | None) -> None:
+def _take(_: int, frame: FrameType | None) -> None:
     global _noted
-    if not _held:
-        raise KeyboardInterrupt
-    _noted = True
-    for call in _held:
-        call()
+    if _held:
+        _noted = True
+        for call in _held:
+            call()
+    elif _is_fragile(frame):
+        _later()
+    else:
+        strike()
+
+
+def _is_fragile(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(FRAGILE):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _later() -> None:
+    global _again
+    _again = threading.Timer(AGAIN, _thread.interrupt_main)
+    _again.daemon = True
+    _again.start()
+
+
+def strike() -> NoReturn:
+    """Raise KeyboardInterrupt, once for all that has come so far."""
+    global _noted, _struck
+    if _again is not None:
+        _again.cancel()
+    _noted, _struck = False, True
+    raise KeyboardInterrupt
 
 
 def raise_noted() -> None:
     """Raise KeyboardInterrupt if Ctrl-C came while it was held back."""
-    global _noted
     if _noted:
-        _noted = False
-        raise KeyboardInterrupt
+        strike()
 
 
 def _is_ours() -> bool:
@@ -57,16 +91,18 @@ def _is_ours() -> bool:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Within, no Ctrl-C is lost: where a finaliser swallowed it, it comes again."""
+    """Within, no Ctrl-C is lost or turned into something else."""
+    global _struck
     if not _is_ours():
         yield
         return
+    _struck = False
     hook, handler = sys.unraisablehook, signal.signal(signal.SIGINT, _take)
 
     def unraisable(lost: Any) -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            threading.Timer(AGAIN, _thread.interrupt_main).start()
-        else:
+            _later()
+        elif not _struck:
             hook(lost)
 
     sys.unraisablehook = unraisable
@@ -100,7 +136,7 @@ def held(noted: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 @contextmanager
 def relayed(stop: Callable[[], None]) -> Iterator[None]:
-    """Within, Ctrl-C calls `stop`, again and again, from another thread; only then is it raised.
+    """Within, Ctrl-C calls `stop`, again and again, from another thread, before it is raised.
 
     For foreign code that the main thread may be in for long.
     """

@@ -3,6 +3,8 @@
 Knows traces. The text is the same on every terminal; colour is only added to it.
 """
 
+from io import StringIO
+
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -23,10 +25,12 @@ BYTES = 8
 
 def to_text(trace: Trace) -> str:
     """The trace as plain text, as it is kept beside its JSON."""
-    console = Console(width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(render(trace))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    text = StringIO()
+    console = Console(
+        file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False
+    )
+    console.print(render(trace))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def render(trace: Trace) -> RenderableType:

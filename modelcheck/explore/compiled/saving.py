@@ -143,7 +143,7 @@ class Files:
         document = {"format": FORMAT, "digest": _digest(content), "content": content}
         temporary = self.folder / f"{NAME}.new"
         with open(temporary, "w") as file:
-            json.dump(document, file)
+            file.write(json.dumps(document))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.folder / NAME)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +134,8 @@ class Search:
                 checkpoint.save()
             raise
         if checkpoint:
-            checkpoint.save()
+            with suppress(LimitError):  # The search has its answer, whether this is kept or not.
+                checkpoint.save()
 
     def path(self) -> tuple[Transition, ...]:
         """A shortest path to a violation that was met, with the fewest switches."""
