@@ -109,6 +109,8 @@ def listening() -> Iterator[None]:
     try:
         yield
     finally:
+        if _again is not None:
+            _again.cancel()
         signal.signal(signal.SIGINT, handler)
         sys.unraisablehook = hook
 
