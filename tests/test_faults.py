@@ -34,7 +34,7 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.trace.document import load
 from modelcheck.trace.replay import replay
-from tests.damage import few, quiet
+from tests.damage import quiet
 
 ROOT = Path(__file__).parent.parent
 INT3 = ROOT / "specs" / "x86_int3.py"
@@ -82,12 +82,17 @@ def in_one_go(without: str) -> str:
     return f"{found.verdict} {found.states} {found.transitions} {len(found.path)}"
 
 
-@few(2, 50)
-@pytest.mark.parametrize("without", KILLED, ids=["safe", "broken"])
-def test_killed_and_resumed_it_ends_as_in_one_go(without: str, number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("without", "kills"),
+    [
+        pytest.param("sync-3", 2, id="broken"),
+        pytest.param("sync-3", 25, id="broken-25", marks=pytest.mark.slow),
+        pytest.param("", 25, id="safe-25", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_resumed_it_ends_as_in_one_go(without: str, kills: int, tmp_path: Path) -> None:
     """SIGKILL at any moment costs what was not saved, and nothing else."""
     draw = random.Random(7)
-    kills = number // 2 if number > 2 else number
     command = [sys.executable, "-c", CHILD, str(tmp_path / "saved"), without]
     begun = struck = 0
     output = ""
@@ -131,8 +136,13 @@ INTERRUPTED: dict[str, tuple[list[str], float]] = {
 """Commands, and the seconds within which they are interrupted."""
 
 
-@few(1, 5)
-@pytest.mark.parametrize("what", INTERRUPTED)
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        *(pytest.param(what, 1, id=what) for what in ("check", "compile", "Z3, order")),
+        *(pytest.param(w, 5, id=f"{w}-5", marks=pytest.mark.slow) for w in INTERRUPTED),
+    ],
+)
 def test_ctrl_c_ends_whatever_is_done_and_keeps_what_was_found(
     what: str, number: int, tmp_path: Path
 ) -> None:
@@ -283,6 +293,8 @@ WRITING: dict[str, list[str]] = {
     "new": ["new", "mine"],
 }
 
+SLOW = sorted(WRITING.keys() - {"check", "convert"})
+
 
 @pytest.mark.parametrize("what", WRITING)
 def test_a_disk_that_gets_full_at_any_write_is_told_and_leaves_no_half(
@@ -350,7 +362,9 @@ def test_a_file_that_can_grow_no_further_is_told_and_not_left_half(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("what", WRITING)
+@pytest.mark.parametrize(
+    "what", ["check", "convert", *(pytest.param(w, marks=pytest.mark.slow) for w in SLOW)]
+)
 def test_a_full_place_for_stdout_is_told_once(what: str, tmp_path: Path) -> None:
     """Exit code 2, one line on stderr, and the files are written."""
     with open("/dev/full", "w") as full:

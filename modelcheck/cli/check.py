@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,23 +12,20 @@ from rich.text import Text
 
 from modelcheck.cli.ending import ending
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
     INTERNAL,
-    INTERRUPTED,
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     WRONG_INPUT,
     cli,
     err,
-    interrupted,
+    exit_code,
     out,
 )
-from modelcheck.cli.options import explorer_options, limits_options, overrides_options
+from modelcheck.cli.options import engine_options, limits_options, overrides_options
 from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
-from modelcheck.explore.choose import Choice
+from modelcheck.explore.engine import Engine
 from modelcheck.explore.interrupts import held
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.verdict import Limits, Request
 from modelcheck.formats.files import OutputError, check_writable, write_text, write_trace
 from modelcheck.formats.junit import to_junit
 from modelcheck.formats.markdown import to_markdown
@@ -58,7 +56,7 @@ def _outputs(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("spec", type=click.Path(path_type=Path))
 @overrides_options
 @limits_options
-@explorer_options
+@engine_options
 @click.option(
     "--out",
     "folder",
@@ -75,7 +73,8 @@ def check_command(
     spec: Path,
     overrides: Overrides,
     limits: Limits,
-    choice: Choice,
+    engine: Engine,
+    request: Request,
     folder: Path,
     jobs: int | None,
     **files: str | None,
@@ -87,7 +86,7 @@ def check_command(
     wanted = {name: file for name, file in files.items() if file is not None}
     if list(wanted.values()).count("-") > 1:
         raise click.UsageError("only one format can go to stdout; name a file for the other")
-    settings = Settings(overrides, limits, choice)
+    settings = Settings(overrides, engine, replace(request, limits=limits))
     specs = specs_in(spec) if spec.is_dir() else [spec]
     check_writable(folder)
     for file in wanted.values():
@@ -126,10 +125,10 @@ def _told(spec: Path, runs: list[SpecRun], folder: Path, wanted: dict[str, str])
     missing = sum(run.planned - len(run.results) for run in runs)
     if missing:
         whole = sum(run.planned for run in runs)
-        came = any(run.end and run.end.code == INTERRUPTED for run in runs)
+        came = any(run.end and run.end.code == INTERRUPTED_EARLY for run in runs)
         heading = "INTERRUPTED  " if came else "CUT SHORT    "
         console.print(Text(f"{heading} {missing} of {whole} were not decided", "yellow"))
-    if not spec.is_dir() and (end := runs[0].end) and end.code != INTERRUPTED:
+    if not spec.is_dir() and (end := runs[0].end) and end.code != INTERRUPTED_EARLY:
         end.tell()
     if failure is not None:
         return ending(failure).tell()
@@ -149,7 +148,7 @@ def _pairs(runs: list[SpecRun]) -> list[tuple[Path, list[Result]]]:
 
 def _errors(runs: list[SpecRun]) -> list[str]:
     """Why specs could not be checked, or not to the end; that Ctrl-C came is no error."""
-    return [run.end.message for run in runs if run.end and run.end.code != INTERRUPTED]
+    return [run.end.message for run in runs if run.end and run.end.code != INTERRUPTED_EARLY]
 
 
 def _write_traces(folder: Path, run: SpecRun) -> dict[int, Path]:
@@ -192,14 +191,8 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
 
 def _exit_code(runs: list[SpecRun]) -> int:
     ends = {run.end.code for run in runs if run.end}
-    results = [result for run in runs for result in run.results]
     if wrong := ends & {INTERNAL, WRONG_INPUT}:
         return max(wrong)
-    if any(result.surprising for result in results):
-        return NOT_AS_EXPECTED
-    if INTERRUPTED in ends:
-        return interrupted(results)
-    short = any(len(run.results) < run.planned for run in runs)
-    if short or any(not result.as_expected for result in results):
-        return INCONCLUSIVE
-    return AS_EXPECTED
+    results = [result for run in runs for result in run.results]
+    planned = sum(run.planned for run in runs)
+    return exit_code(results, planned, interrupted=INTERRUPTED_EARLY in ends)

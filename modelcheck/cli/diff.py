@@ -7,19 +7,15 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
-    INTERRUPTED,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.pulse import INTERRUPTED as INTERRUPTED_BY
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.verdict import INTERRUPTED, Limits
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides
 from modelcheck.questions.diff import diff
@@ -57,11 +53,7 @@ def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) 
         comparison = diff(one, other, limits, watcher)
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(difference.render(comparison))
-    if comparison.only_first or comparison.only_second:
-        sys.exit(NOT_AS_EXPECTED)
-    if comparison.reason == INTERRUPTED_BY:
-        sys.exit(INTERRUPTED)
-    sys.exit(AS_EXPECTED if comparison.same_behaviours else INCONCLUSIVE)
+    sys.exit(exit_code((comparison,), 1, interrupted=comparison.reason == INTERRUPTED))
 
 
 def _job(name: str, first: str, overrides: Overrides) -> Job:

@@ -12,20 +12,19 @@ from rich.text import Text
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
-    INTERRUPTED,
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.pulse import INTERRUPTED as INTERRUPTED_BY
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.verdict import INTERRUPTED, Limits
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.ablate import ablate
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.judge import MOST_CPUS, Judge
+from modelcheck.questions.judge import JUDGED_CPUS, Judge
 from modelcheck.questions.repair import Repairs, repair
 from modelcheck.views import ablation as ablation_view
 from modelcheck.views import repairs as repairs_view
@@ -55,8 +54,8 @@ def ablate_command(spec: Path, overrides: Overrides, limits: Limits) -> None:
         out.print()
         settled = settled and ablation.settled
         begun = begun or bool(ablation.steps)
-        if ablation.reason == INTERRUPTED_BY:
-            sys.exit(INCONCLUSIVE if begun else INTERRUPTED)
+        if ablation.reason == INTERRUPTED:
+            sys.exit(INCONCLUSIVE if begun else INTERRUPTED_EARLY)
     sys.exit(AS_EXPECTED if settled else INCONCLUSIVE)
 
 
@@ -87,7 +86,7 @@ def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int)
         if overrides.variants or found[-1].unsafe or not found[-1].complete:
             out.print(repairs_view.render(spec.as_posix(), found[-1], edits))
             out.print()
-        if found[-1].reason == INTERRUPTED_BY:
+        if found[-1].reason == INTERRUPTED:
             break
     safe = [repairs for repairs in found if repairs.complete and not repairs.unsafe]
     if safe and not overrides.variants:
@@ -97,7 +96,7 @@ def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int)
 
 
 def _judge(overrides: Overrides, limits: Limits) -> Judge:
-    return Judge(MOST_CPUS if overrides.cpus is None else overrides.cpus, limits)
+    return Judge(JUDGED_CPUS if overrides.cpus is None else overrides.cpus, limits)
 
 
 def _by_variant(spec: Path, overrides: Overrides) -> Iterator[tuple[Job, ...]]:
@@ -112,12 +111,9 @@ def _name(group: tuple[Job, ...]) -> str:
 
 
 def _exit_code(found: list[Repairs]) -> int:
-    if found[-1].reason == INTERRUPTED_BY:
+    if found[-1].reason == INTERRUPTED:
         told = any(repairs.found or repairs.complete for repairs in found)
-        return INCONCLUSIVE if told else INTERRUPTED
+        return INCONCLUSIVE if told else INTERRUPTED_EARLY
     if any(not repairs.complete for repairs in found):
         return INCONCLUSIVE
-    broken = [repairs for repairs in found if not repairs.repaired]
-    if any(not repairs.undecided for repairs in broken):
-        return NOT_AS_EXPECTED
-    return INCONCLUSIVE if broken else AS_EXPECTED
+    return exit_code(found, len(found))

@@ -12,7 +12,7 @@ import click
 from rich.text import Text
 
 from modelcheck.certificate.invariant import CertificateError
-from modelcheck.cli.group import INCONCLUSIVE, INTERNAL, INTERRUPTED, WRONG_INPUT, err
+from modelcheck.cli.group import INCONCLUSIVE, INTERNAL, INTERRUPTED_EARLY, WRONG_INPUT, err
 from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
 from modelcheck.explore.pulse import LimitError
@@ -37,7 +37,7 @@ class Ending(NamedTuple):
 
     def about(self, spec: Path) -> "Ending":
         """The same, with the spec named that it is about, which most faults do by themselves."""
-        named = self.message.startswith(str(spec)) or self.code == INTERRUPTED
+        named = self.message.startswith(str(spec)) or self.code == INTERRUPTED_EARLY
         return self if named else self._replace(message=f"{spec}: {self.message}")
 
     def tell(self) -> int:
@@ -56,7 +56,7 @@ def ending(error: BaseException) -> Ending:
             error.show(text)
             return Ending(text.getvalue().rstrip(), WRONG_INPUT)
         case KeyboardInterrupt() | click.Abort():
-            return Ending("interrupted", INTERRUPTED)
+            return Ending("interrupted", INTERRUPTED_EARLY)
         case BrokenPipeError():
             return Ending("", WRONG_INPUT)
         case OSError(errno=errno.ENOMEM) | MemoryError():

@@ -1,8 +1,7 @@
 """The group of commands, the consoles and the exit codes. Knows no command."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -11,12 +10,13 @@ from rich.segment import Segment
 from modelcheck import __version__
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.names import printable
+from modelcheck.questions.answer import Answer, surprising
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_INPUT, INCONCLUSIVE, INTERNAL = range(5)
 """Exit codes: all verdicts as expected; some are not; the spec, the command line, a file or the
 output is wrong; inconclusive, by a limit or an interrupt; an error of modelcheck's own."""
 
-INTERRUPTED = 130
+INTERRUPTED_EARLY = 130
 """Exit code: interrupted before there was any verdict, as shells have it: 128 + SIGINT."""
 
 MINIMUM_WIDTH = 100
@@ -48,15 +48,15 @@ out = _Plain()
 err = _Plain(stderr=True)
 
 
-class _HasVerdict(Protocol):
-    @property
-    def verdict(self) -> Verdict: ...
-
-
-def interrupted(answers: Iterable[_HasVerdict]) -> int:
-    """The exit code where Ctrl-C came, by what there was to tell: some verdict, or none."""
-    decided = any(answer.verdict is not Verdict.INCONCLUSIVE for answer in answers)
-    return INCONCLUSIVE if decided else INTERRUPTED
+def exit_code(answers: Sequence[Answer], planned: int, *, interrupted: bool = False) -> int:
+    """The exit code of a command that planned so many answers and has these."""
+    if any(surprising(answer) for answer in answers):
+        return NOT_AS_EXPECTED
+    if interrupted and all(answer.verdict is Verdict.INCONCLUSIVE for answer in answers):
+        return INTERRUPTED_EARLY
+    if len(answers) < planned or not all(answer.as_expected for answer in answers):
+        return INCONCLUSIVE
+    return AS_EXPECTED
 
 
 class _CheckByDefault(click.Group):

@@ -16,8 +16,7 @@ from modelcheck.cli.group import (
     out,
 )
 from modelcheck.cli.runs import specs_in
-from modelcheck.explore.pulse import INTERRUPTED
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.verdict import INTERRUPTED, Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, Result, check, jobs
 from modelcheck.views.museum import Exhibit, render
@@ -62,7 +61,7 @@ def _first_violated(spec: Path, some: list[Job]) -> Result:
     some = sorted(some, key=lambda job: job.configuration.fetch != DEFAULT_FETCH)
     for job in some:
         with progress_line(err, f"{spec.stem}, {job.variant.name}") as watcher:
-            result = check(job, spec=spec.as_posix(), watcher=watcher)
+            result = check(job, spec=spec.as_posix(), request=Request(watcher=watcher))
         if result.reason == INTERRUPTED:
             raise KeyboardInterrupt
         if result.verdict is Verdict.VIOLATED:

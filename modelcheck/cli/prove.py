@@ -14,18 +14,15 @@ from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
 from modelcheck.cli.ending import Ending, ending
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
-    INTERRUPTED,
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
-    interrupted,
+    exit_code,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
@@ -79,7 +76,7 @@ def prove_command(
     out.print(view.render(spec.as_posix(), proofs, folder))
     if failure is not None:
         raise failure
-    sys.exit(_exit_code(proofs, end))
+    sys.exit(_exit_code(proofs, len(todo), end))
 
 
 Answer = TypeVar("Answer", Proof, ForAllBytes)
@@ -114,19 +111,13 @@ def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
     found, end = _each(todo, partial(for_all_bytes, spec=spec.as_posix(), limits=limits))
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(all_bytes_view.render(spec.as_posix(), found))
-    sys.exit(_exit_code(found, end))
+    sys.exit(_exit_code(found, len(todo), end))
 
 
-def _exit_code(proofs: Sequence[Proof | ForAllBytes], end: Ending | None) -> int:
-    if end is not None and end.tell() != INTERRUPTED:
+def _exit_code(found: Sequence[Proof | ForAllBytes], planned: int, end: Ending | None) -> int:
+    if end is not None and end.tell() != INTERRUPTED_EARLY:
         return end.code
-    if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
-        return NOT_AS_EXPECTED
-    if end is not None:
-        return interrupted(proofs)
-    if any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
-        return INCONCLUSIVE
-    return AS_EXPECTED
+    return exit_code(found, planned, interrupted=end is not None)
 
 
 @cli.command("certify")

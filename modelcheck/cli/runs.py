@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from modelcheck.cli.ending import Ending, ending
 from modelcheck.cli.group import INTERNAL, err
-from modelcheck.explore.choose import Choice
-from modelcheck.explore.pulse import INTERRUPTED, time_limit
-from modelcheck.explore.verdict import Limits, Verdict, Watcher
+from modelcheck.explore.engine import Engine
+from modelcheck.explore.pulse import time_limit
+from modelcheck.explore.verdict import INTERRUPTED, Request, Verdict, Watcher
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides, Result, check, jobs
@@ -30,8 +30,8 @@ class Settings:
     """What to check of each spec, and how."""
 
     overrides: Overrides
-    limits: Limits
-    choice: Choice
+    engine: Engine
+    request: Request
 
 
 @dataclass
@@ -52,7 +52,7 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
         run.planned = len(todo)
         for job in todo:
             what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-            with progress_line(err, what) as watcher, time_limit(settings.limits.seconds):
+            with progress_line(err, what) as watcher, time_limit(settings.request.limits.seconds):
                 _decide(job, run, settings, watcher)
             if run.results[-1].reason == INTERRUPTED:
                 raise KeyboardInterrupt
@@ -63,14 +63,12 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
 
 def _decide(job: Job, run: SpecRun, settings: Settings, watcher: Watcher | None) -> None:
     """Check a job and, if it is not violated, try to prove it for any number of CPUs."""
-    limits = settings.limits
-    spec = run.spec.as_posix()
-    result = check(job, spec=spec, limits=limits, watcher=watcher, choice=settings.choice)
+    request = replace(settings.request, watcher=watcher)
+    result = check(job, spec=run.spec.as_posix(), engine=settings.engine, request=request)
     run.results.append(result)
     if result.verdict is Verdict.VIOLATED or result.reason == INTERRUPTED:
         return
-    protocol, configuration = job.variant.protocol, job.configuration
-    proved = safe_for_any_number(protocol, configuration, limits, watcher)
+    proved = safe_for_any_number(job.subject, request.limits, watcher)
     run.results[-1] = replace(result, any_number=proved)
 
 
@@ -85,8 +83,8 @@ def specs_in(folder: Path) -> list[Path]:
 def run_specs(specs: list[Path], settings: Settings, processes: int | None) -> list[SpecRun]:
     """Run many specs side by side. Ctrl-C keeps those that have finished."""
     processes = min(processes or os.cpu_count() or 1, len(specs))
-    if processes > 1 and settings.choice.threads is None:
-        settings = replace(settings, choice=replace(settings.choice, threads=1))
+    if processes > 1 and settings.request.threads is None:
+        settings = replace(settings, request=replace(settings.request, threads=1))
     finished: dict[Path, SpecRun] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     end = Ending("its process was ended, or one beside it: killed, or out of memory", INTERNAL)

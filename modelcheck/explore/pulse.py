@@ -15,13 +15,16 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 import psutil
 
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Progress, Watcher
+from modelcheck.explore.verdict import (
+    INTERRUPTED,
+    Limits,
+    Progress,
+    Request,
+    Watcher,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-INTERRUPTED = "interrupted"
-"""The reason of what Ctrl-C cut short."""
 
 
 class LimitError(Exception):
@@ -68,12 +71,14 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 def in_time(answer: Callable[P, R]) -> Callable[P, R]:
-    """Let all that a function does end within the seconds of its argument `limits`."""
+    """Let all that a function does end within the seconds of its argument `limits`, or those of its
+    `request`."""
     parameters = signature(answer)
 
     @wraps(answer)
     def timed(*arguments: P.args, **others: P.kwargs) -> R:
-        limits = parameters.bind(*arguments, **others).arguments.get("limits", NO_LIMITS)
+        given = parameters.bind(*arguments, **others).arguments
+        limits = given.get("limits", given.get("request", Request()).limits)
         with time_limit(limits.seconds):
             return answer(*arguments, **others)
 

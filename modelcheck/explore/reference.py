@@ -1,37 +1,47 @@
-"""The reference explorer: a breadth-first search that anyone can read and believe.
+"""The reference engine: a breadth-first search that anyone can read and believe.
 
-It is exact, and its counterexamples are shortest. All other explorers must agree with it.
+It is exact, and its counterexamples are shortest. All other engines must agree with it.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import Exploration, Extra, Request, Verdict
 
-Thread = tuple[int, bool]
+Context = tuple[int, bool]
 """An actor, and whether it is in an interrupt: what a reader of a trace follows."""
 
-NOBODY: Thread = (-1, False)
+NOBODY: Context = (-1, False)
 
 PULSE = 2048
 """States expanded between two looks at the limits."""
 
 
-def explore(
-    system: System,
-    limits: Limits = NO_LIMITS,
-    watcher: Watcher | None = None,
-    *,
-    beyond_violations: bool = False,
-) -> Exploration:
-    """Search all reachable states, level by level, up to the first level with a violation.
+@dataclass(frozen=True)
+class Reference:
+    """The engine in plain Python, and the only one that goes on beyond violations."""
 
-    With `beyond_violations`, violating steps are steps like any other, the whole state space is
-    searched, and `found` has every property violated in it. Ctrl-C ends in an inconclusive
-    answer that reports what was reached.
-    """
-    pulse = Pulse(limits, watcher)
+    name: str = "reference"
+    takes: frozenset[Extra] = frozenset({"beyond_violations"})
+
+    def explore(self, system: System, request: Request = Request()) -> Exploration:
+        """Search all reachable states, level by level, up to the first level with a violation.
+
+        Ctrl-C ends in an inconclusive answer that reports what was reached. Raises
+        UnsupportedError for a request to save or to spill.
+        """
+        request.only(self.takes, self.name)
+        return _search(self.name, system, request)
+
+
+REFERENCE = Reference()
+
+
+def _search(name: str, system: System, request: Request) -> Exploration:
+    pulse = Pulse(request.limits, request.watcher)
     depth_of: dict[State, int] = {system.initial(): 0}
     frontier = list(depth_of)
     depth = transitions = 0
@@ -48,7 +58,7 @@ def explore(
                     transitions += 1
                     if transition.row.violations:
                         found.update(transition.row.violations)
-                        if not beyond_violations:
+                        if not request.beyond_violations:
                             violating.append((state, transition))
                             continue
                     if transition.target not in depth_of:
@@ -64,13 +74,14 @@ def explore(
         # Shortest also if a limit cut the level short: nothing violates on the levels above it.
         depth = depth_of[violating[0][0]] + 1
         try:
-            path = _fewest_switches(system, depth_of, violating, depth)
+            path = _best(system, depth_of, violating, depth)
         except CUT_SHORT as stop:
             reason = why(stop)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     if found:
         verdict = Verdict.VIOLATED
     return Exploration(
+        name,
         verdict,
         len(depth_of),
         transitions,
@@ -83,69 +94,105 @@ def explore(
     )
 
 
-def _fewest_switches(
+class _Cost(NamedTuple):
+    """The fewest switches on the rest of the way to a violation, and the contexts in which a way
+    with so few can begin."""
+
+    switches: int
+    contexts: frozenset[Context]
+
+
+_Costs = list[dict[State, _Cost]]
+"""By level, the states that have a way to a violation."""
+
+
+def _best(
     system: System,
     depth_of: dict[State, int],
     violating: list[tuple[State, Transition]],
     depth: int,
 ) -> tuple[Transition, ...]:
-    """Of all paths of `depth` steps to a violation, one that changes thread least often.
+    """Of all paths of `depth` transitions to a violation, the first one in the published order.
 
-    A walk over the shortest paths only, level by level; for each state and last thread it
-    keeps the best way there. Among equals, the property that the model names first wins, and
-    then a violation outside interrupts.
+    That is the order of all engines, so that a trace does not tell which of them found it: the
+    fewest switches of context; the property that the model names first; a violation outside
+    interrupts; and then, step by step from the start, the least actor and the first of its steps
+    (the one that needs no switch, where there is such a one).
     """
-    if not violating:
-        return ()
-    rank = {name: number for number, name in enumerate(system.model.properties)}
-    ways: dict[tuple[State, Thread], _Way] = {(system.initial(), NOBODY): _Way(0, None, None)}
-    for level in range(1, depth):
-        further: dict[tuple[State, Thread], _Way] = {}
-        for (state, thread), way in ways.items():
-            for step in system.successors(state):
-                if depth_of.get(step.target) == level and not step.row.violations:
-                    _keep_best(further, step, thread, way)
-        ways = further
-    last: dict[State, list[Transition]] = {}
-    for source, step in violating:
-        last.setdefault(source, []).append(step)
-    ends = [
-        (_switches(way, thread, step), rank[step.row.violations[0]], step.row.interrupt, step, way)
-        for (state, thread), way in ways.items()
-        for step in last.get(state, ())
-    ]
-    *_, step, way = min(ends, key=lambda end: end[:3])
-    return (*_steps(way), step)
+    levels: list[list[State]] = [[] for _ in range(depth)]
+    for state, level in depth_of.items():
+        if level < depth:
+            levels[level].append(state)
+    order = {name: number for number, name in enumerate(system.model.properties)}
+    ends: dict[tuple[int, bool], list[tuple[State, Transition]]] = {}
+    for state, transition in violating:
+        row = transition.row
+        ends.setdefault((order[row.violations[0]], row.interrupt), []).append((state, transition))
+    first = system.initial()
+    least = _costs(system, depth_of, levels, violating)[0][first].switches
+    for _, wanted in sorted(ends.items()):
+        costs = _costs(system, depth_of, levels, wanted)
+        if first in costs[0] and costs[0][first].switches == least:
+            return tuple(_follow(system, costs, wanted))
+    raise AssertionError("a violation has no way to it")
 
 
-class _Way(NamedTuple):
-    """A path to a state: its number of switches, its last step, and the path before that."""
+def _costs(
+    system: System,
+    depth_of: dict[State, int],
+    levels: list[list[State]],
+    wanted: list[tuple[State, Transition]],
+) -> _Costs:
+    """The costs of all states on a shortest path to a wanted violation, from the last level on."""
+    last: dict[State, set[Context]] = {}
+    for state, transition in wanted:
+        last.setdefault(state, set()).add(_context(transition))
+    found = [{state: _Cost(0, frozenset(contexts)) for state, contexts in last.items()}]
+    for level in range(len(levels) - 2, -1, -1):
+        ahead, here = found[-1], dict[State, _Cost]()
+        for state in levels[level]:
+            ways: dict[int, set[Context]] = {}
+            for transition in system.successors(state):
+                further = ahead.get(transition.target)
+                if further is None or transition.row.violations:
+                    continue
+                if depth_of[transition.target] == level + 1:
+                    ways.setdefault(_after(transition, further), set()).add(_context(transition))
+            if ways:
+                switches = min(ways)
+                here[state] = _Cost(switches, frozenset(ways[switches]))
+        found.append(here)
+    return found[::-1]
 
-    switches: int
-    step: Transition | None
-    before: "_Way | None"
+
+def _after(transition: Transition, further: _Cost) -> int:
+    """The switches of a way that begins with a transition."""
+    return further.switches + (_context(transition) not in further.contexts)
 
 
-def _thread(step: Transition) -> Thread:
-    return step.actor, step.row.interrupt
+def _follow(
+    system: System, costs: _Costs, wanted: list[tuple[State, Transition]]
+) -> Iterator[Transition]:
+    """The first path that switches no more often than must be."""
+    state, before = system.initial(), NOBODY
+    for level, here in enumerate(costs):
+        cost = here[state]
+        allowed = {before} if before in cost.contexts else cost.contexts
+        for transition in system.successors(state):
+            if _context(transition) not in allowed:
+                continue
+            if level + 1 == len(costs):
+                if (state, transition) in wanted:
+                    break
+            elif not transition.row.violations:
+                further = costs[level + 1].get(transition.target)
+                if further is not None and _after(transition, further) == cost.switches:
+                    break
+        else:
+            raise AssertionError("a way to a violation ends before it")
+        yield transition
+        state, before = transition.target, _context(transition)
 
 
-def _switches(way: _Way, thread: Thread, step: Transition) -> int:
-    return way.switches + (thread not in (NOBODY, _thread(step)))
-
-
-def _keep_best(
-    ways: dict[tuple[State, Thread], _Way], step: Transition, thread: Thread, way: _Way
-) -> None:
-    switches = _switches(way, thread, step)
-    key = (step.target, _thread(step))
-    if key not in ways or switches < ways[key].switches:
-        ways[key] = _Way(switches, step, way)
-
-
-def _steps(way: _Way | None) -> list[Transition]:
-    steps: list[Transition] = []
-    while way is not None and way.step is not None:
-        steps.append(way.step)
-        way = way.before
-    return steps[::-1]
+def _context(transition: Transition) -> Context:
+    return transition.actor, transition.row.interrupt

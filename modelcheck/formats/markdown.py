@@ -9,15 +9,15 @@ from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.names import printable
 from modelcheck.questions.check import Result
 
-Checked = Sequence[tuple[Path, Sequence[Result]]]
+BySpec = Sequence[tuple[Path, Sequence[Result]]]
 
 
-def to_markdown(checked: Checked) -> str:
+def to_markdown(checked: BySpec) -> str:
     """An overview of all specs, and a table of all their verdicts."""
     return f"# Verdicts\n\n{overview(checked)}\n## Every variant\n\n{_all_verdicts(checked)}"
 
 
-def overview(checked: Checked) -> str:
+def overview(checked: BySpec) -> str:
     """A line for each spec: the verdict on its main protocol under each fetch model, and how many
     of its other variants are violated under some model."""
     models = _models(checked)
@@ -31,7 +31,7 @@ def overview(checked: Checked) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _all_verdicts(checked: Checked) -> str:
+def _all_verdicts(checked: BySpec) -> str:
     """Protocol and variant by fetch model, with the length of the shortest counterexample."""
     models = _models(checked)
     lines = _header(("protocol", "variant", *models))
@@ -41,7 +41,7 @@ def _all_verdicts(checked: Checked) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _models(checked: Checked) -> list[str]:
+def _models(checked: BySpec) -> list[str]:
     found = {r.job.configuration.fetch for _, results in checked for r in results}
     return [model for model in MODELS if model in found]
 

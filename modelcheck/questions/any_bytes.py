@@ -1,6 +1,6 @@
 """Whether a protocol is right for all instructions of its length, or real ones for which it is not.
 
-Knows the axiomatic check, and the explorers by which a counterexample is confirmed; knows nothing
+Knows the axiomatic check, and the search by which a counterexample is confirmed; knows nothing
 of views.
 """
 
@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
-from modelcheck.explore.pulse import INTERRUPTED, LimitError, in_time, why
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.explore.pulse import LimitError, in_time, why
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict, Watcher
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job, Result, check
+from modelcheck.questions.explain import tears_as_expected
 
 
 @dataclass(frozen=True)
 class ForAllBytes:
     """Whether no CPU executes torn bytes, for all pairs of instructions of the site's length.
 
-    Violated: `instructions` at `site` show it, and `confirmed` is what the explorer found. They
+    Violated: `instructions` at `site` show it, and `confirmed` is what a search found. They
     decode in full, unless not `real`. Inconclusive: `reason` says why.
     """
 
@@ -36,6 +38,13 @@ class ForAllBytes:
     reason: str = ""
 
     @property
+    def grounds(self) -> Grounds:
+        """The axioms; and of a violation also what its search rests on."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        return (Ground(Means.AXIOMS), *(self.confirmed.grounds if self.confirmed else ()))
+
+    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the search for it."""
         return self.confirmed is not None and self.confirmed.reason == INTERRUPTED
@@ -43,9 +52,7 @@ class ForAllBytes:
     @property
     def as_expected(self) -> bool:
         """Whether that is what the spec states of its own instructions."""
-        if self.verdict is Verdict.VIOLATED:
-            return TORN in self.job.expected
-        return self.verdict is Verdict.SAFE and self.job.expected != (TORN,)
+        return tears_as_expected(self.job, self.verdict)
 
 
 @in_time
@@ -74,7 +81,7 @@ def for_all_bytes(
                 shown,
                 pair is not None,
                 found,
-                "" if agreed else f"the explorer does not confirm it: {found.reason}",
+                "" if agreed else f"the engine does not confirm it: {found.reason}",
             )
     except (NotCoveredError, LimitError, MemoryError) as stop:
         seconds = time.monotonic() - started
@@ -85,11 +92,11 @@ def for_all_bytes(
 def _explored(
     job: Job, protocol: Protocol, spec: str, limits: Limits, watcher: Watcher | None
 ) -> Result:
-    """What the explorer finds with other instructions."""
+    """What a search finds with other instructions."""
     variant = replace(job.variant, protocol=protocol)
     configuration = replace(job.configuration, properties=(TORN,))
     other = replace(job, variant=variant, configuration=configuration)
-    return check(other, spec=spec, limits=limits, watcher=watcher)
+    return check(other, spec=spec, request=Request(limits, watcher))
 
 
 def real_instructions(protocol: Protocol, site: Site) -> tuple[bytes, ...]:

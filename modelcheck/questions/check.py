@@ -1,26 +1,28 @@
 """Checking: one variant in one configuration, from protocol to verdict and trace.
 
-Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
+Knows protocols, machine, system, engines and traces; knows nothing of how results are shown.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from modelcheck.explore import liveness
-from modelcheck.explore.choose import Choice, Explorer, explore
-from modelcheck.explore.compiled.saving import Saving, has_checkpoint
+from modelcheck.explore.choose import AUTO
+from modelcheck.explore.compiled.saving import has_checkpoint
+from modelcheck.explore.engine import Engine
 from modelcheck.explore.pulse import in_time
-from modelcheck.explore.system import System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
-from modelcheck.machine.actors import Machine
+from modelcheck.explore.verdict import Request, Saving, Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
+from modelcheck.questions.answer import Ground, Grounds, Means, surprising
+from modelcheck.questions.subject import Subject
 from modelcheck.questions.vacuity import vacuous
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
@@ -52,10 +54,15 @@ class Job:
     configuration: Configuration
     name: str
 
+    @cached_property
+    def subject(self) -> Subject:
+        """The variant's protocol in the job's configuration."""
+        return Subject(self.variant.protocol, self.configuration)
+
     @property
     def setup(self) -> Setup:
-        """The variant's protocol in the job's configuration."""
-        return Setup(self.variant.protocol, self.configuration)
+        """That of the subject."""
+        return self.subject.setup
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -69,13 +76,14 @@ class Job:
 class Result:
     """The verdict on a job, for what, and how it was reached.
 
+    `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
     `expected` has the properties, any of which was expected to be violated; none if the variant
     was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
     `any_number` tells whether a proof for every number of CPUs is known.
     """
 
     job: Job
-    explorer: Explorer
+    engine: str
     verdict: Verdict
     violated: str | None
     expected: tuple[str, ...]
@@ -87,6 +95,23 @@ class Result:
     trace: Trace | None
     vacuous: tuple[str, ...] = ()
     any_number: bool = False
+    confirmed_by: str | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """Who searched; the machine alone, for a counterexample; and what a proof rests on."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        found = [Ground(Means.SEARCH, by) for by in (self.engine, self.confirmed_by) if by]
+        if self.violated in LIVENESS:
+            found = [Ground(Means.GRAPH)]
+        elif self.verdict is Verdict.SAFE and set(LIVENESS) & set(self.job.setup.watched):
+            found.append(Ground(Means.GRAPH))
+        if self.trace is not None:
+            found.append(Ground(Means.REPLAY))
+        if self.any_number:
+            found.append(Ground(Means.ABSTRACTION))
+        return tuple(found)
 
     @property
     def as_expected(self) -> bool:
@@ -98,7 +123,7 @@ class Result:
     @property
     def surprising(self) -> bool:
         """Whether there is a verdict, and it is not the one the spec states."""
-        return not self.as_expected and self.verdict is not Verdict.INCONCLUSIVE
+        return surprising(self)
 
 
 def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
@@ -146,30 +171,25 @@ def _check_models(variant: Variant) -> None:
 
 
 @in_time
-def check(
-    job: Job,
-    *,
-    spec: str,
-    limits: Limits = NO_LIMITS,
-    watcher: Watcher | None = None,
-    choice: Choice = Choice(),
-) -> Result:
+def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 
-    Raises DisagreementError and CheckpointError as the explorers do.
+    Where the request says to save, each job has a folder of its own in the one that it names.
+    Raises DisagreementError, CheckpointError and UnsupportedError as the engines do.
     """
-    machine = Machine(job.variant.protocol, job.configuration)
-    setup = machine.setup
-    system = System(machine)
-    explorer, found = explore(system, limits, watcher, choice, saving=_saving(job, spec, choice))
+    machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
+    if request.saving is not None:
+        request = replace(request, saving=_saving(job, spec, request.saving))
+    found = engine.explore(system, request)
+    searched = found
     if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
-        live = liveness.explore(
+        live = liveness.decide(
             system,
             setup.watched,
             deadlock=DEADLOCK,
             completes=COMPLETES,
-            limits=limits,
-            watcher=watcher,
+            limits=request.limits,
+            watcher=request.watcher,
         )
         found = found if live.verdict is Verdict.SAFE else live
     # A program that is stuck from the beginning has a counterexample of no steps.
@@ -188,7 +208,7 @@ def check(
         )
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
-        explorer=explorer,
+        engine=searched.engine,
         # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
         verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
         violated=found.property if settled else None,
@@ -200,6 +220,7 @@ def check(
         reason=found.reason,
         trace=trace,
         vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
+        confirmed_by=searched.confirmed_by,
     )
 
 
@@ -209,10 +230,9 @@ def checkpoint_name(job: Job, spec: str) -> str:
     return ".".join(parts)
 
 
-def _saving(job: Job, spec: str, choice: Choice) -> Saving | None:
-    if choice.checkpoint is None:
-        return None
-    folder = choice.checkpoint / checkpoint_name(job, spec)
+def _saving(job: Job, spec: str, saving: Saving) -> Saving:
+    """How a job's search is saved, among those of a command."""
+    folder = saving.folder / checkpoint_name(job, spec)
     digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:32]
     subject = {
         "version": f"{__version__}, code {code_digest(*MODEL_CODE)}",
@@ -220,7 +240,8 @@ def _saving(job: Job, spec: str, choice: Choice) -> Saving | None:
         "configuration": repr(job.configuration),
     }
     # A job that the interrupted command never came to begins anew.
-    return Saving(folder, subject, resume=choice.resume and has_checkpoint(folder))
+    resume = saving.resume and has_checkpoint(folder)
+    return replace(saving, folder=folder, subject=subject, resume=resume)
 
 
 def kept_traces(results: list[Result]) -> dict[int, Trace]:

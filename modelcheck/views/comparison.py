@@ -58,7 +58,7 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "chunk": run.chunk,
         "offset": run.offset,
         "semantics": run.semantics,
-        "explorer": result.explorer,
+        "explorer": result.engine,
         "verdict": str(result.verdict),
         "property": result.violated,
         "expected": str(Verdict.VIOLATED if result.expected else Verdict.SAFE),
@@ -80,7 +80,7 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
         parts += [
             heading(spec, rows[0][1].job),
             _table(rows),
-            *_explorers(rows),
+            *_engines(rows),
             *_traces(rows, kept),
             Text(),
         ]
@@ -156,11 +156,11 @@ def place(setup: Setup) -> str:
     return f"chunks of {chunk}, site at offset {setup.offset} of its line"
 
 
-def _explorers(rows: list[tuple[int, Result]]) -> list[Text]:
+def _engines(rows: list[tuple[int, Result]]) -> list[Text]:
     """Who searched, where it was not the reference."""
     lines = []
-    for explorer, how in HOW.items():
-        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.explorer == explorer)
+    for engine, how in HOW.items():
+        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.engine == engine)
         if names:
             lines.append(Text(f"{how}: {' '.join(names)}", "dim"))
     return lines
