@@ -139,6 +139,15 @@ def damaged(text: str, draw: random.Random) -> bytes:
     return json.dumps(damaged_json(json.loads(text), draw)).encode()
 
 
+READY = """
+import sys
+from modelcheck.__main__ import run
+print("ready", file=sys.stderr, flush=True)
+run()
+"""
+"""What runs the command line in a child, and says when Ctrl-C is its business and not Python's."""
+
+
 def few(some: int, many: int) -> pytest.MarkDecorator:
     """So many of a kind, and with -m slow as many as the issue asks for."""
     slow = pytest.param(many, marks=pytest.mark.slow, id=str(many))

@@ -21,10 +21,10 @@ from modelcheck.browse.opened import open_trace
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import read
 from modelcheck.certificate.smtlib import to_smtlib
-from modelcheck.explore import compiled
-from modelcheck.explore.compiled.saving import CheckpointError, Saving
+from modelcheck.explore.compiled import COMPILED
+from modelcheck.explore.compiled.saving import CheckpointError
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.verdict import Limits, Request, Saving, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
@@ -178,11 +178,12 @@ def test_a_damaged_checkpoint_never_makes_a_broken_protocol_safe(
 ) -> None:
     """It is refused, or, where what was hit does not count, leads to the violation."""
     draw = random.Random(number)
-    whole = compiled.explore(System(broken()), threads=1)
+    whole = COMPILED.explore(System(broken()), Request(threads=1))
     assert whole.verdict is Verdict.VIOLATED
     saved = tmp_path / "saved"
-    compiled.explore(
-        System(broken()), Limits(states=whole.states // 2), threads=1, saving=Saving(saved, SUBJECT)
+    COMPILED.explore(
+        System(broken()),
+        Request(Limits(states=whole.states // 2), threads=1, saving=Saving(saved, SUBJECT)),
     )
     refused = 0
     for count in range(number):
@@ -192,7 +193,7 @@ def test_a_damaged_checkpoint_never_makes_a_broken_protocol_safe(
         damage(here, draw)
         try:
             saving = Saving(here, SUBJECT, resume=True)
-            found = compiled.explore(System(broken()), threads=1, saving=saving)
+            found = COMPILED.explore(System(broken()), Request(threads=1, saving=saving))
         except CheckpointError:
             refused += 1
         else:
@@ -233,10 +234,12 @@ DAMAGES = (_hit_log, _hit_search, _mean_search, _emptied_todo, _lost_log)
 
 def test_a_checkpoint_has_one_run_at_a_time(tmp_path: Path) -> None:
     """A second run is refused, and does not touch what the first has saved."""
-    compiled.explore(System(broken()), Limits(states=500), saving=Saving(tmp_path, SUBJECT))
+    COMPILED.explore(
+        System(broken()), Request(Limits(states=500), threads=1, saving=Saving(tmp_path, SUBJECT))
+    )
     before = (tmp_path / "search.json").read_bytes()
     with FileLock(tmp_path / "lock"), pytest.raises(CheckpointError, match="another run"):
-        compiled.explore(System(broken()), saving=Saving(tmp_path, SUBJECT))
+        COMPILED.explore(System(broken()), Request(saving=Saving(tmp_path, SUBJECT)))
     assert (tmp_path / "search.json").read_bytes() == before
     saving = Saving(tmp_path, SUBJECT, resume=True)
-    assert compiled.explore(System(broken()), saving=saving).verdict is Verdict.VIOLATED
+    assert COMPILED.explore(System(broken()), Request(saving=saving)).verdict is Verdict.VIOLATED

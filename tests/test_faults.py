@@ -27,14 +27,15 @@ from typing import Any
 import pytest
 
 from modelcheck.certificate.certify import certify
-from modelcheck.explore import compiled
+from modelcheck.explore.compiled import COMPILED
 from modelcheck.explore.system import System
+from modelcheck.explore.verdict import Request
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.trace.document import load
 from modelcheck.trace.replay import replay
-from tests.damage import quiet
+from tests.damage import READY, quiet
 
 ROOT = Path(__file__).parent.parent
 INT3 = ROOT / "specs" / "x86_int3.py"
@@ -52,15 +53,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from modelcheck.explore import compiled
-from modelcheck.explore.compiled.saving import Saving
+from modelcheck.explore.compiled import COMPILED
+from modelcheck.explore.verdict import Request, Saving
 from modelcheck.explore.system import System
 from tests.test_faults import child_machine
 folder, without = Path(sys.argv[1]), sys.argv[2]
 resume = (folder / "search.json").exists()
 print("started", flush=True)
 saving = Saving(folder, {"configuration": without}, resume=resume, seconds=0)
-found = compiled.explore(System(child_machine(without)), threads=2, saving=saving)
+found = COMPILED.explore(System(child_machine(without)), Request(threads=2, saving=saving))
 print(found.verdict, found.states, found.transitions, len(found.path), flush=True)
 """
 
@@ -78,7 +79,7 @@ def child_machine(without: str) -> Machine:
 @cache
 def in_one_go(without: str) -> str:
     """What the search prints that nobody kills."""
-    found = compiled.explore(System(child_machine(without)), threads=2)
+    found = COMPILED.explore(System(child_machine(without)), Request(threads=2))
     return f"{found.verdict} {found.states} {found.transitions} {len(found.path)}"
 
 
@@ -112,13 +113,6 @@ def test_killed_and_resumed_it_ends_as_in_one_go(without: str, kills: int, tmp_p
         assert output == f"started\n{in_one_go(without)}\n"
     print(f"{struck} kills, {begun} searches")
 
-
-READY = """
-import sys
-from modelcheck.__main__ import run
-print("ready", file=sys.stderr, flush=True)
-run()
-"""
 
 FEW_STATES = ["--variant", "base", "--fetch", "per-chunk"]
 INTERRUPTED: dict[str, tuple[list[str], float]] = {

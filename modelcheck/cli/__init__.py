@@ -24,7 +24,7 @@ from modelcheck.cli import (
     specs,
     traces,
 )
-from modelcheck.cli.ending import ERROR, Ending, ending
+from modelcheck.cli.ending import Ending, ending
 from modelcheck.cli.group import WRONG_INPUT, cli
 from modelcheck.explore.interrupts import held, listening
 
@@ -77,7 +77,7 @@ def _flushed(stream: TextIO, code: int) -> int:
         _drop(stream)
         if code == 0 and not isinstance(error, BrokenPipeError):
             where = "stdout" if stream is sys.stdout else "stderr"
-            Ending(f"cannot write to {where}: {error.strerror}", WRONG_INPUT, ERROR).tell()
+            Ending(f"cannot write to {where}: {error.strerror}", WRONG_INPUT, "error: ").tell()
         return code or WRONG_INPUT
     return code
 

@@ -23,8 +23,6 @@ from modelcheck.trace.document import TraceError
 FAULTS = (SpecError, TraceError, CertificateError, CheckpointError, OutputError)
 """What is wrong with what we were given; the message says where, and what to do."""
 
-ERROR = "error: "
-
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -50,29 +48,30 @@ class Ending(NamedTuple):
 
 def ending(error: BaseException) -> Ending:
     """What an error means for whoever called us. With python -X dev, where it came from, too."""
-    match error:
-        case click.ClickException():
-            text = StringIO()
-            error.show(text)
-            return Ending(text.getvalue().rstrip(), WRONG_INPUT)
-        case KeyboardInterrupt() | click.Abort():
-            return Ending("interrupted", INTERRUPTED_EARLY)
-        case BrokenPipeError():
-            return Ending("", WRONG_INPUT)
-        case OSError(errno=errno.ENOMEM) | MemoryError():
-            return Ending("out of memory", INCONCLUSIVE, "inconclusive: ")
-        case LimitError():
-            return Ending(str(error), INCONCLUSIVE, "inconclusive: ")
-        case DisagreementError():
-            return Ending(str(error), INTERNAL, "INTERNAL ERROR, trust neither answer: ")
-        case OSError(filename=str() | bytes() | Path()):
-            return Ending(f"{error.filename!s}: {error.strerror or error}", WRONG_INPUT, ERROR)
-        case OSError(errno=int()):
-            what = f"cannot read or write: {error.strerror or error}"
-            return Ending(what, WRONG_INPUT, ERROR)
+    if isinstance(error, click.ClickException):
+        text = StringIO()
+        error.show(text)
+        return Ending(text.getvalue().rstrip(), WRONG_INPUT)
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Ending("interrupted", INTERRUPTED_EARLY)
+    if isinstance(error, LimitError):
+        return Ending(str(error), INCONCLUSIVE, "inconclusive: ")
+    if isinstance(error, MemoryError) or _number(error) == errno.ENOMEM:
+        return Ending("out of memory", INCONCLUSIVE, "inconclusive: ")
+    if isinstance(error, DisagreementError):
+        return Ending(str(error), INTERNAL, "INTERNAL ERROR, trust neither answer: ")
     if isinstance(error, FAULTS):
-        return Ending(str(error), WRONG_INPUT, ERROR)
+        return Ending(str(error), WRONG_INPUT, "error: ")
+    if isinstance(error, BrokenPipeError):
+        return Ending("", WRONG_INPUT)
+    if isinstance(error, OSError) and error.errno is not None:
+        where = error.filename or "cannot read or write"
+        return Ending(f"{where}: {error.strerror}", WRONG_INPUT, "error: ")
     return Ending(_of_our_own(error), INTERNAL)
+
+
+def _number(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
 
 
 def _of_our_own(error: BaseException) -> str:

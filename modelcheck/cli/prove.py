@@ -79,12 +79,12 @@ def prove_command(
     sys.exit(_exit_code(proofs, len(todo), end))
 
 
-Answer = TypeVar("Answer", Proof, ForAllBytes)
+ProofT = TypeVar("ProofT", Proof, ForAllBytes)
 
 
-def _each(todo: list[Job], answer: Callable[..., Answer]) -> tuple[list[Answer], Ending | None]:
+def _each(todo: list[Job], answer: Callable[..., ProofT]) -> tuple[list[ProofT], Ending | None]:
     """Answer for the jobs in turn; what goes wrong, or Ctrl-C, leaves the answers before it."""
-    found: list[Answer] = []
+    found: list[ProofT] = []
     try:
         for job in todo:
             what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"

@@ -37,12 +37,9 @@ CUT_SHORT = (LimitError, KeyboardInterrupt, MemoryError)
 
 def why(stop: BaseException) -> str:
     """The reason that an answer gives for what cut it short."""
-    match stop:
-        case KeyboardInterrupt():
-            return INTERRUPTED
-        case MemoryError():
-            return "out of memory"
-    return str(stop)
+    if isinstance(stop, KeyboardInterrupt):
+        return INTERRUPTED
+    return "out of memory" if isinstance(stop, MemoryError) else str(stop)
 
 
 class _End(NamedTuple):

@@ -46,13 +46,12 @@ def parse(text: str) -> Any:
 
 def check(part: Any, place: str) -> None:
     """Raise ValueError for a string with a character that is acted on; lines are as they are."""
-    match part:
-        case str() if character := hidden(part, LAYOUT):
-            raise ValueError(f"{place or 'text'} has {character!r}, which is acted on, not shown")
-        case list():
-            for number, item in enumerate(part):
-                check(item, f"{place}[{number}]")
-        case dict():
-            for key, item in part.items():
-                check(key, f"a key of {place or 'all'}")
-                check(item, f"{place}.{key}" if place else key)
+    if isinstance(part, str) and (character := hidden(part, LAYOUT)):
+        raise ValueError(f"{place or 'text'} has {character!r}, which is acted on, not shown")
+    if isinstance(part, list):
+        for number, item in enumerate(part):
+            check(item, f"{place}[{number}]")
+    if isinstance(part, dict):
+        for key, item in part.items():
+            check(key, f"a key of {place or 'all'}")
+            check(item, f"{place}.{key}" if place else key)
