@@ -7,7 +7,6 @@ again a little later where it cannot be raised, is held back where it does harm,
 foreign code. Whoever answers a question catches KeyboardInterrupt, and nothing else.
 """
 
-import _thread
 import os
 import signal
 import sys
@@ -62,7 +61,10 @@ def _is_fragile(frame: FrameType | None) -> bool:
 
 def _later() -> None:
     global _again
-    _again = threading.Timer(AGAIN, _thread.interrupt_main)
+    # A signal indeed, which also ends a sleep.
+    main = threading.main_thread().ident
+    assert main is not None
+    _again = threading.Timer(AGAIN, signal.pthread_kill, (main, signal.SIGINT))
     _again.daemon = True
     _again.start()
 
