@@ -7,9 +7,9 @@ those who do not know them.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
-from hypothesis import HealthCheck, reject, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
@@ -403,3 +403,18 @@ def configurations(
         draw(st.sampled_from(semantics)),
         properties=EVERY_PROPERTY,
     )
+
+
+@cache
+def generated_kinds() -> frozenset[type[Step]]:
+    """The kinds of steps that some hundred random protocols have."""
+    found: set[type[Step]] = set()
+
+    @random_runs(300)
+    @given(protocols())
+    def collect(protocol: Protocol) -> None:
+        for program in protocol.programs.values():
+            found.update(type(step) for step in flatten(program))
+
+    collect()
+    return frozenset(found)

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import NONE, Row, System
-from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 
 Core = tuple[int, ...]
 """The number of the shared part, and of the local part of each role with one actor."""
@@ -118,10 +118,8 @@ class _Closure:
                         self.follow(core, role, row)
                 if self.to_first_suspect and suspects[core]:
                     break
-        except LimitError as limit:
-            self.found.reason = str(limit)
-        except KeyboardInterrupt:
-            self.found.reason = INTERRUPTED
+        except CUT_SHORT as stop:
+            self.found.reason = why(stop)
         self.found.suspects = [suspect for found in suspects.values() for suspect in found]
         return self.found
 

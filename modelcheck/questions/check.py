@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import AUTO
 from modelcheck.explore.compiled.saving import has_checkpoint
 from modelcheck.explore.engine import Engine
+from modelcheck.explore.pulse import in_time
 from modelcheck.explore.verdict import Request, Saving, Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
@@ -24,7 +26,7 @@ from modelcheck.questions.subject import Subject
 from modelcheck.questions.vacuity import vacuous
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
-from modelcheck.version import __version__
+from modelcheck.version import MODEL_CODE, __version__, code_digest
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
@@ -144,7 +146,6 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
         for variant in suite:
             if overrides.variants and variant.name not in overrides.variants:
                 continue
-            _check_models(variant)
             for fetch in dict.fromkeys(overrides.fetch or suite.fetch):
                 configuration = Configuration(
                     cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
@@ -158,16 +159,7 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
                 yield Job(suite, variant, configuration, name)
 
 
-def _check_models(variant: Variant) -> None:
-    for clause in variant.expect.clauses:
-        for name in clause.under:
-            if name not in MODELS:
-                raise SpecError(
-                    f"variant {variant.name!r}: expected to be violated under {name!r}, "
-                    f"which is no fetch model; known: {', '.join(MODELS)}"
-                )
-
-
+@in_time
 def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 
@@ -176,7 +168,7 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
     """
     machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
     if request.saving is not None:
-        request = replace(request, saving=_saving(job, request.saving))
+        request = replace(request, saving=_saving(job, spec, request.saving))
     found = engine.explore(system, request)
     searched = found
     if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
@@ -221,17 +213,18 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
     )
 
 
-def checkpoint_name(job: Job) -> str:
+def checkpoint_name(job: Job, spec: str) -> str:
     """The folder of a job's checkpoint, below that of all."""
-    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+    parts = (Path(spec).stem, job.suite.protocol.name, job.variant.name, job.configuration.fetch)
+    return ".".join(parts)
 
 
-def _saving(job: Job, saving: Saving) -> Saving:
+def _saving(job: Job, spec: str, saving: Saving) -> Saving:
     """How a job's search is saved, among those of a command."""
-    folder = saving.folder / checkpoint_name(job)
-    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    folder = saving.folder / checkpoint_name(job, spec)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:32]
     subject = {
-        "version": __version__,
+        "version": f"{__version__}, code {code_digest(*MODEL_CODE)}",
         "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
         "configuration": repr(job.configuration),
     }
