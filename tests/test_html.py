@@ -32,7 +32,7 @@ CHROMIUM = shutil.which("chromium")
 MEGABYTE = 1_000_000
 
 TRACE = "#trace=x86_int3/nop-to-call/no-sync-2/per-chunk"
-HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&\u2028'
+HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&'
 
 
 # The text.
