@@ -26,6 +26,8 @@ from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
+from modelcheck.naive import certifier
+from modelcheck.naive.reading import UnknownError
 from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import MOST_LIVE, Proof, prove
@@ -123,11 +125,17 @@ def _exit_code(found: Sequence[Proof | ForAllBytes], planned: int, end: Ending |
 @cli.command("certify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("spec", type=click.Path(path_type=Path), required=False)
-def certify_command(file: Path, spec: Path | None) -> None:
+@click.option(
+    "--independent",
+    is_flag=True,
+    help="Check it once more by a second machine and all solvers that are installed.",
+)
+def certify_command(file: Path, spec: Path | None, *, independent: bool) -> None:
     """Have Z3 check the obligations of a certificate, and that it is about a variant of SPEC.
 
     Nothing in the file is trusted or run: all of it but the invariant is written anew from the
-    machine and compared, and the spec is the one that you name.
+    machine and compared, and the spec is the one that you name. With --independent, a machine that
+    shares no line with the rest of the package says what steps do.
     """
     if spec is None:
         raise click.UsageError(
@@ -158,4 +166,23 @@ def certify_command(file: Path, spec: Path | None) -> None:
             f"Not proved: {', '.join(certified.open_)}, which no invariant can show; "
             f"prove checks it with up to {MOST_LIVE} CPUs."
         )
+    if independent:
+        lines.append(_independently(file))
     out.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def _independently(file: Path) -> str:
+    """What the second machine says of a certificate. Raises CertificateError."""
+    try:
+        found = certifier.certify(file.read_text(encoding="utf-8"))
+    except (certifier.NotProvedError, UnknownError) as error:
+        raise CertificateError(f"{file}: by the naive machine: {error}") from error
+    said = (
+        f"By the naive machine: all {found.questions} questions are answered, by "
+        f"{' and by '.join(found.solvers)}; proved {', '.join(found.proved)}."
+    )
+    if found.not_covered:
+        said += (
+            f"\nNot covered there, since no invariant proves it: {', '.join(found.not_covered)}."
+        )
+    return said
