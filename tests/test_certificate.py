@@ -370,7 +370,7 @@ def test_whatever_a_patcher_is_called_two_solvers_read_its_proof(name: str) -> N
     assert certify_text(text).proved == ("no-torn-instruction",)
 
 
-@pytest.mark.parametrize("name", ["patcher", "cpu", "cpu0", "handler"])
+@pytest.mark.parametrize("name", ["patcher", "cpu", "cpu0", "handler", "callee"])
 def test_a_patcher_is_not_named_as_another_actor(name: str) -> None:
     """In proofs and traces, names tell actors apart."""
     site = Site("foo", b"\x90", b"\xcc")
