@@ -41,6 +41,7 @@ from modelcheck.protocol.vocabulary.program import (
     wait_until,
 )
 from modelcheck.protocol.vocabulary.routine import emulate, iret, lookup, not_ours, ret, skip, use
+from modelcheck.protocol.watched import without_property
 from modelcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ __all__ = [
     "wait_acks",
     "wait_until",
     "when",
+    "without_property",
     "write",
 ]
 

@@ -10,10 +10,10 @@ from modelcheck.machine.fetch import MODELS, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Put
+from modelcheck.protocol.actions import Find, Put
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import flow
+from modelcheck.protocol.program import flatten, flow
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 from modelcheck.protocol.suite import Semantics
 
@@ -64,6 +64,23 @@ class Configuration:
                 raise SpecError(f"unknown property {name!r}; known: {', '.join(PROPERTIES)}")
 
 
+def published(protocol: Protocol) -> tuple[int, ...]:
+    """The numbers of the cells that are to be empty in the end, since they were so at first and a
+    trap handler looks them up."""
+    handler = protocol.handler.program if protocol.handler else ()
+    looked_up = {
+        action.cell
+        for step in flatten(handler)
+        for action in step.actions()
+        if isinstance(action, Find)
+    }
+    return tuple(
+        number
+        for number, cell in enumerate(protocol.cells)
+        if cell.name in looked_up and not cell.initial and not cell.stays
+    )
+
+
 MANY = 2
 """What a counter holds that is 2 or more, where the number of CPUs is left open."""
 
@@ -103,6 +120,8 @@ class Setup:
         self.program = tuple(line.step for line in self.programs[0])
         """The patcher's program."""
         self.cpu_role = len(self.programs) - 1
+        self.all_programs = (1 << self.cpu_role) - 1
+        """What Shared.returned and Shared.ended are when all patchers are done."""
         self.handler = protocol.handler
         self.routines = {
             False: flow(protocol.handler.program) if protocol.handler else (),
@@ -113,6 +132,7 @@ class Setup:
         self.trap = self.handler.trap if self.handler else b""
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
+        self.published = published(protocol)
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self.coherent_icache = protocol.coherent_icache or self.newest_only
@@ -121,6 +141,18 @@ class Setup:
         self.watched = configuration.properties or (
             *protocol.properties,
             *(name for name in implied if name not in protocol.properties),
+        )
+
+    def ends_as_new(self, shared: Shared, local: Local) -> bool:
+        """Whether code and data are as they are to be when all programs have ended."""
+        layout, cells = self.layout, self.protocol.cells
+        return all(
+            layout.contents(shared.memory, number) == site.new
+            for number, site in enumerate(self.protocol.sites)
+            if not site.foreign
+        ) and not any(
+            local.own[cell] if cells[cell].per_cpu else shared.cells[cell]
+            for cell in self.published
         )
 
     def splits(self, of: tuple[int, ...] = ()) -> bool:
@@ -153,7 +185,8 @@ class Setup:
         """Memory before the patch."""
         cells = tuple(cell.initial for cell in self.protocol.cells)
         oldest = () if self.coherent_icache else tuple(0 for _ in self.layout.initial)
-        return Shared(self.layout.initial, cells, not self.protocol.program, oldest, oldest)
+        over = sum(1 << role for role in range(self.cpu_role) if not self.programs[role])
+        return Shared(self.layout.initial, cells, over, over, oldest, oldest)
 
     def initial_local(self, shared: Shared) -> Local:
         """A CPU before the patch."""

@@ -26,7 +26,6 @@ from modelcheck.protocol.actions import (
 from modelcheck.protocol.code import Cell
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, If, Step, flatten, flow
-from modelcheck.protocol.properties import PROPERTIES
 
 if TYPE_CHECKING:
     from modelcheck.protocol.definition import Handler, Protocol
@@ -44,13 +43,11 @@ def check_protocol(protocol: "Protocol") -> None:
         _check_handler(protocol, protocol.handler)
     if protocol.callee:
         _check_routine(protocol, protocol.callee, "callee")
-    if not protocol.properties:
-        raise SpecError(f"protocol {protocol.name!r} watches no property; name at least one")
-    for name in protocol.properties:
-        if name not in PROPERTIES:
+    waived = [waiver.name for waiver in protocol.waived]
+    for name, count in Counter(waived).items():
+        if count > 1:
             raise SpecError(
-                f"protocol {protocol.name!r}: unknown property {name!r}; known: "
-                + ", ".join(PROPERTIES)
+                f"protocol {protocol.name!r}: property {name!r} is waived {count} times"
             )
     if protocol.arch not in ARCHITECTURES:
         meant = nearest(protocol.arch)

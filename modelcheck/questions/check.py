@@ -17,7 +17,7 @@ from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
+from modelcheck.protocol.properties import COMPLETES, FINISHES, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.questions.vacuity import vacuous
 from modelcheck.trace.document import Trace
@@ -163,7 +163,7 @@ def check(
         live = liveness.explore(
             system,
             setup.watched,
-            deadlock=DEADLOCK,
+            deadlock=FINISHES,
             completes=COMPLETES,
             limits=limits,
             watcher=watcher,

@@ -54,7 +54,7 @@ class _Coverage:
         local = move.local
         if move.execution is not None:
             self._kinds.add(move.execution.kind)
-            self._after_return |= move.shared.returned
+            self._after_return |= move.shared.returned == self._setup.all_programs
             newest = self._setup.layout.newest(move.shared.memory)
             self._overtaken |= bool(local.view) and local.view != newest
         self._trapped |= local.trap is not None and not local.trap.in_callee
@@ -81,7 +81,7 @@ class _Coverage:
         if SEQUENCE in watched and not self._inside:
             yield "no CPU was ever inside a region" + _could_not_fail([SEQUENCE])
         if VISIBLE in watched and not self._after_return:
-            yield "nothing ran after the patcher had returned" + _could_not_fail([VISIBLE])
+            yield "nothing ran after all programs had returned" + _could_not_fail([VISIBLE])
         if MONOTONE in watched and not self._kinds & {"new", "emulated", "skipped"}:
             yield "nobody ever acted as new" + _could_not_fail([MONOTONE])
         if UNPERMITTED in watched and not self._overtaken:

@@ -1,0 +1,89 @@
+"""Which properties a protocol is held to: every one that applies, but those that it waives.
+
+So "safe" is as large as the list of properties, and not as what an author thought of. Knows
+protocols.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import flatten
+from modelcheck.protocol.properties import (
+    EFFECT,
+    PROPERTIES,
+    SEQUENCE,
+    STALE,
+    UNEXPECTED,
+    UNHANDLED,
+    UNPERMITTED,
+)
+
+if TYPE_CHECKING:
+    from modelcheck.protocol.definition import Protocol
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A property that a protocol is not held to, and why not, for those who read its verdicts.
+
+    Raises SpecError for a name that is no property, and where no reason is given.
+    """
+
+    name: str
+    because: str
+
+    def __post_init__(self) -> None:
+        if self.name not in PROPERTIES:
+            raise SpecError(f"unknown property {self.name!r}; known: {', '.join(PROPERTIES)}")
+        if not isinstance(self.because, str) or not self.because.strip():
+            raise SpecError(f"property {self.name!r} is waived without a reason; say because=...")
+
+
+def without_property(name: str, *, because: str) -> Waiver:
+    """Do not hold a protocol to a property that applies, for this reason."""
+    return Waiver(name, because)
+
+
+def inapplicable(protocol: "Protocol") -> dict[str, str]:
+    """The properties that say nothing of a protocol, whatever it does, each with the reason.
+
+    What only a fetch model asks for is told apart by the machine: see UNPERMITTED.
+    """
+    found: dict[str, str] = {UNPERMITTED: "only fetch model strict asks for it"}
+    handler = [*_actions(protocol, handler=True)]
+    if not any(site.is_region for site in protocol.sites):
+        found[SEQUENCE] = "no site is a region of several instructions"
+    if not any(isinstance(action, Find) or _gives_up(action) for action in handler):
+        found[UNHANDLED] = "no trap handler looks anything up"
+    if not any(isinstance(action, Follow) for action in handler):
+        found[STALE] = "no trap handler goes by what it looked up"
+    if not any(isinstance(action, Act) and action.instruction == "no-op" for action in handler):
+        found[EFFECT] = "no trap handler steps over an instruction"
+    puts = (action for action in _actions(protocol, handler=False) if isinstance(action, Put))
+    if not any(put.expects for put in puts):
+        found[UNEXPECTED] = "no write says what it expects to find"
+    return found
+
+
+def applicable(protocol: "Protocol") -> tuple[str, ...]:
+    """The properties that a protocol is held to: all that apply and are not waived, in order."""
+    left_out = {*inapplicable(protocol), *(waiver.name for waiver in protocol.waived)}
+    return tuple(name for name in PROPERTIES if name not in left_out)
+
+
+def _gives_up(action: Action) -> bool:
+    return isinstance(action, Leave) and not action.handled
+
+
+def _actions(protocol: "Protocol", *, handler: bool) -> Iterator[Action]:
+    """What is done by the trap handler, or by all programs of patchers."""
+    if handler:
+        programs = [protocol.handler.program] if protocol.handler else []
+    else:
+        programs = [*protocol.patcher_programs.values()]
+    for program in programs:
+        for step in flatten(program):
+            yield from step.actions()
