@@ -8,9 +8,14 @@ from modelcheck.explore.system import Transition
 
 
 class Verdict(StrEnum):
-    """The answer. A search that was cut short is inconclusive, never safe."""
+    """The answer. A search that was cut short is inconclusive, never safe.
+
+    Vacuous is a safe verdict that rests on nothing, since nobody ran what it is about; no engine
+    says so, but who looks at what a search came to.
+    """
 
     SAFE = "safe"
+    VACUOUS = "vacuous"
     VIOLATED = "violated"
     INCONCLUSIVE = "inconclusive"
 

@@ -6,7 +6,7 @@ Knows protocols, fetch models and memory; knows nothing of who moves when.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelcheck.machine.fetch import MODELS, Staleness
+from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
@@ -14,7 +14,7 @@ from modelcheck.protocol.actions import Find, Put
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import flatten, flow
-from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
+from modelcheck.protocol.properties import MONOTONE, PROPERTIES, UNPERMITTED
 from modelcheck.protocol.suite import Semantics
 
 MOST_CPUS = 1024
@@ -81,6 +81,14 @@ def published(protocol: Protocol) -> tuple[int, ...]:
     )
 
 
+def inapplicable_under(fetch: FetchModel) -> dict[str, str]:
+    """The properties that a fetch model gives CPUs the freedom to break, each with the reason."""
+    if fetch.staleness is Staleness.SINCE_SYNC:
+        reason = f"under {fetch.name} a CPU may fetch older code again until it serialises"
+        return {MONOTONE: reason}
+    return {}
+
+
 MANY = 2
 """What a counter holds that is 2 or more, where the number of CPUs is left open."""
 
@@ -137,10 +145,11 @@ class Setup:
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self.coherent_icache = protocol.coherent_icache or self.newest_only
         self.weak_stores = protocol.stores == "weak"
+        free = inapplicable_under(self.fetch)
         implied = (UNPERMITTED,) if self.fetch.strict else ()
         self.watched = configuration.properties or (
-            *protocol.properties,
-            *(name for name in implied if name not in protocol.properties),
+            *(name for name in protocol.properties if name not in free),
+            *implied,
         )
 
     def ends_as_new(self, shared: Shared, local: Local) -> bool:

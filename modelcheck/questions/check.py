@@ -19,7 +19,7 @@ from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import COMPLETES, FINISHES, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
-from modelcheck.questions.vacuity import vacuous
+from modelcheck.questions.vacuity import Vacuity, vacuity
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
 from modelcheck.version import __version__
@@ -196,7 +196,7 @@ def check(
         seconds=found.seconds,
         reason=found.reason,
         trace=trace,
-        vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
+        vacuous=vacuity(system, machine).notes if found.verdict is Verdict.SAFE else (),
     )
 
 
