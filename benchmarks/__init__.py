@@ -1,1 +1,1 @@
-"""Benchmarks: our explorers beside SPIN on the same model. Knows everything; nothing knows it."""
+"""Benchmarks: our engines beside SPIN on the same model. Knows everything; nothing knows it."""

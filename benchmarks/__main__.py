@@ -1,4 +1,4 @@
-"""python -m benchmarks [CPUS ...]: our explorers and SPIN in turns on the minimal protocol."""
+"""python -m benchmarks [CPUS ...]: our engines and SPIN in turns on the minimal protocol."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from statistics import median
 
 from benchmarks.child import CommandError, succeed
 from benchmarks.contestants import CFLAGS, Contestant, Explorer, Run, Spin
-from benchmarks.explorers import EXPLORERS
+from benchmarks.engines import RUNS
 
 PROBE = Path(__file__).parent / "probe.c"
 
@@ -29,15 +29,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("cpus", nargs="*", type=int, default=[5, 6], metavar="CPUS")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each; medians are shown")
     parser.add_argument(
-        "--explorers",
-        default=",".join(EXPLORERS),
+        "--engines",
+        default=",".join(RUNS),
         help="which of ours to run, by name, separated by commas (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    names = [name for name in options.explorers.split(",") if name]
-    unknown = [name for name in names if name not in EXPLORERS]
+    names = [name for name in options.engines.split(",") if name]
+    unknown = [name for name in names if name not in RUNS]
     if unknown or options.rounds < 1 or min(options.cpus) < 1:
-        parser.error(f"take 1 or more CPUS and rounds, and explorers among {', '.join(EXPLORERS)}")
+        parser.error(f"take 1 or more CPUS and rounds, and engines among {', '.join(RUNS)}")
     try:
         agreed = [compare(cpus, names, options.rounds) for cpus in options.cpus]
     except CommandError as error:

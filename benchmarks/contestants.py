@@ -1,4 +1,4 @@
-"""Who runs: SPIN on the exported model, and each of our explorers that is there."""
+"""Who runs: SPIN on the exported model, and each of our engines that is there."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.child import CommandError, measure, succeed
-from benchmarks.explorers import ABSENT, minimal
+from benchmarks.engines import ABSENT, minimal
 from modelcheck.export.promela import to_promela
 
 CLOCK = 0.01
@@ -43,11 +43,11 @@ class Contestant(ABC):
 
 
 class Explorer(Contestant):
-    """One of our explorers."""
+    """One of our engines."""
 
     def __init__(self, name: str, cpus: int) -> None:
         self.name = name
-        self._command = [sys.executable, "-m", "benchmarks.explorers", name, str(cpus)]
+        self._command = [sys.executable, "-m", "benchmarks.engines", name, str(cpus)]
 
     def run(self) -> Run | None:
         """Search once."""

@@ -10,7 +10,7 @@ from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, block, when
-from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
+from modelcheck.protocol.suite import SAFE, STRICT_TOO, Bug, Expectation, Suite, Variant, violates
 from modelcheck.protocol.vocabulary.anyone import (
     add,
     fence,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAFE",
+    "STRICT_TOO",
     "Block",
     "Bug",
     "Cell",

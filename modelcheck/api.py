@@ -21,10 +21,11 @@ from typing import Any, assert_never
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.suite import SAFE, Suite, Variant
+from modelcheck.questions.answer import Grounds
 from modelcheck.questions.check import Job, Result, check
 from modelcheck.trace.document import Trace
 from modelcheck.views import trace_text
@@ -47,8 +48,14 @@ class Outcome:
 
     @property
     def safe(self) -> bool:
-        """Whether all reachable states were searched and none violates anything."""
-        return self.result.verdict is Verdict.SAFE
+        """Whether all reachable states were searched and none violates anything, though some CPU
+        ran the code meanwhile."""
+        return self.result.verdict is Verdict.SAFE and not self.result.is_vacuous
+
+    @property
+    def vacuous(self) -> tuple[str, ...]:
+        """Why the verdict rests on nothing, if it is safe only because nobody ran the code."""
+        return self.result.vacuity.nothing
 
     @property
     def violated(self) -> str | None:
@@ -59,6 +66,16 @@ class Outcome:
     def trace(self) -> Trace | None:
         """The shortest counterexample."""
         return self.result.trace
+
+    @property
+    def grounds(self) -> Grounds:
+        """What the verdict rests on, each of it independent of the others."""
+        return self.result.grounds
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the protocol is safe: nothing else is stated of it."""
+        return self.result.as_expected
 
     @property
     def states(self) -> int:
@@ -76,7 +93,7 @@ class Outcome:
         )
         match self.verdict:
             case Verdict.SAFE:
-                verdict = "safe"
+                verdict = "; ".join((self.result.word, *self.vacuous))
             case Verdict.VIOLATED:
                 verdict = f"violates {self.violated} in {plural(self.result.depth, 'step')}"
             case Verdict.INCONCLUSIVE:
@@ -113,7 +130,7 @@ def verify(protocol: Protocol, *, limits: Limits = NO_LIMITS, **settings: Any) -
     configuration = Configuration(**settings)
     variant = Variant("base", protocol, SAFE)
     job = Job(Suite(protocol), variant, configuration, protocol.name)
-    return Outcome(protocol, check(job, spec=_file(protocol), limits=limits))
+    return Outcome(protocol, check(job, spec=_file(protocol), request=Request(limits)))
 
 
 def _file(protocol: Protocol) -> str:

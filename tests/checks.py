@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from modelcheck import Protocol, Suite, Variant
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Exploration, Verdict
 from modelcheck.machine.actors import Machine
@@ -56,7 +56,7 @@ class Walk(NamedTuple):
 
 def run(protocol: Protocol, configuration: Configuration) -> Exploration:
     """What the reference explorer says of a protocol."""
-    return explore(System(Machine(protocol, configuration)))
+    return REFERENCE.explore(System(Machine(protocol, configuration)))
 
 
 def minimal_run(cpus: int, fetch: str = "coherent", *, without: str = "") -> Exploration:

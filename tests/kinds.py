@@ -48,7 +48,7 @@ from modelcheck import (
 )
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import violated
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import Verdict
 from modelcheck.export.languages import LANGUAGES
@@ -238,7 +238,7 @@ def _words(kind: Kind, protocol: Protocol) -> str:
 
 
 def _axioms(kind: Kind, protocol: Protocol) -> str:
-    explored = explore(System(Machine(protocol, RUN)))
+    explored = REFERENCE.explore(System(Machine(protocol, RUN)))
     try:
         solved = TORN in violated(protocol, RUN)
     except NotCoveredError as refusal:

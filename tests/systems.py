@@ -1,52 +1,8 @@
 """Random small systems of several roles, with broadcasts, guards and violations, as plain data."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
-
 from hypothesis import strategies as st
 
-PROPERTIES = ("first", "second")
-
-
-@dataclass(frozen=True)
-class TableRole:
-    name: str
-    count: int
-    replicated: bool
-
-
-class TableMove(NamedTuple):
-    shared: int
-    local: int
-    broadcast: int | None = None
-    guard: int | None = None
-    violations: tuple[str, ...] = ()
-    interrupt: bool = False
-
-
-@dataclass(frozen=True)
-class TableModel:
-    """A model that answers from tables; what they lack has no moves, no effect, or holds."""
-
-    roles: tuple[TableRole, ...]
-    table: dict[tuple[str, int, int], tuple[TableMove, ...]]
-    received: dict[tuple[int, int], int] = field(default_factory=dict)
-    refused: frozenset[tuple[int, int]] = frozenset()
-    properties: tuple[str, ...] = PROPERTIES
-
-    def initial(self) -> tuple[int, tuple[int, ...]]:
-        return 0, tuple(0 for _ in self.roles)
-
-    def moves(self, role: TableRole, shared: int, local: int) -> Iterable[TableMove]:
-        return self.table.get((role.name, shared, local), ())
-
-    def receive(self, broadcast: int, local: int) -> int:
-        return self.received.get((broadcast, local), local)
-
-    def holds(self, guard: int, local: int) -> bool:
-        return (guard, local) not in self.refused
-
+from modelcheck.explore.table_models import TableModel, TableMove, TableRole
 
 SHARED, LOCALS, SIGNALS = 4, 4, 2
 
@@ -84,18 +40,3 @@ def table_models(draw: st.DrawFn) -> TableModel:
         draw(st.dictionaries(signals, locals_)),
         frozenset(draw(st.sets(signals))),
     )
-
-
-def counters(actors: int, values: int) -> TableModel:
-    """Actors that each count up by themselves, as often as the last to move may: a big system."""
-    role = TableRole("counter", actors, replicated=True)
-    return TableModel(
-        (role,),
-        {("counter", 0, value): (TableMove(0, value + 1),) for value in range(values - 1)},
-    )
-
-
-def every_role(model: TableModel) -> Iterator[TableRole]:
-    """The role of each actor, in turn."""
-    for role in model.roles:
-        yield from [role] * role.count

@@ -21,17 +21,18 @@ from modelcheck import (
     write,
 )
 from modelcheck.cli import main
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Patcher
 from modelcheck.protocol.suite import FETCH_MODELS
 from modelcheck.questions.ablate import Ablation, Edited, ablate
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.judge import UNKNOWN, Judge, Judgement, completes, meaning, outcome
+from modelcheck.questions.judge import UNDECIDED, Judge, Judgement, completes, end_state, meaning
 from modelcheck.questions.prove import not_excluded
+from modelcheck.questions.subject import Subject
 from tests.protocols import (
     SPECS,
     minimal,
@@ -156,16 +157,18 @@ def test_every_answer_agrees_with_the_explorer() -> None:
                     for (_, name), judgement in edited.verdicts.items()
                     if judgement.cpus is not None and judgement.cpus <= cpus
                 }
-                assert explore(system, beyond_violations=True).found == violated, edited.labels
+                assert (
+                    REFERENCE.explore(system, Request(beyond_violations=True)).found == violated
+                ), edited.labels
 
 
 def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> None:
     """What is in memory and cells at the end tells a harmless step from a patch left half done."""
     site = int3.protocol.sites[0]
-    assert int3.base.outcome.code == (site.new,)
-    assert without(int3, "head").outcome.code == (b"\xcc" + site.new[1:],)
-    assert without(int3, "retire").outcome.data == ("foo",)
-    assert without(int3, "sync-1").outcome == int3.base.outcome
+    assert int3.base.end_state.code == (site.new,)
+    assert without(int3, "head").end_state.code == (b"\xcc" + site.new[1:],)
+    assert without(int3, "retire").end_state.data == ("foo",)
+    assert without(int3, "sync-1").end_state == int3.base.end_state
     assert completes(int3.protocol)
     assert not completes(int3.protocol.without("tail"))
 
@@ -173,7 +176,7 @@ def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> No
 def test_bytes_in_any_order_leave_the_same_behind() -> None:
     """The outcome is a matter of what was written, not of its order."""
     variants = three_byte_variants()
-    assert outcome(variants["tail-any-order"]) == outcome(variants["base"])
+    assert end_state(variants["tail-any-order"]) == end_state(variants["base"])
 
 
 def test_syncs_that_stand_in_for_one_another() -> None:
@@ -220,7 +223,7 @@ def test_steps_of_other_patchers_and_of_conditions_are_edited_too() -> None:
     assert not any(label.startswith("handler/") for label in labels)
     assert "other/sync" in found.syncs
     assert ("other/set", "other/sync") in [edited.labels for edited in found.swaps]
-    assert without(found, "other/set").outcome != found.base.outcome
+    assert without(found, "other/set").end_state != found.base.end_state
     assert found.minimal["coherent"] == [("sync-1",)]
 
 
@@ -250,7 +253,7 @@ def test_what_is_neither_proved_nor_refuted_is_unknown() -> None:
     hasty = Judge(limits=Limits(states=1))
     (job,) = jobs_of(minimal().without("sync-1"), fetch=("coherent",))
     found = ablate((job,), hasty, lambda text: None)
-    assert found.base.verdicts["coherent", TORN] == UNKNOWN
+    assert found.base.verdicts["coherent", TORN] == UNDECIDED
     assert not found.settled
 
 
@@ -273,11 +276,11 @@ class Interrupted(Judge):
         super().__init__()
         self.left = after
 
-    def judge_each(self, protocol: Protocol, configuration: Configuration) -> dict[str, Judgement]:
+    def judge_each(self, subject: Subject) -> dict[str, Judgement]:
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        return super().judge_each(protocol, configuration)
+        return super().judge_each(subject)
 
 
 def test_ctrl_c_keeps_what_was_settled() -> None:
@@ -318,8 +321,10 @@ def test_what_the_abstraction_excludes_is_never_found(
     protocol: Protocol, configuration: Configuration
 ) -> None:
     """Differential, on random protocols: a property called excluded is in no search's findings."""
-    found = explore(System(Machine(protocol, configuration)), beyond_violations=True).found
-    assert found <= not_excluded(protocol, configuration)
+    found = REFERENCE.explore(
+        System(Machine(protocol, configuration)), Request(beyond_violations=True)
+    ).found
+    assert found <= not_excluded(Subject(protocol, configuration))
 
 
 def test_a_property_is_judged_also_behind_violations_of_others() -> None:
@@ -331,5 +336,5 @@ def test_a_property_is_judged_also_behind_violations_of_others() -> None:
     protocol = Protocol(
         "late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,), properties=names
     )
-    judged = Judge().judge_each(protocol, Configuration(fetch="coherent"))
+    judged = Judge().judge_each(Subject(protocol, Configuration(fetch="coherent")))
     assert judged == dict.fromkeys(names, Judgement(Verdict.VIOLATED, 1))

@@ -53,8 +53,9 @@ from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import cases
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import DECIDED, possible, violated
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
+from modelcheck.explore.verdict import Request
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import LINE
@@ -101,7 +102,7 @@ def why_not_covered(protocol: Protocol) -> str:
 def explored(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
     """The properties that a search finds violated, of those that the axioms decide."""
     run = replace(configuration, properties=DECIDED)
-    return explore(System(Machine(protocol, run)), beyond_violations=True).found
+    return REFERENCE.explore(System(Machine(protocol, run)), Request(beyond_violations=True)).found
 
 
 def assert_agrees(protocol: Protocol, configuration: Configuration) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from modelcheck.cli import main
-from modelcheck.explore import compiled
-from modelcheck.explore.compiled.saving import CheckpointError, Saving
+from modelcheck.explore.compiled import COMPILED, SYMMETRIC
+from modelcheck.explore.compiled.saving import CheckpointError
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Exploration, Limits
+from modelcheck.explore.verdict import Exploration, Limits, Request, Saving
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from tests.checks import by_last
@@ -27,15 +27,15 @@ SUBJECT = {"version": "1", "configuration": "this one"}
 CHILD = """
 import sys
 from pathlib import Path
-from modelcheck.explore import compiled
-from modelcheck.explore.compiled.saving import Saving
+from modelcheck.explore.compiled import COMPILED
 from modelcheck.explore.system import System
+from modelcheck.explore.verdict import Request, Saving
 from tests.test_checkpoint import SUBJECT, machine
 cpus, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
 resume = (folder / "search.json").exists()
 print("started", flush=True)
 saving = Saving(folder, SUBJECT, resume=resume, seconds=seconds)
-found = compiled.explore(System(machine(cpus)), threads=2, saving=saving)
+found = COMPILED.explore(System(machine(cpus)), Request(threads=2, saving=saving))
 print(found.states, found.transitions, found.depth, found.verdict)
 """
 
@@ -46,9 +46,12 @@ def machine(cpus: int, *, without: str = "") -> Machine:
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
-def explore(model: Machine, saving: Saving | None = None, **others: Any) -> Exploration:
+def explore(
+    model: Machine, saving: Saving | None = None, *, symmetric: bool = False, **others: Any
+) -> Exploration:
     """A compiled search, saved or not."""
-    return compiled.explore(System(model), saving=saving, **others)
+    engine = SYMMETRIC if symmetric else COMPILED
+    return engine.explore(System(model), Request(saving=saving, **others))
 
 
 def answer(found: Exploration) -> tuple[object, ...]:
@@ -194,7 +197,10 @@ def test_the_command_line_stops_at_a_limit_and_goes_on(
     ("options", "message"),
     [
         (["--checkpoint", "a", "--resume", "b"], "leave out --checkpoint"),
-        (["--explorer", "reference", "--checkpoint", "a"], "neither saves nor spills"),
+        (
+            ["--explorer", "reference", "--checkpoint", "a"],
+            "the reference engine cannot save; choose another with --engine",
+        ),
         (["--resume", "nowhere"], "no checkpoints here"),
         (["--threads", "0"], "--threads"),
     ],

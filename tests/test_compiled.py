@@ -1,6 +1,8 @@
 """The compiled explorers, held against the reference and against other checkers' counts."""
 
+import re
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from math import comb
 from typing import Any
@@ -8,41 +10,38 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from modelcheck.explore import choose, compiled, reference
-from modelcheck.explore.choose import Answer, Choice, DisagreementError
-from modelcheck.explore.compiled import layout, search
+from modelcheck.explore import choose
+from modelcheck.explore.choose import AUTO, DisagreementError, Paranoid
+from modelcheck.explore.compiled import COMPILED, SYMMETRIC, Compiled, layout, search
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.store import Sizes
+from modelcheck.explore.engine import ENGINES, Engine, differences
 from modelcheck.explore.model import Model
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Progress, Verdict
+from modelcheck.explore.table_models import TableModel, TableMove, TableRole, counters
+from modelcheck.explore.verdict import Exploration, Limits, Progress, Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
 from tests.checks import by_last
 from tests.protocols import SPECS, minimal
-from tests.systems import TableModel, TableMove, TableRole, counters, table_models
+from tests.systems import table_models
 
 TINY = Sizes(slots=256, chunk=64, slice_=8, crowd=8)
 
-ONE, TWO, SYMMETRIC = {"threads": 1}, {"threads": 2}, {"threads": 1, "symmetric": True}
+ONE, TWO = Request(threads=1), Request(threads=2)
+
+ONE_BY_ONE, TOGETHER, FOLDED = {"threads": 1}, {"threads": 2}, {"symmetric": True}
 
 SYMMETRIC_STATES = {1: 64, 4: 3_052, 5: 8_995, 6: 24_465}
 
 
 def tiny(model: Model, *, threads: int = 1, symmetric: bool = False, **others: Any) -> Exploration:
     """The compiled explorer with so little room that it must grow all the time."""
-    return search.search(
-        System(model),
-        others.get("limits", NO_LIMITS),
-        others.get("watcher"),
-        threads=threads,
-        symmetric=symmetric,
-        spill=others.get("spill"),
-        saving=None,
-        sizes=TINY,
-    )
+    request = Request(threads=threads, **others)
+    return search.search("tiny", System(model), request, symmetric=symmetric, sizes=TINY)
 
 
 def machine(cpus: int, *, without: str = "") -> Machine:
@@ -86,9 +85,9 @@ def assert_is_a_run(model: Model, found: Exploration) -> None:
 
 def assert_agree(model: Model) -> None:
     """One thread, two, and symmetry give the reference's answer, by one path."""
-    oracle = reference.explore(System(model))
+    oracle = REFERENCE.explore(System(model))
     paths = set()
-    for arguments in (ONE, TWO, SYMMETRIC):
+    for arguments in (ONE_BY_ONE, TOGETHER, FOLDED):
         found = tiny(model, **arguments)
         assert_same(found, oracle, counts=not arguments.get("symmetric"))
         assert_is_a_run(model, found)
@@ -120,11 +119,11 @@ def assert_agree_on_shipped(name: str, models: tuple[str, ...]) -> None:
             for fetch in sorted({*models} & {*suite.fetch}) or suite.fetch[:1]:
                 configuration = Configuration(2, fetch, suite.chunk, semantics=suite.semantics)
                 model = Machine(variant.protocol, configuration)
-                oracle = reference.explore(System(model), Limits(states=20_000))
+                oracle = REFERENCE.explore(System(model), Request(Limits(states=20_000)))
                 if oracle.reason:
                     continue
-                assert_same(compiled.explore(System(model), threads=1), oracle)
-                found = compiled.explore(System(model), threads=1, symmetric=True)
+                assert_same(COMPILED.explore(System(model), ONE), oracle)
+                found = SYMMETRIC.explore(System(model), ONE)
                 assert_same(found, oracle, counts=False)
                 assert found.states <= oracle.states
                 checked += 1
@@ -147,25 +146,25 @@ def test_random_systems_in_states_of_several_words(model: TableModel) -> None:
         assert_agree(model)
 
 
-@pytest.mark.parametrize("arguments", [ONE, TWO], ids=["one thread", "two threads"])
+@pytest.mark.parametrize("arguments", [ONE_BY_ONE, TOGETHER])
 @pytest.mark.parametrize("cpus", [1, 2, 3])
 def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any]) -> None:
     """A state space that others have counted too, safe and violated, on one and two threads."""
     for without in ("", "sync-1", "sync-2"):
         model = machine(cpus, without=without)
-        assert_same(tiny(model, **arguments), reference.explore(System(model)))
+        assert_same(tiny(model, **arguments), REFERENCE.explore(System(model)))
 
 
 @pytest.mark.parametrize("cpus", SYMMETRIC_STATES)
 def test_states_up_to_permutation_are_those_of_other_checkers(cpus: int) -> None:
     """Counts that do not come from this checker: multisets of CPUs, not orders."""
-    found = compiled.explore(System(machine(cpus)), threads=1, symmetric=True)
+    found = SYMMETRIC.explore(System(machine(cpus)), ONE)
     assert found.states == SYMMETRIC_STATES[cpus]
 
 
 def test_states_and_transitions_at_five_cpus_are_those_of_other_checkers() -> None:
     """480,724 states: the first size that the reference no longer answers at once."""
-    found = compiled.explore(System(machine(5)))
+    found = COMPILED.explore(System(machine(5)))
     assert (found.states, found.transitions) == (480_724, 3_507_982)
 
 
@@ -175,7 +174,7 @@ def test_states_and_transitions_at_five_cpus_are_those_of_other_checkers() -> No
 )
 def test_states_and_transitions_of_more_cpus(cpus: int, states: int, transitions: int) -> None:
     """Up to 70 million states; `python -m benchmarks` has SPIN count the same."""
-    found = compiled.explore(System(machine(cpus)))
+    found = COMPILED.explore(System(machine(cpus)))
     assert (found.states, found.transitions) == (states, transitions)
 
 
@@ -185,7 +184,7 @@ def test_states_and_transitions_of_more_cpus(cpus: int, states: int, transitions
 )
 def test_states_up_to_permutation_of_more_cpus(cpus: int, states: int) -> None:
     """The multisets of locals: twelve CPUs within three million states."""
-    assert compiled.explore(System(machine(cpus)), symmetric=True).states == states
+    assert SYMMETRIC.explore(System(machine(cpus))).states == states
 
 
 def test_counters_beyond_any_width_that_was_foreseen() -> None:
@@ -252,7 +251,7 @@ def test_a_limit_makes_the_answer_inconclusive(limits: Limits, reason: str) -> N
 def test_a_violation_met_before_the_limit_has_its_shortest_path() -> None:
     """Wherever the limit strikes: never safe, and a path that is found is a shortest one."""
     model = machine(2, without="sync-1")
-    oracle = reference.explore(System(model))
+    oracle = REFERENCE.explore(System(model))
     verdicts = set()
     for states in range(1, oracle.states, 5):
         found = tiny(model, limits=Limits(states=states))
@@ -280,7 +279,7 @@ def test_the_watcher_hears_of_every_level_and_can_interrupt() -> None:
 
 def test_spilled_states_are_the_same(tmp_path: Any) -> None:
     """States in files of the disk instead of memory, of which nothing is left behind."""
-    assert_same(tiny(machine(3), spill=tmp_path), reference.explore(System(machine(3))))
+    assert_same(tiny(machine(3), spill=tmp_path), REFERENCE.explore(System(machine(3))))
     assert not list(tmp_path.iterdir())
 
 
@@ -290,57 +289,52 @@ def test_by_size_the_reference_answers_first_and_then_compiled_code(
     """Small: the one to believe; larger: the fast one; many CPUs: up to permutation."""
     monkeypatch.setattr(choose, "SMALL", 1_000)
     monkeypatch.setattr(choose, "SMALL_OF_MANY", 1_000)
-    answers = {cpus: choose.explore(System(machine(cpus))) for cpus in (2, 3, 4)}
-    assert [answer.explorer for answer in answers.values()] == [
-        "reference",
-        "compiled",
-        "symmetric",
-    ]
-    assert [answer.found.states for answer in answers.values()] == [460, 4_156, 3_052]
+    found = [AUTO.explore(System(machine(cpus))) for cpus in (2, 3, 4)]
+    assert [one.engine for one in found] == ["reference", "compiled", "symmetric"]
+    assert [one.states for one in found] == [460, 4_156, 3_052]
 
 
 def test_by_size_the_limits_hold_for_both_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit on states is not given anew to the second explorer."""
     monkeypatch.setattr(choose, "SMALL", 100)
     for limit in (50, 100, 1_000):
-        found = choose.explore(System(machine(3)), Limits(states=limit)).found
+        found = AUTO.explore(System(machine(3)), Request(Limits(states=limit)))
         assert (found.verdict, found.reason) == (
             Verdict.INCONCLUSIVE,
             f"more than {limit} states",
         )
 
 
-@pytest.mark.parametrize("explorer", [None, "reference", "compiled", "symmetric"])
-def test_paranoia_finds_explorers_agree(explorer: Any) -> None:
-    """--paranoid gives the answer when two explorers give the same."""
+@pytest.mark.parametrize("engine", [AUTO, *ENGINES.values()], ids=lambda engine: engine.name)
+def test_paranoia_finds_engines_agree(engine: Engine) -> None:
+    """Each engine has a second one that is unlike it, and says by whom it was confirmed."""
     for without in ("", "sync-1"):
         model = machine(2, without=without)
-        answer = choose.explore(System(model), choice=Choice(explorer, paranoid=True))
-        oracle = reference.explore(System(model))
-        assert_same(answer.found, oracle, counts=explorer != "symmetric")
+        found = Paranoid(engine).explore(System(model))
+        oracle = REFERENCE.explore(System(model))
+        assert_same(found, oracle, counts=not found.symmetric)
+        assert found.confirmed_by not in (None, found.engine)
 
 
-def test_paranoia_catches_an_explorer_that_loses_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paranoia_catches_an_engine_that_loses_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeded: one state less is a disagreement, with both numbers."""
-    honest = compiled.explore
+    honest = Compiled.explore
 
-    def lossy(*arguments: Any, **others: Any) -> Exploration:
-        found = honest(*arguments, **others)
-        return Exploration(
-            found.verdict, found.states - 1, found.transitions, found.depth, found.seconds
-        )
+    def lossy(engine: Compiled, *arguments: Any) -> Exploration:
+        found = honest(engine, *arguments)
+        return replace(found, states=found.states - 1)
 
-    monkeypatch.setattr(compiled, "explore", lossy)
+    monkeypatch.setattr(Compiled, "explore", lossy)
     with pytest.raises(DisagreementError, match="460 by reference but 459 by compiled"):
-        choose.explore(System(machine(2)), choice=Choice(paranoid=True))
+        Paranoid(AUTO).explore(System(machine(2)))
 
 
 def test_a_disagreement_names_all_that_differs() -> None:
     """Verdict, depth and switches, so that one message is enough to look further."""
-    safe = reference.explore(System(machine(1)))
-    violated = reference.explore(System(machine(1, without="sync-1")))
-    with pytest.raises(DisagreementError, match=r"verdict safe .* depth .* switches"):
-        choose.compare(Answer("reference", safe), Answer("symmetric", violated))
+    safe = REFERENCE.explore(System(machine(1)))
+    violated = REFERENCE.explore(System(machine(1, without="sync-1")))
+    found = "; ".join(differences(safe, replace(violated, engine="other")))
+    assert re.search(r"verdict safe by reference .* by other; .* depth .* switches", found)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

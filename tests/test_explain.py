@@ -8,7 +8,7 @@ import pytest
 
 from modelcheck import Protocol, on_each_cpu, send_ipi, wait_acks
 from modelcheck.axiomatic.events import Unit, unit_names
-from modelcheck.axiomatic.reasons import Excluded, Mix, Possible, can_mix, explain
+from modelcheck.axiomatic.reasons import Excluded, Mix, Possible, can_mix, explained_mixes
 from modelcheck.cli import main
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Configuration
@@ -34,7 +34,7 @@ BASES = (
 
 def excluded(protocol: Protocol, configuration: Configuration) -> Iterator[Excluded]:
     """The mixes that cannot be, with their reasons."""
-    for answer in explain(protocol, configuration):
+    for answer in explained_mixes(protocol, configuration):
         if isinstance(answer, Excluded):
             yield answer
 
@@ -134,7 +134,7 @@ def reversals(protocol: Protocol, first: str, second: str) -> Iterator[Protocol]
 def test_what_can_be_mixed_is_executed_by_the_machine(name: str) -> None:
     """A tear told as possible is one that a search finds, byte for byte."""
     protocol, configuration = SHIPPED[name].protocol, Configuration(1, "per-chunk")
-    found = [a for a in explain(protocol, configuration) if isinstance(a, Possible)]
+    found = [a for a in explained_mixes(protocol, configuration) if isinstance(a, Possible)]
     if found:
         executed = walk(on_other_cpus(protocol), configuration).survey.executed
         assert {answer.data for answer in found} <= {e.data for e in executed if e.kind == "torn"}

@@ -23,8 +23,9 @@ from modelcheck import (
     write,
 )
 from modelcheck.cli import main
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
+from modelcheck.explore.verdict import Request
 from modelcheck.export.languages import LANGUAGES
 from modelcheck.export.murphi import to_murphi
 from modelcheck.export.promela import to_promela
@@ -255,7 +256,9 @@ def test_spin_agrees_where_replicas_tell_each_other(tmp_path: Path) -> None:
 def test_our_own_count_is_the_reference_explorers() -> None:
     """What other tools are held against is itself held against the search."""
     for protocol, configuration in ((INT3, BYTEWISE), (without(INT3, "sync-1"), Configuration(1))):
-        reference = explore(System(Machine(protocol, configuration)), beyond_violations=True)
+        reference = REFERENCE.explore(
+            System(Machine(protocol, configuration)), Request(beyond_violations=True)
+        )
         ours = count(Machine(protocol, configuration), follow=True)
         assert (ours.states, ours.transitions) == (reference.states, reference.transitions)
 

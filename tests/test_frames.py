@@ -10,7 +10,7 @@ import pytest
 from modelcheck import Cell, Patcher, Protocol, Site, Suite, on_each_cpu, wait_until, write
 from modelcheck.questions.check import Overrides, check, jobs
 from modelcheck.trace.document import Trace, load
-from modelcheck.trace.frames import Arrival, Frame, Instruction, Version, Window, frames, lanes
+from modelcheck.trace.frames import Arrival, DecodedAt, Frame, Readable, Version, frames, lanes
 from modelcheck.trace.replay import ReplayError
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,7 @@ def shipped(spec: str, name: str) -> tuple[Trace, tuple[Frame, ...]]:
     return told(ROOT / "counterexamples" / spec / f"{name}.json")
 
 
-def window(frame: Frame, cpu: str) -> Window:
+def window(frame: Frame, cpu: str) -> Readable:
     """What a CPU may see of the first site."""
     (found,) = [one.windows for one in frame.cpus if one.name == cpu]
     assert found is not None
@@ -88,7 +88,7 @@ def test_a_window_grows_with_stores_and_closes_with_a_sync() -> None:
     assert window(row[11], "cpu1") == ((0xCC, 0xE8), (0x1F, 0xE7), (0x44, 0x57), (0, 7), (0,))
     assert "IPI pending" in row[3].cpus[1].status
     assert row[11].sites[0].versions[0] == (Version(0x0F, 0), Version(0xCC, 2), Version(0xE8, 11))
-    assert row[2].sites[0].listing == (Instruction(0, b"\xcc", "int3"),)
+    assert row[2].sites[0].listing == (DecodedAt(0, b"\xcc", "int3"),)
     assert [frame.cells[0].value for frame in row[:2]] == [None, "foo"]
     assert [frame.cells[0].changed for frame in row[:3]] == [False, True, False]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from modelcheck import Protocol, Site
-from modelcheck.axiomatic.reasons import Possible, explain
+from modelcheck.axiomatic.reasons import Possible, explained_mixes
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.actions import Actions, Owner, Put
@@ -125,7 +125,7 @@ def test_a_step_that_nobody_named_tears_in_all_views_of_it() -> None:
     assert found.violated == "no-torn-instruction"
     assert found.trace is not None
     assert replay(found.trace) == len(found.trace.steps)
-    told = explain(FILLING, Configuration(cpus=1, fetch="coherent"))
+    told = explained_mixes(FILLING, Configuration(cpus=1, fetch="coherent"))
     assert any(isinstance(answer, Possible) for answer in told)
     assert for_all_bytes(job, spec="spec.py").verdict is Verdict.VIOLATED
 

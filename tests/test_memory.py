@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcheck import Site
-from modelcheck.machine.memory import LINE, Change, Layout
+from modelcheck.machine.memory import LINE, ByteChange, Layout
 
 Write = tuple[int, int, bytes]
 
@@ -192,7 +192,7 @@ def test_changes_name_each_byte_that_a_store_changed(
     )
 
 
-def inside(change: Change) -> int:
+def inside(change: ByteChange) -> int:
     """Where in its chunk the changed byte is."""
     return change.byte - change.first
 

@@ -24,13 +24,13 @@ from modelcheck import (
     store,
     write,
 )
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Verdict
-from modelcheck.export.closure import Closure, Pair
+from modelcheck.explore.verdict import Request, Verdict
+from modelcheck.export.closure import Closure, RolePair
 from modelcheck.export.parts import Part, Parts
 from modelcheck.export.promela import to_promela
-from modelcheck.export.rules import Comparison, Guard, Guards, assignments
+from modelcheck.export.rules import Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
@@ -118,7 +118,7 @@ def spin(model: str, directory: Path) -> Spin:
 def assert_spin_agrees(protocol: Protocol, configuration: Configuration, directory: Path) -> Spin:
     """SPIN's states, transitions and verdict are the reference explorer's."""
     machine = Machine(protocol, configuration)
-    ours = explore(System(machine), beyond_violations=True)
+    ours = REFERENCE.explore(System(machine), Request(beyond_violations=True))
     counted = spin(to_promela(machine, title=protocol.name), directory)
     assert (counted.states, counted.transitions) == (ours.states, ours.transitions + 1)
     assert (counted.errors > 0) == (ours.verdict is Verdict.VIOLATED)
@@ -184,7 +184,7 @@ def test_the_closure_has_every_pair_that_a_search_meets(sync: str, fetch: str) -
         state = todo.pop()
         shared = system.shareds.values[state[0]]
         for role, local in zip(system.actors, state[1:], strict=True):
-            assert Pair(role, shared, system.locals.values[local]) in closure.moves
+            assert RolePair(role, shared, system.locals.values[local]) in closure.moves
         for step in system.successors(state):
             if step.target not in seen:
                 seen.add(step.target)
@@ -223,7 +223,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-def passes(row: Parts, test: Comparison) -> bool:
+def passes(row: Parts, test: Atom) -> bool:
     """Whether a row passes a comparison."""
     one: Any = row[test.part]
     other: Any = row[test.value] if isinstance(test.value, Part) else test.value
@@ -237,7 +237,7 @@ def passes(row: Parts, test: Comparison) -> bool:
     )
 
 
-def admits(guard: Guard, row: Parts) -> bool:
+def admits(guard: Condition, row: Parts) -> bool:
     """Whether a guard holds of a row."""
     among = any(all(passes(row, test) for test in case) for case in guard.cases)
     return all(passes(row, test) for test in guard.common) and (

@@ -16,7 +16,7 @@ from modelcheck.cli import main
 from modelcheck.explore import any_number
 from modelcheck.explore.any_number import Abstraction, abstract
 from modelcheck.explore.model import Model
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.formats.files import OutputError
@@ -274,8 +274,8 @@ def test_a_second_replica_is_part_of_the_abstraction() -> None:
         (0, 1, 0): (ToyMove(1, 0, violations=("bad",)),),
     }
     toy = Toy((CPU,), table)
-    assert explore(System(toy)).verdict is Verdict.SAFE
-    assert explore(System(toy.with_counts(2))).verdict is Verdict.VIOLATED
+    assert REFERENCE.explore(System(toy)).verdict is Verdict.SAFE
+    assert REFERENCE.explore(System(toy.with_counts(2))).verdict is Verdict.VIOLATED
     assert not abstract(System(toy)).proves_safe
 
 
@@ -288,7 +288,7 @@ def test_where_sets_of_locals_are_too_coarse_the_abstraction_does_not_say_safe()
     }
     toy = Toy((CPU,), table)
     for sized in toy.sizes(4):
-        assert explore(System(sized)).verdict is Verdict.SAFE
+        assert REFERENCE.explore(System(sized)).verdict is Verdict.SAFE
     found = abstract(System(toy))
     assert not found.proves_safe
     (suspect,) = found.suspects
@@ -335,13 +335,13 @@ def machines(protocol: Protocol, configuration: Configuration, *cpus: int) -> li
 @cache
 def proved(job: Job) -> bool:
     """Whether the abstraction proves the job's variant."""
-    return safe_for_any_number(job.variant.protocol, job.configuration)
+    return safe_for_any_number(job.subject)
 
 
 def assert_no_contradiction(job: Job, *cpus: int) -> None:
     """A search of so many CPUs is safe where there is a proof, and only there."""
     for machine in machines(job.variant.protocol, job.configuration, *cpus):
-        violated = explore(System(machine)).verdict is Verdict.VIOLATED
+        violated = REFERENCE.explore(System(machine)).verdict is Verdict.VIOLATED
         # CPUs change nothing that others see, so that here the abstraction is exact.
         assert violated is not proved(job), f"{job.name} {job.configuration} on {cpus} CPUs"
 

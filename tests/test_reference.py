@@ -8,9 +8,9 @@ import pytest
 
 from modelcheck import Protocol, Site, on_each_cpu, write
 from modelcheck.explore import reference
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Limits, Progress, Verdict
+from modelcheck.explore.verdict import Limits, Progress, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from tests.checks import by_last, minimal_run
@@ -124,7 +124,7 @@ def test_states_and_transitions_are_those_of_the_whole_graph(name: str) -> None:
     machine = safe_models()[name]
     graph = whole_graph(machine)
     assert BAD not in graph
-    result = explore(System(machine))
+    result = REFERENCE.explore(System(machine))
     assert result.verdict == Verdict.SAFE
     assert result.states == graph.number_of_nodes()
     assert result.transitions == graph.number_of_edges()
@@ -137,7 +137,7 @@ def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(n
     """The same where the search goes on behind what it finds."""
     machine = violated_models()[name]
     graph = whole_graph(machine, beyond_violations=True)
-    result = explore(System(machine), beyond_violations=True)
+    result = REFERENCE.explore(System(machine), Request(beyond_violations=True))
     assert result.verdict == Verdict.VIOLATED
     assert result.states == graph.number_of_nodes()
     assert result.transitions == graph.number_of_edges()
@@ -148,7 +148,7 @@ def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str)
     """Against all shortest paths, enumerated; then the property named first."""
     machine = violated_models()[name]
     graph = whole_graph(machine)
-    result = explore(System(machine))
+    result = REFERENCE.explore(System(machine))
     assert result.verdict == Verdict.VIOLATED
     shortest = nx.shortest_path_length(graph, graph.graph["start"], BAD)
     assert len(result.path) == result.depth == shortest
@@ -161,7 +161,7 @@ def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str)
 def test_the_path_is_a_run_whose_last_step_alone_violates(name: str) -> None:
     """Each step is one that the system allows in its state."""
     system = System(violated_models()[name])
-    path = explore(system).path
+    path = REFERENCE.explore(system).path
     state = system.initial()
     for step in path:
         assert step in list(system.successors(state))
@@ -175,7 +175,7 @@ def test_a_violation_in_the_very_first_step_is_a_path_of_one() -> None:
     protocol = Protocol(
         "late", (site,), (on_each_cpu("sync"), write("new", site, b"\x02"))
     ).without("sync", "new")
-    result = explore(
+    result = REFERENCE.explore(
         System(Machine(protocol, Configuration(1, properties=("visible-after-return",))))
     )
     assert (result.verdict, result.depth, len(result.path)) == (Verdict.VIOLATED, 1, 1)
@@ -197,7 +197,7 @@ def test_a_limit_makes_the_answer_inconclusive(
 ) -> None:
     """Neither safe nor violated, and the reason names the limit."""
     machine = Machine(protocol, Configuration(3, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), limits)
+    result = REFERENCE.explore(System(machine), Request(limits))
     assert result.verdict == Verdict.INCONCLUSIVE
     assert result.reason is not None
     assert reason in result.reason
@@ -209,10 +209,14 @@ def test_wherever_a_limit_strikes_the_answer_is_not_safe(monkeypatch: pytest.Mon
     monkeypatch.setattr(reference, "PULSE", 1)
     configuration = Configuration(1, semantics="bytewise", fetch="coherent")
     for states in range(64):
-        result = explore(System(Machine(minimal(), configuration)), Limits(states=states))
+        result = REFERENCE.explore(
+            System(Machine(minimal(), configuration)), Request(Limits(states=states))
+        )
         assert result.verdict == Verdict.INCONCLUSIVE
         broken = minimal().without("sync-1")
-        result = explore(System(Machine(broken, configuration)), Limits(states=states))
+        result = REFERENCE.explore(
+            System(Machine(broken, configuration)), Request(Limits(states=states))
+        )
         assert result.verdict != Verdict.SAFE
         if result.verdict == Verdict.VIOLATED:
             assert len(result.path) == result.depth == 8
@@ -222,7 +226,7 @@ def test_a_limit_that_is_not_met_changes_nothing() -> None:
     """Exactly as many states as there are is not too many."""
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
     roomy = Limits(states=460, seconds=600, memory=1_000_000)
-    assert explore(System(machine), roomy).verdict == Verdict.SAFE
+    assert REFERENCE.explore(System(machine), Request(roomy)).verdict == Verdict.SAFE
 
 
 def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> None:
@@ -235,7 +239,7 @@ def test_an_interrupted_search_is_inconclusive_and_reports_what_it_reached() -> 
             raise KeyboardInterrupt
 
     machine = Machine(minimal(), Configuration(2, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), watcher=watcher)
+    result = REFERENCE.explore(System(machine), Request(watcher=watcher))
     assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "interrupted")
     assert result.depth == 9
     assert (result.states, result.transitions) == (heard[-1].states, heard[-1].transitions)
@@ -246,7 +250,7 @@ def test_the_watcher_hears_of_every_level_and_of_long_levels_more_than_once() ->
     """Progress never goes back, and does not fall silent."""
     heard: list[Progress] = []
     machine = Machine(minimal(), Configuration(4, semantics="bytewise", fetch="coherent"))
-    result = explore(System(machine), watcher=heard.append)
+    result = REFERENCE.explore(System(machine), Request(watcher=heard.append))
     depths = [progress.depth for progress in heard]
     assert sorted(set(depths)) == list(range(result.depth + 1))
     assert len(depths) > len(set(depths))

@@ -8,17 +8,18 @@ from hypothesis import given, settings
 
 from modelcheck import Protocol, Suite, Variant, block, on_each_cpu, send_ipi, wait_acks
 from modelcheck.cli import main
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.verdict import Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.actions import synchronises
 from modelcheck.protocol.program import Element, flatten, units
 from modelcheck.questions.check import Overrides, jobs
-from modelcheck.questions.judge import Judge, Judgement, Meaning, goes_on, meaning, outcome
+from modelcheck.questions.judge import Judge, Judgement, Meaning, end_state, goes_on, meaning
 from modelcheck.questions.repair import Repairs, repair
+from modelcheck.questions.subject import Subject
 from modelcheck.views import repairs as view
 from tests.protocols import (
     SPECS,
@@ -141,8 +142,8 @@ def naive(base: Protocol, edit: Protocol, *configurations: Configuration) -> set
     return {
         meaning(protocol)
         for protocol in {meaning(protocol): protocol for protocol in edited}.values()
-        if outcome(protocol) == outcome(base)
-        and all(judge.judge(protocol, c).verdict is Verdict.SAFE for c in configurations)
+        if end_state(protocol) == end_state(base)
+        and all(judge.judge(Subject(protocol, c)).verdict is Verdict.SAFE for c in configurations)
     }
 
 
@@ -171,10 +172,10 @@ def test_a_repair_never_changes_what_is_left_behind() -> None:
     variants = three_byte_variants()
     cheat = variants["no-sync-3"].moved("retire", before="publish")
     # Never to withdraw the handler's data is safe, in one edit, and no repair.
-    assert Judge().judge(cheat, Configuration()).verdict is Verdict.SAFE
+    assert Judge().judge(Subject(cheat, Configuration())).verdict is Verdict.SAFE
     found = repairs_of_edit(variants["base"], variants["no-sync-3"], "per-chunk")
     assert meaning(cheat) not in [meaning(one.protocol) for one in found.found]
-    assert {outcome(one.protocol) for one in found.found} == {outcome(variants["base"])}
+    assert {end_state(one.protocol) for one in found.found} == {end_state(variants["base"])}
 
 
 def test_an_incomplete_patch_is_not_repaired_by_syncs() -> None:
@@ -202,9 +203,9 @@ def test_no_repair_leaves_the_cpus_stopped() -> None:
     cheat = variant.protocol.moved("stop/release", before="stop/stop")
     # Who is stopped for good does nothing wrong.
     configuration = Configuration(fetch="coherent", properties=("no-torn-instruction",))
-    assert Judge().judge(cheat, configuration).verdict is Verdict.SAFE
-    assert not goes_on(cheat, configuration)
-    assert goes_on(variant.protocol, configuration)
+    assert Judge().judge(Subject(cheat, configuration)).verdict is Verdict.SAFE
+    assert not goes_on(Subject(cheat, configuration))
+    assert goes_on(Subject(variant.protocol, configuration))
     found = repairs_of(optimise, "stop-machine", "coherent", edits=1)
     assert found.complete
     assert not found.found
@@ -272,7 +273,9 @@ def test_no_sync_of_a_shipped_spec_causes_a_violation(path: Path) -> None:
 
 def violated(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
     """All that a search finds violated."""
-    return explore(System(Machine(protocol, configuration)), beyond_violations=True).found
+    return REFERENCE.explore(
+        System(Machine(protocol, configuration)), Request(beyond_violations=True)
+    ).found
 
 
 class Interrupted(Judge):
@@ -282,11 +285,11 @@ class Interrupted(Judge):
         super().__init__()
         self.left = after
 
-    def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+    def judge(self, subject: Subject) -> Judgement:
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        return super().judge(protocol, configuration)
+        return super().judge(subject)
 
 
 def test_ctrl_c_keeps_what_was_found() -> None:
@@ -305,7 +308,7 @@ def test_ctrl_c_keeps_what_was_found() -> None:
 def test_the_diff_shows_each_step_once_or_moved() -> None:
     """A repair is read as a patch of the program."""
     found = repairs_of(NOP_TO_CALL, "retire-early", "per-chunk")
-    assert list(view.diff(found, found.found[0]))[2:] == [
+    assert list(view.program_diff(found, found.found[0]))[2:] == [
         " publish  store poke foo",
         " int3     write foo cc",
         " sync-1   send ipi; wait acks",

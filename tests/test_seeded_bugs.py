@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from modelcheck import Suite
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System, Transition
+from modelcheck.explore.verdict import Request
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.effects import Actor
@@ -166,5 +167,7 @@ def test_the_walk_of_the_checks_is_the_search_of_the_explorer(name: str) -> None
     configuration = Configuration(1, "per-chunk")
     protocol = three_byte_variants()[name]
     walked = checks.walk(protocol, configuration)
-    searched = explore(System(Machine(protocol, configuration)), beyond_violations=True)
+    searched = REFERENCE.explore(
+        System(Machine(protocol, configuration)), Request(beyond_violations=True)
+    )
     assert (walked.states, walked.survey.found) == (searched.states, searched.found)

@@ -1,4 +1,4 @@
 """The torn-read question as an order of events, decided by Z3 without any state space.
 
-Knows protocols and the rules of fetch models; knows no explorer, which it is held against.
+Knows protocols and the rules of fetch models; knows no engine, which it is held against.
 """

@@ -131,7 +131,7 @@ class Axioms:
         told = ((event, event.told) for event in self.events)
         return ((event, message) for event, message in told if isinstance(message, kind))
 
-    def awaiting(self, answer: do.Answer) -> Iterator[Event]:
+    def awaiting(self, answer: do.Awaited) -> Iterator[Event]:
         """The events that wait for such an answer of all CPUs."""
         return (event for event in self.events if event.awaited == answer)
 

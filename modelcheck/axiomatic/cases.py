@@ -41,7 +41,7 @@ ANY_CPU = Fetcher()
 """A CPU that runs the sites at any time."""
 
 
-class Answer(NamedTuple):
+class Found(NamedTuple):
     """What a trap handler finds in a cell: one of some values."""
 
     cell: str
@@ -58,7 +58,7 @@ class Pass(NamedTuple):
     offset: int
     data: bytes
     handled: bool = False
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Found, ...] = ()
     serialises: bool = False
 
 
@@ -220,12 +220,12 @@ class _Way(NamedTuple):
 
     at: int
     left: tuple[Action, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[Found, ...]
     after: Place | None
     acted: bool
 
 
-def _answers(protocol: Protocol, step: Step, action: do.Ask | do.Find) -> tuple[Answer, Answer]:
+def _answers(protocol: Protocol, step: Step, action: do.Ask | do.Find) -> tuple[Found, Found]:
     """What a cell holds where a test holds, and where it does not."""
     if isinstance(action, do.Find) and action.search:
         raise NotCoveredError(f"in a region, the trap handler searches at step {step.label!r}")
@@ -238,7 +238,7 @@ def _answers(protocol: Protocol, step: Step, action: do.Ask | do.Find) -> tuple[
 
     right = tuple(value for value in known if holds(value))
     wrong = tuple(value for value in known if not holds(value))
-    return Answer(action.cell, right), Answer(action.cell, wrong)
+    return Found(action.cell, right), Found(action.cell, wrong)
 
 
 def values(protocol: Protocol, cell: str) -> tuple[Value, ...]:

@@ -53,7 +53,7 @@ class Event:
         return told(self.actions)
 
     @property
-    def awaited(self) -> do.Answer | None:
+    def awaited(self) -> do.Awaited | None:
         """What the step waits for all CPUs to answer, if anything."""
         return awaited(self.actions)
 

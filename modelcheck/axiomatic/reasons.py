@@ -95,7 +95,7 @@ class Possible:
 Mixed = Excluded | Possible
 
 
-def explain(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ...]:
+def explained_mixes(protocol: Protocol, configuration: Configuration) -> tuple[Mixed, ...]:
     """What is to be said of as many mixes as account for every torn fetch.
 
     Raises NotCoveredError for a protocol that the axioms do not cover.

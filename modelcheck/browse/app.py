@@ -10,7 +10,7 @@ from textual.worker import get_current_worker
 from modelcheck.browse.entries import Entry, of_results
 from modelcheck.browse.opened import open_trace
 from modelcheck.browse.screens import HELP, ListScreen, TextScreen, TraceScreen
-from modelcheck.explore.verdict import Progress
+from modelcheck.explore.verdict import Progress, Request
 from modelcheck.questions.check import Job, Result, check
 
 
@@ -81,7 +81,7 @@ class Browser(App[None]):
             if worker.is_cancelled:
                 return
             try:
-                results.append(check(job, spec=self._spec, watcher=watch))
+                results.append(check(job, spec=self._spec, request=Request(watcher=watch)))
             except _LeftError:
                 return
             done = number == len(self._todo)

@@ -4,7 +4,7 @@ from textwrap import wrap
 
 from modelcheck.browse.entries import Entry
 from modelcheck.browse.opened import Opened, runners
-from modelcheck.browse.programs import Contrast, Row, Section
+from modelcheck.browse.programs import Contrast, Section, SideBySide
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.step_text import phrase
 
@@ -49,7 +49,7 @@ def program_heading(contrast: Contrast, variant: str, width: int) -> str:
     return f"  {'':<8} line {_cut(safe, half)} line {_cut(f'BROKEN: {variant}', half)} at step"
 
 
-def program_line(opened: Opened, section: Section, row: Row, width: int) -> str:
+def program_line(opened: Opened, section: Section, row: SideBySide, width: int) -> str:
     """A row of two programs: the mark, both steps, and the first step of the trace that took it."""
     half = _half(width)
     taken = ""
@@ -64,7 +64,7 @@ def program_line(opened: Opened, section: Section, row: Row, width: int) -> str:
     return f"{MARKS[row.mark]:<8}{safe}{broken}{taken}"
 
 
-def row_about(row: Row, width: int) -> tuple[str, ...]:
+def row_about(row: SideBySide, width: int) -> tuple[str, ...]:
     """The two steps of a row in full."""
     lines: list[str] = []
     for name, step in (("safe", row.safe), ("broken", row.broken)):

@@ -12,7 +12,7 @@ from modelcheck.browse.opened import Opened
 from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.trace.document import Executed
-from modelcheck.trace.frames import Frame, Instruction, SiteBytes, Window
+from modelcheck.trace.frames import DecodedAt, Frame, Readable, SiteBytes
 from modelcheck.trace.words import value_text
 
 NAME = 21
@@ -146,7 +146,7 @@ def _memory(now: SiteBytes) -> tuple[str, ...]:
     )
 
 
-def _window(window: Window, old: Window | None) -> tuple[str, ...]:
+def _window(window: Readable, old: Readable | None) -> tuple[str, ...]:
     """The values that each byte may be fetched as, oldest first; in brackets if these are new."""
     return tuple(
         f"[{_values(values)}]" if old is not None and old[at] != values else f" {_values(values)} "
@@ -202,11 +202,11 @@ def _reads(arch: Architecture, site: Site, form: Form) -> str:
     found = []
     for offset, length in form.runs:
         data = form.data[offset : offset + length]
-        found.append(Instruction(offset, data, arch.decode(data, site.address + offset).text))
+        found.append(DecodedAt(offset, data, arch.decode(data, site.address + offset).text))
     return _listed(tuple(found))
 
 
-def _listed(found: tuple[Instruction, ...]) -> str:
+def _listed(found: tuple[DecodedAt, ...]) -> str:
     """Instructions in one line, with the offset of each that does not follow the one before it."""
     if not any(one.text for one in found):
         return ""

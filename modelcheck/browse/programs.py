@@ -11,16 +11,16 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
 
-Mark = Literal["same", "missing", "added", "moved", "changed"]
+StepMark = Literal["same", "missing", "added", "moved", "changed"]
 
 
 @dataclass(frozen=True)
-class Row:
+class SideBySide:
     """A step of the safe program and one of the broken one, beside each other; None for a gap."""
 
     safe: Step | None
     broken: Step | None
-    mark: Mark
+    mark: StepMark
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Section:
     """Two programs of one actor; `prefix` begins the labels of its steps in edits."""
 
     prefix: str
-    rows: tuple[Row, ...]
+    rows: tuple[SideBySide, ...]
 
     @property
     def shared(self) -> bool:
@@ -98,28 +98,28 @@ def contrast(name: str, safe: Protocol, broken: Protocol, *, stale: bool = False
     return Contrast(name, shown, tuple(_settings(safe, broken)), stale)
 
 
-def align(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> tuple[Row, ...]:
+def align(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> tuple[SideBySide, ...]:
     """Two programs step by step; what is only in one of them stands beside a gap.
 
     A step that was only put into a block, or taken out of one, is the same step.
     """
     old, new = [step.label for step in safe], [step.label for step in broken]
-    rows: list[Row] = []
+    rows: list[SideBySide] = []
     for one, other in _pairs(safe, broken):
         if one is not None and other is not None:
             same = replace(one, label=other.label) == other
-            rows.append(Row(one, other, "same" if same else "changed"))
+            rows.append(SideBySide(one, other, "same" if same else "changed"))
         elif one is not None:
-            rows.append(Row(one, None, "moved" if one.label in new else "missing"))
+            rows.append(SideBySide(one, None, "moved" if one.label in new else "missing"))
         elif other is not None:
-            rows.append(Row(None, other, "moved" if other.label in old else "added"))
+            rows.append(SideBySide(None, other, "moved" if other.label in old else "added"))
     return tuple(rows)
 
 
-Pair = tuple[Step | None, Step | None]
+StepPair = tuple[Step | None, Step | None]
 
 
-def _pairs(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> Iterator[Pair]:
+def _pairs(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> Iterator[StepPair]:
     """Steps of the same label beside each other; between these, of the same within a block."""
     for equal, here, there in _match(safe, broken, lambda step: step.label):
         if equal:
@@ -219,7 +219,7 @@ def _within(label: str, name: str) -> bool:
     return label == name or label.startswith(name + "/")
 
 
-def _label(row: Row) -> str:
+def _label(row: SideBySide) -> str:
     step = row.safe or row.broken
     assert step is not None
     return step.label

@@ -20,7 +20,7 @@ from modelcheck.browse.columns import (
 from modelcheck.browse.entries import Entry
 from modelcheck.browse.opened import Opened, open_trace
 from modelcheck.browse.panel import panel
-from modelcheck.browse.programs import Row
+from modelcheck.browse.programs import SideBySide
 from modelcheck.browse.swimlanes import Lane, heading, rows
 from modelcheck.browse.titles import NOTHING_AKIN, against, bug_story, settings, verdict, why
 from modelcheck.browse.widgets import Rows, Scrolled, styled
@@ -215,7 +215,7 @@ class ProgramsScreen(Screen[None]):
         super().__init__()
         assert opened.contrast is not None
         self.opened, self.contrast = opened, opened.contrast
-        self._rows: list[Row | None] = []
+        self._rows: list[SideBySide | None] = []
 
     def compose(self) -> ComposeResult:
         """What differs, in words; the two programs; the chosen step in full."""

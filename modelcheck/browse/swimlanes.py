@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from modelcheck.browse.opened import Opened, runners
-from modelcheck.browse.programs import Row, Section, grouped
+from modelcheck.browse.programs import Section, SideBySide, grouped
 from modelcheck.trace.frames import Frame
 
 NUMBERS = 13
@@ -26,7 +26,7 @@ class Lane:
     lines: tuple[str, ...]
 
 
-Entry = tuple[int | None, str, str, str]
+Draft = tuple[int | None, str, str, str]
 """A row before it is laid out: the step if it is one, the line of the spec, the actor, the text."""
 
 
@@ -57,7 +57,7 @@ def _rule(text: str, width: int) -> Lane:
     return Lane(None, ("      " + text.center(width - 12, "-"),))
 
 
-def _entries(opened: Opened) -> Iterator[Entry]:
+def _entries(opened: Opened) -> Iterator[Draft]:
     gaps, marks = _gaps(opened), _marks(opened)
     for frame in opened.row:
         yield from ((None, "", actor, text) for actor, text in gaps.get(frame.number, ()))
@@ -73,7 +73,7 @@ def _said(frame: Frame, marks: dict[tuple[str, str], str]) -> str:
     return f"{mark}{label}{frame.does}{told}" + ("  <==" if frame.violation else "")
 
 
-def _lines(opened: Opened, entry: Entry, widths: tuple[int, ...]) -> Iterator[str]:
+def _lines(opened: Opened, entry: Draft, widths: tuple[int, ...]) -> Iterator[str]:
     """The lines of a row, with a bar at the left of each lane."""
     step, line, actor, text = entry
     column = opened.actors.index(actor) if actor in opened.actors and len(widths) > 1 else 0
@@ -89,7 +89,7 @@ def _lines(opened: Opened, entry: Entry, widths: tuple[int, ...]) -> Iterator[st
         first = ""
 
 
-def _widths(opened: Opened, entries: tuple[Entry, ...], width: int) -> tuple[int, ...]:
+def _widths(opened: Opened, entries: tuple[Draft, ...], width: int) -> tuple[int, ...]:
     """The columns of each lane: as many as its texts need, or as many as each can have."""
     room = width - NUMBERS
     if not 1 < len(opened.actors) <= MANY:
@@ -139,9 +139,9 @@ def _gaps(opened: Opened) -> dict[int, list[tuple[str, str]]]:
     return found
 
 
-def _place(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[Row]]]:
+def _place(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[SideBySide]]]:
     """The gaps in a program that runs once: each before the first step behind it that was done."""
-    pending: list[Row] = []
+    pending: list[SideBySide] = []
     for row in section.rows:
         if row.broken is None:
             pending.append(row)
@@ -152,9 +152,9 @@ def _place(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[Row]
             pending = []
 
 
-def _place_again(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[Row]]]:
+def _place_again(section: Section, done: list[Frame]) -> Iterator[tuple[int, list[SideBySide]]]:
     """The gaps in what runs over and over: each behind the last time of the step before it."""
-    before, pending = "", list[Row]()
+    before, pending = "", list[SideBySide]()
     for row in (*section.rows, None):
         if row is not None and row.broken is None:
             pending.append(row)
@@ -166,7 +166,7 @@ def _place_again(section: Section, done: list[Frame]) -> Iterator[tuple[int, lis
             before, pending = row.broken.label, []
 
 
-def _told(pending: list[Row], section: Section, name: str) -> Iterator[str]:
+def _told(pending: list[SideBySide], section: Section, name: str) -> Iterator[str]:
     for mark in ("missing", "moved"):
         labels = [row.safe.label for row in pending if row.safe and row.mark == mark]
         for label in grouped(labels, section):

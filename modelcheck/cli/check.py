@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,19 +11,17 @@ from rich.console import Console
 from rich.text import Text
 
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     WRONG_INPUT,
     cli,
     err,
+    exit_code,
     out,
 )
-from modelcheck.cli.options import explorer_options, limits_options, overrides_options
+from modelcheck.cli.options import engine_options, limits_options, overrides_options
 from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
-from modelcheck.explore.choose import Choice
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.engine import Engine
+from modelcheck.explore.verdict import Limits, Request
 from modelcheck.formats.files import OutputError, check_writable, write_text, write_trace
 from modelcheck.formats.junit import to_junit
 from modelcheck.formats.markdown import to_markdown
@@ -53,7 +52,7 @@ def _outputs(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("spec", type=click.Path(path_type=Path))
 @overrides_options
 @limits_options
-@explorer_options
+@engine_options
 @click.option(
     "--out",
     "folder",
@@ -70,7 +69,8 @@ def check_command(
     spec: Path,
     overrides: Overrides,
     limits: Limits,
-    choice: Choice,
+    engine: Engine,
+    request: Request,
     folder: Path,
     jobs: int | None,
     **files: str | None,
@@ -82,7 +82,7 @@ def check_command(
     wanted = {name: file for name, file in files.items() if file is not None}
     if list(wanted.values()).count("-") > 1:
         raise click.UsageError("only one format can go to stdout; name a file for the other")
-    settings = Settings(overrides, limits, choice)
+    settings = Settings(overrides, engine, replace(request, limits=limits))
     specs = specs_in(spec) if spec.is_dir() else [spec]
     root = spec if spec.is_dir() else spec.parent
     check_writable(folder)
@@ -175,12 +175,6 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
 def _exit_code(runs: list[SpecRun]) -> int:
     if _errors(runs):
         return WRONG_INPUT
-    results = [result for run in runs for result in run.results]
-    if any(
-        not result.as_expected and result.verdict is not Verdict.INCONCLUSIVE for result in results
-    ):
-        return NOT_AS_EXPECTED
-    short = any(len(run.results) < run.planned for run in runs)
-    if short or any(not result.as_expected for result in results):
-        return INCONCLUSIVE
-    return AS_EXPECTED
+    return exit_code(
+        [result for run in runs for result in run.results], sum(run.planned for run in runs)
+    )

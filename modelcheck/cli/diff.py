@@ -7,12 +7,10 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.one import one_job
@@ -55,9 +53,7 @@ def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) 
         comparison = diff(one, other, limits, watcher)
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(difference.render(comparison))
-    if comparison.only_first or comparison.only_second:
-        sys.exit(NOT_AS_EXPECTED)
-    sys.exit(AS_EXPECTED if comparison.same_behaviours else INCONCLUSIVE)
+    sys.exit(exit_code((comparison,), 1))
 
 
 def _job(name: str, first: str, overrides: Overrides) -> Job:

@@ -13,9 +13,9 @@ from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
@@ -23,7 +23,7 @@ from modelcheck.explore.verdict import Limits
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.ablate import ablate
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.judge import MOST_CPUS, Judge
+from modelcheck.questions.judge import JUDGED_CPUS, Judge
 from modelcheck.questions.repair import Repairs, repair
 from modelcheck.views import ablation as ablation_view
 from modelcheck.views import repairs as repairs_view
@@ -94,7 +94,7 @@ def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int)
 
 
 def _judge(overrides: Overrides, limits: Limits) -> Judge:
-    return Judge(MOST_CPUS if overrides.cpus is None else overrides.cpus, limits)
+    return Judge(JUDGED_CPUS if overrides.cpus is None else overrides.cpus, limits)
 
 
 def _by_variant(spec: Path, overrides: Overrides) -> Iterator[tuple[Job, ...]]:
@@ -111,7 +111,4 @@ def _name(group: tuple[Job, ...]) -> str:
 def _exit_code(found: list[Repairs]) -> int:
     if any(not repairs.complete for repairs in found):
         return INCONCLUSIVE
-    broken = [repairs for repairs in found if not repairs.repaired]
-    if any(not repairs.undecided for repairs in broken):
-        return NOT_AS_EXPECTED
-    return INCONCLUSIVE if broken else AS_EXPECTED
+    return exit_code(found, len(found))

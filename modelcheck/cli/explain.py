@@ -6,20 +6,11 @@ from pathlib import Path
 
 import click
 
-from modelcheck.axiomatic.events import NotCoveredError
-from modelcheck.axiomatic.reasons import Possible, explain
-from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
-    MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
-    cli,
-    out,
-)
+from modelcheck.cli.group import MINIMUM_WIDTH, cli, exit_code, out
 from modelcheck.cli.options import overrides_options
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.protocol.properties import TORN
-from modelcheck.questions.check import Job, Overrides, jobs
+from modelcheck.questions.check import Overrides, jobs
+from modelcheck.questions.explain import Explanation, explain
 from modelcheck.views import explanations as view
 
 
@@ -38,27 +29,11 @@ def explain_command(spec: Path, overrides: Overrides) -> None:
         for job in jobs(load_suites(spec), overrides)
         if overrides.variants or job.variant.name == "base"
     ]
-    codes = []
+    every: list[Explanation] = []
     out.width = max(out.width, MINIMUM_WIDTH)
     for _, group in groupby(chosen, key=lambda job: (id(job.suite), job.variant.name)):
-        of_variant = list(group)
-        answers = [(job, _answers(job)) for job in of_variant]
-        codes += [_exit_code(job, answer) for job, answer in answers]
-        by_model = [(job.configuration.fetch, answer) for job, answer in answers]
-        out.print(view.render(spec.as_posix(), of_variant[0], by_model))
-    sys.exit(NOT_AS_EXPECTED if NOT_AS_EXPECTED in codes else max(codes, default=AS_EXPECTED))
-
-
-def _answers(job: Job) -> view.Answers:
-    try:
-        return explain(job.variant.protocol, job.configuration)
-    except NotCoveredError as error:
-        return str(error)
-
-
-def _exit_code(job: Job, answers: view.Answers) -> int:
-    if isinstance(answers, str):
-        return INCONCLUSIVE
-    tears = any(isinstance(answer, Possible) for answer in answers)
-    as_expected = TORN in job.expected if tears else job.expected != (TORN,)
-    return AS_EXPECTED if as_expected else NOT_AS_EXPECTED
+        answers = [explain(job) for job in group]
+        every += answers
+        by_model = [(one.job.configuration.fetch, one.reason or one.mixes) for one in answers]
+        out.print(view.render(spec.as_posix(), answers[0].job, by_model))
+    sys.exit(exit_code(every, len(chosen)))

@@ -8,7 +8,6 @@ from rich.text import Text
 from modelcheck.cli.group import INCONCLUSIVE, cli, err
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.pulse import LimitError
 from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.questions.check import Overrides
@@ -39,12 +38,12 @@ def graph_command(spec: Path, overrides: Overrides, limits: Limits, file: Path) 
         raise OutputError(f"{file}: the name must end in {', '.join(FORMATS)}")
     check_writable(file.absolute().parent)
     job = one_job(spec, overrides)
-    try:
-        with progress_line(err, "graph") as watcher:
-            graph = phases(job, limits, watcher)
-    except LimitError as limit:
-        err.print(Text(f"INCONCLUSIVE: {limit}; nothing was drawn"))
+    with progress_line(err, "graph") as watcher:
+        found = phases(job, limits, watcher)
+    if found.reason is not None:
+        err.print(Text(f"INCONCLUSIVE: {found.reason}; nothing was drawn"))
         return INCONCLUSIVE
+    graph = found.graph
     if len(graph) > READABLE and file.suffix == ".svg":
         raise OutputError(
             f"{file}: {len(graph)} phases are more than a person can read ({READABLE}); write "

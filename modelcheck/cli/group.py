@@ -1,11 +1,13 @@
 """The group of commands, the consoles and the exit codes. Knows no command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from modelcheck import __version__
+from modelcheck.questions.answer import Answer, surprising
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 """Exit codes: all verdicts as expected; some are not; the spec, the command line or the output is
@@ -16,6 +18,15 @@ MINIMUM_WIDTH = 100
 
 out = Console()
 err = Console(stderr=True)
+
+
+def exit_code(answers: Sequence[Answer], planned: int) -> int:
+    """The exit code of a command that planned so many answers and has these."""
+    if any(surprising(answer) for answer in answers):
+        return NOT_AS_EXPECTED
+    if len(answers) < planned or not all(answer.as_expected for answer in answers):
+        return INCONCLUSIVE
+    return AS_EXPECTED
 
 
 class _CheckByDefault(click.Group):

@@ -7,7 +7,7 @@ import click
 
 from modelcheck.cli.group import AS_EXPECTED, MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
 from modelcheck.cli.runs import specs_in
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.verdict import Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, Result, check, jobs
 from modelcheck.views.museum import Exhibit, render
@@ -45,7 +45,7 @@ def _first_violated(spec: Path, some: list[Job]) -> Result:
     some = sorted(some, key=lambda job: job.configuration.fetch != DEFAULT_FETCH)
     for job in some:
         with progress_line(err, f"{spec.stem}, {job.variant.name}") as watcher:
-            result = check(job, spec=spec.as_posix(), watcher=watcher)
+            result = check(job, spec=spec.as_posix(), request=Request(watcher=watcher))
         if result.verdict is Verdict.VIOLATED:
             break
     return result

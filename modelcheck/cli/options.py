@@ -7,18 +7,19 @@ from typing import Any, get_args
 
 import click
 
-from modelcheck.explore.choose import Choice, Explorer
+from modelcheck.explore.choose import AUTO, Paranoid
 from modelcheck.explore.compiled.saving import CheckpointError, has_checkpoint
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.engine import ENGINES
+from modelcheck.explore.verdict import Limits, Request, Saving, UnsupportedError
 from modelcheck.formats.files import check_writable
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.suite import Semantics
 from modelcheck.questions.check import Overrides
 
-Command = Callable[..., Any]
+Callback = Callable[..., Any]
 
 
-def overrides_options(command: Command) -> Command:
+def overrides_options(command: Callback) -> Callback:
     """Give a command the options that choose variants and settings, as `overrides`."""
 
     @click.option("--variant", "variants", multiple=True, help="Only this variant (repeatable).")
@@ -50,7 +51,7 @@ def overrides_options(command: Command) -> Command:
     return with_overrides
 
 
-def limits_options(command: Command) -> Command:
+def limits_options(command: Callback) -> Callback:
     """Give a command the options that end a search, as `limits`."""
 
     @click.option("--max-states", type=click.IntRange(1), help="Give up beyond this many states.")
@@ -70,37 +71,37 @@ def limits_options(command: Command) -> Command:
     return with_limits
 
 
-def explorer_options(command: Command) -> Command:
-    """Give a command the options that choose an explorer, as `choice`."""
+def engine_options(command: Callback) -> Callback:
+    """Give a command the options that choose an engine, as `engine` and `request`."""
     folder = click.Path(path_type=Path, file_okay=False)
 
     @click.option(
+        "--engine",
         "--explorer",
-        type=click.Choice(("auto", *get_args(Explorer))),
-        default="auto",
+        "name",
+        type=click.Choice((AUTO.name, *ENGINES)),
+        default=AUTO.name,
         show_default=True,
         help="Who searches: plain Python, compiled code, or compiled code that counts states up "
         "to a permutation of CPUs. auto goes by size.",
     )
     @click.option(
-        "--threads", type=click.IntRange(1), help="Threads of the compiled explorers; all cores."
+        "--threads", type=click.IntRange(1), help="Threads of the compiled engines; all cores."
     )
-    @click.option(
-        "--paranoid", is_flag=True, help="Answer twice, by unlike explorers, and compare."
-    )
+    @click.option("--paranoid", is_flag=True, help="Answer twice, by unlike engines, and compare.")
     @click.option(
         "--checkpoint",
         type=folder,
-        help="Save the compiled explorers' searches here now and then; a folder for each.",
+        help="Save the compiled engines' searches here now and then; a folder for each.",
     )
     @click.option("--resume", type=folder, help="Go on from the checkpoints saved here.")
     @click.option(
         "--spill", type=folder, help="Keep states in files here, for searches beyond the memory."
     )
     @wraps(command)
-    def with_choice(
+    def with_engine(
         *arguments: Any,
-        explorer: str,
+        name: str,
         threads: int | None,
         paranoid: bool,
         checkpoint: Path | None,
@@ -112,20 +113,21 @@ def explorer_options(command: Command) -> Command:
             raise click.UsageError(
                 "--resume goes on saving where it resumes from; leave out --checkpoint"
             )
-        if explorer == "reference" and (checkpoint or resume or spill):
-            raise click.UsageError(
-                "the reference explorer neither saves nor spills; choose compiled or symmetric"
-            )
+        engine = ENGINES.get(name, AUTO)
+        kept = checkpoint or resume
+        saving = Saving(kept, resume=resume is not None) if kept else None
+        request = Request(threads=threads, saving=saving, spill=spill)
+        try:
+            request.only(engine.takes, engine.name)
+        except UnsupportedError as error:
+            raise click.UsageError(f"{error} with --engine") from None
         if resume is not None and not any(map(has_checkpoint, resume.glob("*"))):
             raise CheckpointError(f"{resume}: there are no checkpoints here; see --checkpoint")
         for place in (checkpoint, spill):
             if place is not None:
                 check_writable(place)
                 place.mkdir(parents=True, exist_ok=True)
-        chosen = next((name for name in get_args(Explorer) if name == explorer), None)
-        choice = Choice(
-            chosen, threads, paranoid, spill, checkpoint or resume, resume=resume is not None
-        )
-        return command(*arguments, choice=choice, **others)
+        engine = Paranoid(engine) if paranoid else engine
+        return command(*arguments, engine=engine, request=request, **others)
 
-    return with_choice
+    return with_engine

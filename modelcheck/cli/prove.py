@@ -1,7 +1,6 @@
 """The commands about proofs for any number of CPUs: prove and certify."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,16 +9,14 @@ from rich.text import Text
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
 from modelcheck.cli.group import (
-    AS_EXPECTED,
-    INCONCLUSIVE,
     MINIMUM_WIDTH,
-    NOT_AS_EXPECTED,
     cli,
     err,
+    exit_code,
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
@@ -73,7 +70,7 @@ def prove_command(
     out.print(view.render(spec.as_posix(), proofs, folder))
     if failure is not None:
         raise failure
-    sys.exit(_exit_code(proofs, len(todo)))
+    sys.exit(exit_code(proofs, len(todo)))
 
 
 def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
@@ -112,15 +109,7 @@ def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
                 break
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(all_bytes_view.render(spec.as_posix(), found))
-    sys.exit(_exit_code(found, len(todo)))
-
-
-def _exit_code(proofs: Sequence[Proof | ForAllBytes], planned: int) -> int:
-    if any(not proof.as_expected and proof.verdict is not Verdict.INCONCLUSIVE for proof in proofs):
-        return NOT_AS_EXPECTED
-    if len(proofs) < planned or any(proof.verdict is Verdict.INCONCLUSIVE for proof in proofs):
-        return INCONCLUSIVE
-    return AS_EXPECTED
+    sys.exit(exit_code(found, len(todo)))
 
 
 @cli.command("certify")

@@ -10,9 +10,8 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from modelcheck.cli.group import err
-from modelcheck.explore.any_number import INTERRUPTED
-from modelcheck.explore.choose import Choice
-from modelcheck.explore.verdict import Limits, Verdict, Watcher
+from modelcheck.explore.engine import Engine
+from modelcheck.explore.verdict import INTERRUPTED, Request, Verdict, Watcher
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides, Result, check, jobs
@@ -25,8 +24,8 @@ class Settings:
     """What to check of each spec, and how."""
 
     overrides: Overrides
-    limits: Limits
-    choice: Choice
+    engine: Engine
+    request: Request
 
 
 @dataclass
@@ -57,13 +56,11 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
 
 def _decide(job: Job, spec: Path, settings: Settings, watcher: Watcher | None) -> Result:
     """Check a job and, if it is not violated, try to prove it for any number of CPUs."""
-    result = check(
-        job, spec=spec.as_posix(), limits=settings.limits, watcher=watcher, choice=settings.choice
-    )
+    request = replace(settings.request, watcher=watcher)
+    result = check(job, spec=spec.as_posix(), engine=settings.engine, request=request)
     if result.verdict is Verdict.VIOLATED or result.reason == INTERRUPTED:
         return result
-    protocol, configuration = job.variant.protocol, job.configuration
-    proved = safe_for_any_number(protocol, configuration, settings.limits, watcher)
+    proved = safe_for_any_number(job.subject, request.limits, watcher)
     return replace(result, any_number=proved)
 
 
@@ -78,8 +75,8 @@ def specs_in(folder: Path) -> list[Path]:
 def run_specs(specs: list[Path], settings: Settings, processes: int | None) -> list[SpecRun]:
     """Run many specs side by side. Ctrl-C keeps those that have finished."""
     processes = min(processes or os.cpu_count() or 1, len(specs))
-    if processes > 1 and settings.choice.threads is None:
-        settings = replace(settings, choice=replace(settings.choice, threads=1))
+    if processes > 1 and settings.request.threads is None:
+        settings = replace(settings, request=replace(settings.request, threads=1))
     finished: dict[Path, SpecRun] = {spec: SpecRun(spec, planned=1) for spec in specs}
     context = multiprocessing.get_context("spawn")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

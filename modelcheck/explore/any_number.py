@@ -23,17 +23,13 @@ from typing import NamedTuple
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import NONE, Row, System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
 
 Core = tuple[int, ...]
 """The number of the shared part, and of the local part of each role with one actor."""
 
 PULSE = 256
 """Cores expanded between two looks at the limits."""
-
-
-INTERRUPTED = "interrupted"
-"""The reason of a search that Ctrl-C cut short."""
 
 
 class Suspect(NamedTuple):

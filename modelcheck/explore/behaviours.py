@@ -14,14 +14,14 @@ import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
 
-Event = Hashable
+Letter = Hashable
 
-Observer = Callable[[State, Transition], Event | None]
+Observer = Callable[[State, Transition], Letter | None]
 """What can be seen of a step: an event, or None."""
 
-Word = tuple[Event, ...]
+Word = tuple[Letter, ...]
 
 PULSE = 256
 """States or pairs looked at between two looks at the limits."""
@@ -73,7 +73,7 @@ def compare(
     except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     return Difference(tuple(found[0]), tuple(found[1]), (states[0], states[1]), pairs, reason)
 
 
@@ -92,19 +92,19 @@ def shortest_run(
         further: dict[_Place, _Way] = {}
         ends: list[_Way] = []
         for (state, done), way in ways.items():
-            for step in system.successors(state):
-                event = observe(state, step)
+            for transition in system.successors(state):
+                event = observe(state, transition)
                 word = done if event is None else (*done, event)
-                there = (step.target, word)
-                longer = _Way(way.interrupts + step.row.interrupt, step, way)
+                there = (transition.target, word)
+                longer = _Way(way.interrupts + transition.row.interrupt, transition, way)
                 if word in words:
                     ends.append(longer)
-                elif word not in prefixes or there in seen or step.row.violations:
+                elif word not in prefixes or there in seen or transition.row.violations:
                     continue
                 elif there not in further or longer.interrupts < further[there].interrupts:
                     further[there] = longer
         if ends:
-            return min(ends, key=lambda way: way.interrupts).steps()
+            return min(ends, key=lambda way: way.interrupts).transitions()
         ways = further
         seen |= further.keys()
     raise ValueError("no run has any of these behaviours")
@@ -117,16 +117,16 @@ class _Way(NamedTuple):
     """A run: how many of its steps are in interrupts, its last step, and the run before that."""
 
     interrupts: int
-    step: Transition | None
+    transition: Transition | None
     before: "_Way | None"
 
-    def steps(self) -> tuple[Transition, ...]:
-        steps: list[Transition] = []
+    def transitions(self) -> tuple[Transition, ...]:
+        transitions: list[Transition] = []
         way: _Way | None = self
-        while way is not None and way.step is not None:
-            steps.append(way.step)
+        while way is not None and way.transition is not None:
+            transitions.append(way.transition)
             way = way.before
-        return tuple(steps[::-1])
+        return tuple(transitions[::-1])
 
 
 def _pairs(first: "_Automaton", second: "_Automaton") -> Iterator[tuple[Word, tuple[int, int]]]:
@@ -160,29 +160,29 @@ class _Automaton:
         number: dict[State | None, int] = {None: END, system.initial(): END + 1}
         silent: nx.DiGraph[int] = nx.DiGraph()
         silent.add_nodes_from((END, END + 1))
-        steps: dict[Event, list[tuple[int, int]]] = defaultdict(list)
+        transitions: dict[Letter, list[tuple[int, int]]] = defaultdict(list)
         todo = deque([system.initial()])
         while todo:
             state = todo.popleft()
             here = number[state]
             if here % PULSE == 1:
                 pulse.beat(len(number), 0, len(todo), 0)
-            for step in system.successors(state):
-                event = observe(state, step)
-                target = None if step.row.violations else step.target
+            for transition in system.successors(state):
+                event = observe(state, transition)
+                target = None if transition.row.violations else transition.target
                 if target not in number:
                     number[target] = len(number)
-                    todo.append(step.target)
+                    todo.append(transition.target)
                 if event is None:
                     silent.add_edge(here, number[target])
                 else:
-                    steps[event].append((here, number[target]))
+                    transitions[event].append((here, number[target]))
                     silent.add_node(number[target])
         closed = _closures(silent)
         self._count = len(number)
-        self._after: dict[Event, dict[int, int]] = {}
+        self._after: dict[Letter, dict[int, int]] = {}
         """For each event, the states that have it, and the mask of what it leads to."""
-        for event, pairs in steps.items():
+        for event, pairs in transitions.items():
             leads = self._after[event] = {}
             for here, there in pairs:
                 leads[here] = leads.get(here, 0) | closed[there]
@@ -192,11 +192,11 @@ class _Automaton:
     def __len__(self) -> int:
         return self._count - 1
 
-    def events(self, states: int) -> set[Event]:
+    def events(self, states: int) -> set[Letter]:
         """The events that are possible in some of the states."""
         return {event for event, sources in self._sources.items() if states & sources}
 
-    def after(self, states: int, event: Event) -> int:
+    def after(self, states: int, event: Letter) -> int:
         """The states that an event leads to from some of `states`."""
         leads = self._after.get(event, {})
         result = 0

@@ -25,13 +25,16 @@ import networkx as nx
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Exploration, Limits, Verdict, Watcher
+
+NAME = "liveness"
+"""Whose explorations these are; no engine, for it does not stop at the first violation."""
 
 PROGRAM = "program"
-"""The kind of the threads that interrupts keep from moving."""
+"""The kind of the turns that interrupts keep from coming."""
 
 
-class Thread(NamedTuple):
+class Turn(NamedTuple):
     """Steps of one actor that get their turn together.
 
     Weakly fair: if one of them is possible from some point on without a break, one is taken; that
@@ -59,17 +62,21 @@ class Fairness:
             for role, local in zip(self._system.actors, state[1:], strict=True)
         )
 
-    def paused(self, state: State, thread: Thread) -> bool:
-        """Whether an interrupt keeps the thread's actor from its program."""
+    def paused(self, state: State, turn: Turn) -> bool:
+        """Whether an interrupt keeps the turn's actor from its program."""
         model = self._system.model
-        role = model.roles[self._system.actors[thread.actor]]
-        local = self._system.locals.values[state[thread.actor + 1]]
-        return thread.kind == PROGRAM and model.paused(role, local)
+        role = model.roles[self._system.actors[turn.actor]]
+        local = self._system.locals.values[state[turn.actor + 1]]
+        return turn.kind == PROGRAM and model.paused(role, local)
 
-    def thread(self, state: State, step: Transition) -> Thread:
-        """The thread that takes a step."""
-        role, shared, local = self._system.actors[step.actor], state[0], state[step.actor + 1]
-        key = (role, shared, local, step.row.number)
+    def turn(self, state: State, transition: Transition) -> Turn:
+        """Whose turn a step is."""
+        role, shared, local = (
+            self._system.actors[transition.actor],
+            state[0],
+            state[transition.actor + 1],
+        )
+        key = (role, shared, local, transition.row.number)
         if key not in self._turns:
             model, system = self._system.model, self._system
             moves = model.moves(
@@ -77,26 +84,26 @@ class Fairness:
             )
             for number, move in enumerate(moves):
                 self._turns[role, shared, local, number] = model.turn(model.roles[role], move)
-        return Thread(step.actor, *self._turns[key])
+        return Turn(transition.actor, *self._turns[key])
 
 
 @dataclass
-class Graph:
+class StateGraph:
     """All reachable states and the steps between them; `parent` is a shortest way back."""
 
-    steps: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
+    transitions: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
     parent: dict[State, tuple[State, Transition] | None] = field(default_factory=dict)
 
     def path(self, state: State) -> tuple[Transition, ...]:
         """A shortest path to a state."""
         found: list[Transition] = []
         while (before := self.parent[state]) is not None:
-            state, step = before
-            found.append(step)
+            state, transition = before
+            found.append(transition)
         return tuple(reversed(found))
 
 
-def explore(
+def decide(
     system: System,
     properties: tuple[str, ...],
     *,
@@ -112,15 +119,15 @@ def explore(
     """
     fairness = Fairness(system)
     pulse = Pulse(limits, watcher)
-    graph = Graph()
+    graph = StateGraph()
     reason = None
     try:
         _reach(system, graph, pulse)
     except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
-        reason = "interrupted"
-    transitions = sum(len(steps) for steps in graph.steps.values())
+        reason = INTERRUPTED
+    transitions = sum(len(transitions) for transitions in graph.transitions.values())
 
     def answer(
         verdict: Verdict,
@@ -129,8 +136,9 @@ def explore(
         loop: int | None = None,
     ) -> Exploration:
         return Exploration(
+            NAME,
             verdict,
-            len(graph.steps),
+            len(graph.transitions),
             transitions,
             len(path),
             pulse.seconds(),
@@ -154,35 +162,80 @@ def explore(
     return answer(Verdict.SAFE)
 
 
-def _reach(system: System, graph: Graph, pulse: Pulse) -> None:
+def shorter_deadlock(system: System, steps: int) -> tuple[Transition, ...] | None:
+    """A shortest path of fewer than so many steps to where a program can never finish; or None.
+
+    For a system whose shortest violation takes `steps`: before that, nothing is violated. A state
+    is stuck if no run from it comes to a step of a program, though some program has not finished.
+    """
+    fairness = Fairness(system)
+    first = system.initial()
+    graph = StateGraph(parent={first: None})
+    level, moving = [first], set[State]()
+    for _ in range(steps):
+        further = []
+        for state in level:
+            if not _moves_on(system, fairness, state, moving):
+                return graph.path(state)
+            for transition in system.successors(state):
+                if transition.target not in graph.parent:
+                    graph.parent[transition.target] = (state, transition)
+                    further.append(transition.target)
+        level = further
+    return None
+
+
+def _moves_on(system: System, fairness: Fairness, start: State, moving: set[State]) -> bool:
+    """Whether some run from a state comes to a step of a program, or all have finished there.
+
+    `moving` are states known to, and is added to.
+    """
+    seen, todo = {start}, [start]
+    while todo:
+        state = todo.pop()
+        transitions = tuple(system.successors(state))
+        programs = any(fairness.turn(state, one).kind == PROGRAM for one in transitions)
+        if programs or state in moving or fairness.finished(state):
+            moving.update((start, state))
+            return True
+        fresh = {one.target for one in transitions} - seen
+        seen |= fresh
+        todo += fresh
+    return False
+
+
+def _reach(system: System, graph: StateGraph, pulse: Pulse) -> None:
     first = system.initial()
     graph.parent[first] = None
     todo = deque([first])
     while todo:
-        if len(graph.steps) % 2048 == 0:
+        if len(graph.transitions) % 2048 == 0:
             pulse.beat(len(graph.parent), 0, len(todo), 0)
         state = todo.popleft()
-        graph.steps[state] = tuple(system.successors(state))
-        for step in graph.steps[state]:
-            if step.target not in graph.parent:
-                graph.parent[step.target] = (state, step)
-                todo.append(step.target)
+        graph.transitions[state] = tuple(system.successors(state))
+        for transition in graph.transitions[state]:
+            if transition.target not in graph.parent:
+                graph.parent[transition.target] = (state, transition)
+                todo.append(transition.target)
 
 
-def _stuck(graph: Graph, fairness: Fairness) -> State | None:
+def _stuck(graph: StateGraph, fairness: Fairness) -> State | None:
     """The first state met from which no finished one can be reached, and no program moves again."""
-    before: dict[State, list[State]] = {state: [] for state in graph.steps}
-    for state, steps in graph.steps.items():
-        for step in steps:
-            before[step.target].append(state)
-    able = _leading_to(before, (state for state in graph.steps if fairness.finished(state)))
-    stuck = [state for state in graph.steps if state not in able]
+    before: dict[State, list[State]] = {state: [] for state in graph.transitions}
+    for state, transitions in graph.transitions.items():
+        for transition in transitions:
+            before[transition.target].append(state)
+    able = _leading_to(before, (state for state in graph.transitions if fairness.finished(state)))
+    stuck = [state for state in graph.transitions if state not in able]
     moving = _leading_to(
         before,
         (
             state
             for state in stuck
-            if any(fairness.thread(state, step).kind == PROGRAM for step in graph.steps[state])
+            if any(
+                fairness.turn(state, transition).kind == PROGRAM
+                for transition in graph.transitions[state]
+            )
         ),
     )
     return next((state for state in stuck if state not in moving), None)
@@ -203,10 +256,10 @@ def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> se
 Lasso = tuple[tuple[Transition, ...], tuple[Transition, ...]]
 
 
-def _starving(graph: Graph, fairness: Fairness) -> Lasso | None:
+def _starving(graph: StateGraph, fairness: Fairness) -> Lasso | None:
     """A fair run on which some program never finishes."""
-    unfinished = [state for state in graph.steps if not fairness.finished(state)]
-    order = {state: number for number, state in enumerate(graph.steps)}
+    unfinished = [state for state in graph.transitions if not fairness.finished(state)]
+    order = {state: number for number, state in enumerate(graph.transitions)}
     found = [*_fair_components(graph, fairness, unfinished)]
     if not found:
         return None
@@ -216,111 +269,114 @@ def _starving(graph: Graph, fairness: Fairness) -> Lasso | None:
 
 
 def _fair_components(
-    graph: Graph, fairness: Fairness, states: Iterable[State]
+    graph: StateGraph, fairness: Fairness, states: Iterable[State]
 ) -> Iterable[frozenset[State]]:
     """Sets of states in which a fair run can stay for ever."""
     inside = set(states)
     part: nx.DiGraph[State] = nx.DiGraph()
     part.add_nodes_from(inside)
     part.add_edges_from(
-        (state, step.target)
+        (state, transition.target)
         for state in inside
-        for step in graph.steps[state]
-        if step.target in inside
+        for transition in graph.transitions[state]
+        if transition.target in inside
     )
     for component in nx.strongly_connected_components(part):
         closed = len(component) > 1 or any(
-            step.target in component for state in component for step in graph.steps[state]
+            transition.target in component
+            for state in component
+            for transition in graph.transitions[state]
         )
         if not closed:
             # A state that nothing leaves is stayed in.
-            if any(not graph.steps[state] for state in component):
+            if any(not graph.transitions[state] for state in component):
                 yield frozenset(component)
             continue
-        taken, possible = _threads(graph, fairness, component)
+        taken, possible = _turns_in(graph, fairness, component)
         starved = [
-            thread
-            for thread in possible
-            if thread not in taken
-            and (thread.strong or not _breaks(fairness, component, possible[thread], thread))
+            turn
+            for turn in possible
+            if turn not in taken
+            and (turn.strong or not _breaks(fairness, component, possible[turn], turn))
         ]
         if starved:
-            left = component - set().union(*(possible[thread] for thread in starved))
+            left = component - set().union(*(possible[turn] for turn in starved))
             yield from _fair_components(graph, fairness, left)
         else:
             yield frozenset(component)
 
 
-def _runs(fairness: Fairness, thread: Thread, state: State, step: Transition) -> bool:
-    return fairness.thread(state, step) == thread
+def _runs(fairness: Fairness, turn: Turn, state: State, transition: Transition) -> bool:
+    return fairness.turn(state, transition) == turn
 
 
-def _leads_into(states: set[State], _: State, step: Transition) -> bool:
-    return step.target in states
+def _leads_into(states: set[State], _: State, transition: Transition) -> bool:
+    return transition.target in states
 
 
 def _breaks(
-    fairness: Fairness, component: Iterable[State], possible: set[State], thread: Thread
+    fairness: Fairness, component: Iterable[State], possible: set[State], turn: Turn
 ) -> set[State]:
-    """Where a thread cannot move, although no interrupt keeps it from that."""
+    """Where a turn cannot come, although no interrupt keeps it from that."""
     return {
-        state for state in component if state not in possible and not fairness.paused(state, thread)
+        state for state in component if state not in possible and not fairness.paused(state, turn)
     }
 
 
-def _threads(
-    graph: Graph, fairness: Fairness, component: set[State]
-) -> tuple[set[Thread], dict[Thread, set[State]]]:
-    """The threads that move within a component, and where each can move."""
-    taken: set[Thread] = set()
-    possible: dict[Thread, set[State]] = {}
+def _turns_in(
+    graph: StateGraph, fairness: Fairness, component: set[State]
+) -> tuple[set[Turn], dict[Turn, set[State]]]:
+    """The turns that come within a component, and where each can."""
+    taken: set[Turn] = set()
+    possible: dict[Turn, set[State]] = {}
     for state in component:
-        for step in graph.steps[state]:
-            thread = fairness.thread(state, step)
-            possible.setdefault(thread, set()).add(state)
-            if step.target in component:
-                taken.add(thread)
+        for transition in graph.transitions[state]:
+            turn = fairness.turn(state, transition)
+            possible.setdefault(turn, set()).add(state)
+            if transition.target in component:
+                taken.add(turn)
     return taken, possible
 
 
 def _loop(
-    graph: Graph, fairness: Fairness, component: frozenset[State], start: State
+    graph: StateGraph, fairness: Fairness, component: frozenset[State], start: State
 ) -> tuple[Transition, ...]:
-    """A loop from `start` within a fair component, on which each thread moves or once cannot."""
-    if not graph.steps[start]:
+    """A loop from `start` within a fair component, on which each turn comes or once cannot."""
+    if not graph.transitions[start]:
         return ()
-    taken, possible = _threads(graph, fairness, set(component))
+    taken, possible = _turns_in(graph, fairness, set(component))
     loop: list[Transition] = []
     here = start
-    for thread in sorted(possible):
-        if _served(graph, fairness, start, loop, thread):
+    for turn in sorted(possible):
+        if _served(graph, fairness, start, loop, turn):
             continue
-        if thread in taken:
-            way = _way(graph, component, here, partial(_runs, fairness, thread))
+        if turn in taken:
+            way = _way(graph, component, here, partial(_runs, fairness, turn))
         else:
-            idle = _breaks(fairness, component, possible[thread], thread)
+            idle = _breaks(fairness, component, possible[turn], turn)
             if here in idle:
                 continue
             way = _way(graph, component, here, partial(_leads_into, idle))
         loop += way
         here = loop[-1].target
     if here != start or not loop:
-        loop += _way(graph, component, here, lambda _, step: step.target == start)
+        loop += _way(graph, component, here, lambda _, transition: transition.target == start)
     return tuple(loop)
 
 
 def _served(
-    graph: Graph, fairness: Fairness, start: State, loop: list[Transition], thread: Thread
+    graph: StateGraph, fairness: Fairness, start: State, loop: list[Transition], turn: Turn
 ) -> bool:
-    """Whether a thread moves on a walk already."""
-    states = [start, *(step.target for step in loop)]
+    """Whether a turn comes on a walk already."""
+    states = [start, *(transition.target for transition in loop)]
     return any(
-        fairness.thread(state, step) == thread for state, step in zip(states, loop, strict=False)
+        fairness.turn(state, transition) == turn
+        for state, transition in zip(states, loop, strict=False)
     )
 
 
 def _way(
-    graph: Graph,
+    graph: StateGraph,
     component: frozenset[State],
     start: State,
     wanted: Callable[[State, Transition], bool],
@@ -330,16 +386,16 @@ def _way(
     todo = deque([start])
     while todo:
         state = todo.popleft()
-        for step in graph.steps[state]:
-            if step.target not in component:
+        for transition in graph.transitions[state]:
+            if transition.target not in component:
                 continue
-            if wanted(state, step):
-                way = [step]
+            if wanted(state, transition):
+                way = [transition]
                 while (before := parent[state]) is not None:
                     state, earlier = before
                     way.append(earlier)
                 return way[::-1]
-            if step.target not in parent:
-                parent[step.target] = (state, step)
-                todo.append(step.target)
+            if transition.target not in parent:
+                parent[transition.target] = (state, transition)
+                todo.append(transition.target)
     raise AssertionError("a component is connected")

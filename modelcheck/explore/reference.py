@@ -1,37 +1,46 @@
-"""The reference explorer: a breadth-first search that anyone can read and believe.
+"""The reference engine: a breadth-first search that anyone can read and believe.
 
-It is exact, and its counterexamples are shortest. All other explorers must agree with it.
+It is exact, and its counterexamples are shortest. All other engines must agree with it.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, Exploration, Extra, Request, Verdict
 
-Thread = tuple[int, bool]
+Context = tuple[int, bool]
 """An actor, and whether it is in an interrupt: what a reader of a trace follows."""
 
-NOBODY: Thread = (-1, False)
+NOBODY: Context = (-1, False)
 
 PULSE = 2048
 """States expanded between two looks at the limits."""
 
 
-def explore(
-    system: System,
-    limits: Limits = NO_LIMITS,
-    watcher: Watcher | None = None,
-    *,
-    beyond_violations: bool = False,
-) -> Exploration:
-    """Search all reachable states, level by level, up to the first level with a violation.
+@dataclass(frozen=True)
+class Reference:
+    """The engine in plain Python, and the only one that goes on beyond violations."""
 
-    With `beyond_violations`, violating steps are steps like any other, the whole state space is
-    searched, and `found` has every property violated in it. Ctrl-C ends in an inconclusive
-    answer that reports what was reached.
-    """
-    pulse = Pulse(limits, watcher)
+    name: str = "reference"
+    takes: frozenset[Extra] = frozenset({"beyond_violations"})
+
+    def explore(self, system: System, request: Request = Request()) -> Exploration:
+        """Search all reachable states, level by level, up to the first level with a violation.
+
+        Ctrl-C ends in an inconclusive answer that reports what was reached. Raises
+        UnsupportedError for a request to save or to spill.
+        """
+        request.only(self.takes, self.name)
+        return _search(self.name, system, request)
+
+
+REFERENCE = Reference()
+
+
+def _search(name: str, system: System, request: Request) -> Exploration:
+    pulse = Pulse(request.limits, request.watcher)
     depth_of: dict[State, int] = {system.initial(): 0}
     frontier = list(depth_of)
     depth = transitions = 0
@@ -48,7 +57,7 @@ def explore(
                     transitions += 1
                     if transition.row.violations:
                         found.update(transition.row.violations)
-                        if not beyond_violations:
+                        if not request.beyond_violations:
                             violating.append((state, transition))
                             continue
                     if transition.target not in depth_of:
@@ -60,7 +69,7 @@ def explore(
     except LimitError as limit:
         reason = str(limit)
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     path: tuple[Transition, ...] = ()
     if violating:
         # Shortest also if a limit cut the level short: nothing violates on the levels above it.
@@ -68,11 +77,12 @@ def explore(
         try:
             path = _fewest_switches(system, depth_of, violating, depth)
         except KeyboardInterrupt:
-            reason = "interrupted"
+            reason = INTERRUPTED
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     if found:
         verdict = Verdict.VIOLATED
     return Exploration(
+        name,
         verdict,
         len(depth_of),
         transitions,
@@ -91,63 +101,65 @@ def _fewest_switches(
     violating: list[tuple[State, Transition]],
     depth: int,
 ) -> tuple[Transition, ...]:
-    """Of all paths of `depth` steps to a violation, one that changes thread least often.
+    """Of all paths of `depth` transitions to a violation, one that changes context least often.
 
-    A walk over the shortest paths only, level by level; for each state and last thread it
+    A walk over the shortest paths only, level by level; for each state and last context it
     keeps the best way there. Among equals, the property that the model names first wins, and
     then a violation outside interrupts.
     """
     if not violating:
         return ()
     rank = {name: number for number, name in enumerate(system.model.properties)}
-    ways: dict[tuple[State, Thread], _Way] = {(system.initial(), NOBODY): _Way(0, None, None)}
+    ways: dict[tuple[State, Context], _Way] = {(system.initial(), NOBODY): _Way(0, None, None)}
     for level in range(1, depth):
-        further: dict[tuple[State, Thread], _Way] = {}
-        for (state, thread), way in ways.items():
-            for step in system.successors(state):
-                if depth_of.get(step.target) == level and not step.row.violations:
-                    _keep_best(further, step, thread, way)
+        further: dict[tuple[State, Context], _Way] = {}
+        for (state, context), way in ways.items():
+            for transition in system.successors(state):
+                if depth_of.get(transition.target) == level and not transition.row.violations:
+                    _keep_best(further, transition, context, way)
         ways = further
     last: dict[State, list[Transition]] = {}
-    for source, step in violating:
-        last.setdefault(source, []).append(step)
+    for source, transition in violating:
+        last.setdefault(source, []).append(transition)
     ends = [
-        (_switches(way, thread, step), rank[step.row.violations[0]], step.row.interrupt, step, way)
-        for (state, thread), way in ways.items()
-        for step in last.get(state, ())
+        (_switches(way, context, transition), transition, way)
+        for (state, context), way in ways.items()
+        for transition in last.get(state, ())
     ]
-    *_, step, way = min(ends, key=lambda end: end[:3])
-    return (*_steps(way), step)
+    _, transition, way = min(
+        ends, key=lambda end: (end[0], rank[end[1].row.violations[0]], end[1].row.interrupt)
+    )
+    return (*_transitions(way), transition)
 
 
 class _Way(NamedTuple):
-    """A path to a state: its number of switches, its last step, and the path before that."""
+    """A path to a state: its number of switches, its last transition, and the path before that."""
 
     switches: int
-    step: Transition | None
+    transition: Transition | None
     before: "_Way | None"
 
 
-def _thread(step: Transition) -> Thread:
-    return step.actor, step.row.interrupt
+def _context(transition: Transition) -> Context:
+    return transition.actor, transition.row.interrupt
 
 
-def _switches(way: _Way, thread: Thread, step: Transition) -> int:
-    return way.switches + (thread not in (NOBODY, _thread(step)))
+def _switches(way: _Way, context: Context, transition: Transition) -> int:
+    return way.switches + (context not in (NOBODY, _context(transition)))
 
 
 def _keep_best(
-    ways: dict[tuple[State, Thread], _Way], step: Transition, thread: Thread, way: _Way
+    ways: dict[tuple[State, Context], _Way], transition: Transition, context: Context, way: _Way
 ) -> None:
-    switches = _switches(way, thread, step)
-    key = (step.target, _thread(step))
+    switches = _switches(way, context, transition)
+    key = (transition.target, _context(transition))
     if key not in ways or switches < ways[key].switches:
-        ways[key] = _Way(switches, step, way)
+        ways[key] = _Way(switches, transition, way)
 
 
-def _steps(way: _Way | None) -> list[Transition]:
-    steps: list[Transition] = []
-    while way is not None and way.step is not None:
-        steps.append(way.step)
+def _transitions(way: _Way | None) -> list[Transition]:
+    found: list[Transition] = []
+    while way is not None and way.transition is not None:
+        found.append(way.transition)
         way = way.before
-    return steps[::-1]
+    return found[::-1]

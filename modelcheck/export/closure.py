@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from modelcheck.explore.model import Model
 
 
-class Pair(NamedTuple):
+class RolePair(NamedTuple):
     """An actor's role, as a number, and the shared and local value that it acts on."""
 
     role: int
@@ -33,29 +33,29 @@ class Closure:
     """The pairs of a model, the moves from each, and what others are told and asked."""
 
     def __init__(self, model: Model) -> None:
-        self.moves: dict[Pair, tuple[Any, ...]] = {}
+        self.moves: dict[RolePair, tuple[Any, ...]] = {}
         """The moves from each pair, in the order in which pairs were met."""
         self.received: dict[tuple[int, Hashable], dict[Any, Any]] = defaultdict(dict)
         """For a role and a broadcast, what becomes of each local value."""
         self.held: dict[tuple[int, Hashable], dict[Any, bool]] = defaultdict(dict)
         """For a role and a guard, whether it holds of each local value."""
         self._model = model
-        self._at: dict[Hashable, dict[Pair, None]] = defaultdict(dict)
+        self._at: dict[Hashable, dict[RolePair, None]] = defaultdict(dict)
         self._interferences: dict[Hashable, dict[_Interference, None]] = defaultdict(dict)
         shared, by_role = model.initial()
-        todo = deque(Pair(role, shared, local) for role, local in enumerate(by_role))
+        todo = deque(RolePair(role, shared, local) for role, local in enumerate(by_role))
         while todo:
             pair = todo.popleft()
             if pair not in self.moves:
                 todo += self._expand(pair)
 
-    def _expand(self, pair: Pair) -> Iterator[Pair]:
+    def _expand(self, pair: RolePair) -> Iterator[RolePair]:
         role, shared, local = pair
         moves = tuple(self._model.moves(self._model.roles[role], shared, local))
         self.moves[pair] = moves
         self._at[shared][pair] = None
         for move in moves:
-            yield Pair(role, move.shared, move.local)
+            yield RolePair(role, move.shared, move.local)
             met = _Interference(role, move.shared, move.broadcast, move.guard)
             if met not in self._interferences[shared]:
                 self._interferences[shared][met] = None
@@ -64,7 +64,7 @@ class Closure:
         for met in self._interferences[shared]:
             yield from self._suffer(pair, met)
 
-    def _suffer(self, pair: Pair, met: _Interference) -> Iterator[Pair]:
+    def _suffer(self, pair: RolePair, met: _Interference) -> Iterator[RolePair]:
         """Where a step of another actor leads an actor that is in `pair`."""
         role, _, local = pair
         if role == met.role and self._model.roles[role].count == 1:
@@ -78,4 +78,4 @@ class Closure:
         if met.broadcast is not None:
             told = self._model.receive(met.broadcast, local)
             self.received[role, met.broadcast][local] = told
-        yield Pair(role, met.shared, told)
+        yield RolePair(role, met.shared, told)

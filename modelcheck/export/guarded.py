@@ -19,15 +19,15 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from modelcheck.export.closure import Closure
-from modelcheck.export.parts import Anatomy, Part, Parts, Value
-from modelcheck.export.rules import Assignments, Comparison, Guard, Guards, assignments
+from modelcheck.export.parts import Anatomy, Constant, Part, Parts
+from modelcheck.export.rules import Assignments, Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.cpu import FETCH, READ
 from modelcheck.machine.state import Move
 from modelcheck.protocol.errors import SpecError
 
 
-class Kind(NamedTuple):
+class Signature(NamedTuple):
     """What table rows have in common if they are one command of a role."""
 
     label: str
@@ -43,23 +43,23 @@ class Command(NamedTuple):
     What is copied of a shared part is what that part is after the step.
     """
 
-    kind: Kind
-    guard: Guard
+    kind: Signature
+    guard: Condition
     effects: Assignments
 
 
-class Question(NamedTuple):
+class Demand(NamedTuple):
     """What a step asks of every other actor of a role; None: what none of them can answer."""
 
     role: int
-    guard: Guard | None
+    guard: Condition | None
 
 
-class Message(NamedTuple):
+class Reception(NamedTuple):
     """What a broadcast makes of every other actor of a role, in cases that exclude each other."""
 
     role: int
-    cases: tuple[tuple[Guard, Assignments], ...]
+    cases: tuple[tuple[Condition, Assignments], ...]
 
 
 class GuardedCommands:
@@ -119,11 +119,11 @@ class GuardedCommands:
         numbers = {self.number(part, parts[part]) for parts in values.values()}
         return min(numbers), max(numbers)
 
-    def number(self, part: Part, value: Value) -> int:
+    def number(self, part: Part, value: Constant) -> int:
         """A value as a number: its own, or that of a named value."""
         return value if isinstance(value, int) else self.constants[part.domain][value]
 
-    def questions(self, role: int, guard: Hashable) -> Iterator[Question]:
+    def questions(self, role: int, guard: Hashable) -> Iterator[Demand]:
         """What a guard asks of the actors other than the one of `role` that steps."""
         for other in range(len(self.roles)):
             held = self._closure.held.get((other, guard), {})
@@ -131,9 +131,9 @@ class GuardedCommands:
                 continue
             wanted = [row for row, holds in enumerate(held.values()) if holds]
             rows = [self._locals[other][local] for local in held]
-            yield Question(other, Guards(rows).telling(wanted) if wanted else None)
+            yield Demand(other, Guards(rows).telling(wanted) if wanted else None)
 
-    def messages(self, role: int, broadcast: Hashable) -> Iterator[Message]:
+    def messages(self, role: int, broadcast: Hashable) -> Iterator[Reception]:
         """What a broadcast makes of the actors other than the one of `role` that steps."""
         for other in range(len(self.roles)):
             received = self._closure.received.get((other, broadcast), {})
@@ -142,7 +142,7 @@ class GuardedCommands:
             values = self._locals[other]
             guards = Guards([values[local] for local in received])
             to = assignments([(values[a], values[b]) for a, b in received.items()])
-            yield Message(
+            yield Reception(
                 other,
                 tuple(
                     (guards.telling(row for row, its in enumerate(to) if its == effects), effects)
@@ -166,7 +166,7 @@ class GuardedCommands:
         """The commands of a role: together they say what all its table rows say."""
         pairs = [pair for pair in self._closure.moves if pair.role == role]
         before = [self._locals[role][pair.local] | self._shareds[pair.shared] for pair in pairs]
-        rows: dict[Kind, list[tuple[int, Parts]]] = {}
+        rows: dict[Signature, list[tuple[int, Parts]]] = {}
         for at, pair in enumerate(pairs):
             for move in self._closure.moves[pair]:
                 after = self._locals[role][move.local] | self._shareds[move.shared]
@@ -189,7 +189,7 @@ class GuardedCommands:
         labels = list(dict.fromkeys(command.kind.label for command in found))
         return sorted(found, key=lambda command: labels.index(command.kind.label))
 
-    def _kind(self, move: Move) -> Kind:
+    def _kind(self, move: Move) -> Signature:
         what = ""
         sites = self.machine.setup.protocol.sites
         if move.execution is not None:
@@ -199,7 +199,7 @@ class GuardedCommands:
         elif move.label == READ:
             site, chunk, *_ = move.choice
             what = f"{sites[site].name}, chunk {chunk}"
-        return Kind(move.label, what, move.violations, move.broadcast, move.guard)
+        return Signature(move.label, what, move.violations, move.broadcast, move.guard)
 
     def about(self) -> Iterator[str]:
         """What the machine is, in lines: its sites, its CPUs and its configuration."""
@@ -237,7 +237,7 @@ def _varying(values: dict[Any, Parts], mixed: set[str]) -> dict[Any, Parts]:
 
     Raises ValueError if they lose anything.
     """
-    seen: dict[Part, set[Value]] = defaultdict(set)
+    seen: dict[Part, set[Constant]] = defaultdict(set)
     for parts in values.values():
         for part, value in parts.items():
             seen[part].add(value)
@@ -251,7 +251,7 @@ def _varying(values: dict[Any, Parts], mixed: set[str]) -> dict[Any, Parts]:
     return told_apart
 
 
-def _named(part: Part, value: Value, mixed: set[str]) -> Value:
+def _named(part: Part, value: Constant, mixed: set[str]) -> Constant:
     return f"{part.domain} {value}" if isinstance(value, int) and part.domain in mixed else value
 
 
@@ -288,11 +288,11 @@ class Syntax(NamedTuple):
 
 
 def conditions(
-    guard: Guard, syntax: Syntax, operand: Callable[[Part, Value | Part], str]
+    guard: Condition, syntax: Syntax, operand: Callable[[Part, Constant | Part], str]
 ) -> list[str]:
     """A guard as expressions all of which must hold; `operand` writes a part or a part's value."""
 
-    def test(one: Comparison) -> str:
+    def test(one: Atom) -> str:
         operator = syntax.operators[one.operator]
         return f"{operand(one.part, one.part)}{operator}{operand(one.part, one.value)}"
 

@@ -16,8 +16,8 @@ from modelcheck.export.guarded import (
     shared_first,
     wrapped,
 )
-from modelcheck.export.parts import Part, Parts, Value
-from modelcheck.export.rules import Assignments, Guard
+from modelcheck.export.parts import Constant, Part, Parts
+from modelcheck.export.rules import Assignments, Condition
 from modelcheck.machine.actors import Machine
 
 HEAD = """\
@@ -149,7 +149,7 @@ class _Printer:
     def _actor(self, role: int) -> str:
         return self._name(role, self._model.roles[role].name)
 
-    def _value(self, part: Part, value: Value) -> str:
+    def _value(self, part: Part, value: Constant) -> str:
         return str(value) if isinstance(value, int) else self._constant(part.domain, value)
 
     # Rules.
@@ -217,7 +217,7 @@ class _Printer:
             many = self._model.roles[role].count > 1
             yield f"for other: {self._id(role)} do {body} end;" if many else body
 
-    def _conditions(self, guard: Guard, actor: str) -> list[str]:
+    def _conditions(self, guard: Condition, actor: str) -> list[str]:
         return conditions(guard, SYNTAX, lambda part, what: self._operand(part, what, actor))
 
     def _effects(self, effects: Assignments, actor: str) -> list[str]:
@@ -226,7 +226,7 @@ class _Printer:
             for part, to in shared_first(effects)
         ]
 
-    def _operand(self, part: Part, what: Value | Part, actor: str) -> str:
+    def _operand(self, part: Part, what: Constant | Part, actor: str) -> str:
         return self._place(what, actor) if isinstance(what, Part) else self._value(part, what)
 
     def _at(self, role: int, index: str) -> str:

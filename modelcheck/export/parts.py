@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import History
 from modelcheck.machine.state import Local, PartialFetch, Shared, Trap
-from modelcheck.protocol.code import Value as CellValue
+from modelcheck.protocol.code import Value
 
-Value = int | str
+Constant = int | str
 """A number, or what to call the value: any text."""
 
 
@@ -28,9 +28,9 @@ class Part(NamedTuple):
     of_shared: bool
 
 
-Parts = dict[Part, Value]
+Parts = dict[Part, Constant]
 
-Leaves = Iterator[tuple[str, str, Value]]
+Leaves = Iterator[tuple[str, str, Constant]]
 """Names, domains and values."""
 
 Named = dict[str, Callable[[Any], Leaves]]
@@ -164,7 +164,7 @@ def _spelt(data: bytes) -> str:
     return f"b_{data.hex()}"
 
 
-def _content(cell: str, value: CellValue) -> str:
+def _content(cell: str, value: Value) -> str:
     return f"{cell} nothing" if value is None else f"{cell} {value!r}"
 
 

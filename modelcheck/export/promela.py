@@ -19,8 +19,8 @@ from modelcheck.export.guarded import (
     shared_first,
     wrapped,
 )
-from modelcheck.export.parts import Part, Parts, Value
-from modelcheck.export.rules import Assignments, Guard
+from modelcheck.export.parts import Constant, Part, Parts
+from modelcheck.export.rules import Assignments, Condition
 from modelcheck.machine.actors import Machine
 
 HEAD = """\
@@ -129,7 +129,7 @@ class _Printer:
                 kind = f"unsigned {name} : {bits}" if bits > 1 else f"bit {name}"
                 yield f"{kind}{start};{note}"
 
-    def _value(self, part: Part, value: Value) -> str:
+    def _value(self, part: Part, value: Constant) -> str:
         return str(value) if isinstance(value, int) else self._name((part.domain, value), value)
 
     # Processes.
@@ -182,7 +182,7 @@ class _Printer:
         yield from wrapped("; ".join(effects))
         yield "    }"
 
-    def _conditions(self, guard: Guard, actor: str) -> list[str]:
+    def _conditions(self, guard: Condition, actor: str) -> list[str]:
         return conditions(guard, SYNTAX, lambda part, what: self._operand(part, what, actor))
 
     def _effects(self, effects: Assignments, actor: str) -> list[str]:
@@ -191,7 +191,7 @@ class _Printer:
             for part, to in shared_first(effects)
         ]
 
-    def _operand(self, part: Part, what: Value | Part, actor: str) -> str:
+    def _operand(self, part: Part, what: Constant | Part, actor: str) -> str:
         return self._place(what, actor) if isinstance(what, Part) else self._value(part, what)
 
     def _place(self, part: Part, actor: str) -> str:

@@ -10,30 +10,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from modelcheck.export.parts import CONTROL, Part, Parts, Value
+from modelcheck.export.parts import CONTROL, Constant, Part, Parts
 
-Assignments = tuple[tuple[Part, Value | Part], ...]
+Assignments = tuple[tuple[Part, Constant | Part], ...]
 """What a rule makes of parts: a constant, or a copy of a shared part as it is afterwards."""
 
 
-class Comparison(NamedTuple):
+class Atom(NamedTuple):
     """A comparison of a part with a value or with another part."""
 
     part: Part
     operator: Literal["==", "!=", "<=", ">="]
-    value: Value | Part
+    value: Constant | Part
 
 
-class Guard(NamedTuple):
+class Condition(NamedTuple):
     """All tests of `common` and, if there are `cases`, all of one case; or of none if negated."""
 
-    common: tuple[Comparison, ...]
-    cases: tuple[tuple[Comparison, ...], ...] = ()
+    common: tuple[Atom, ...]
+    cases: tuple[tuple[Atom, ...], ...] = ()
     negated: bool = False
 
 
 class _Atom(NamedTuple):
-    test: Comparison
+    test: Atom
     rows: int
     """A bit for each row that passes the test."""
     place: int
@@ -47,19 +47,19 @@ class Guards:
         self._every = (1 << len(rows)) - 1
         self._atoms = [*_atoms(rows)]
 
-    def telling(self, wanted: Iterable[int]) -> Guard:
+    def telling(self, wanted: Iterable[int]) -> Condition:
         """A guard that holds of the wanted rows and of no other."""
         positive = sum(1 << row for row in set(wanted))
         common, negative = self._common(positive)
         if not negative:
-            return Guard(common)
+            return Condition(common)
         cases = self._cases(positive, negative)
         others = self._cases(negative, positive)
         if sum(map(len, others)) < sum(map(len, cases)):
-            return Guard(common, others, negated=True)
-        return Guard(common, cases)
+            return Condition(common, others, negated=True)
+        return Condition(common, cases)
 
-    def _common(self, positive: int) -> tuple[tuple[Comparison, ...], int]:
+    def _common(self, positive: int) -> tuple[tuple[Atom, ...], int]:
         """Tests that all wanted rows pass, and the other rows that pass them all too."""
         able = [atom for atom in self._atoms if not positive & ~atom.rows]
         where = [
@@ -75,9 +75,9 @@ class Guards:
             left &= best.rows
         return (*(atom.test for atom in where), *_needed(chosen, negative, left)), left
 
-    def _cases(self, positive: int, negative: int) -> tuple[tuple[Comparison, ...], ...]:
+    def _cases(self, positive: int, negative: int) -> tuple[tuple[Atom, ...], ...]:
         """Cases such that all of `positive` are in some, and none of `negative` in any."""
-        cases: list[tuple[Comparison, ...]] = []
+        cases: list[tuple[Atom, ...]] = []
         left = positive
         while left:
             case, covered = self._case(left, negative)
@@ -85,7 +85,7 @@ class Guards:
             left &= ~covered
         return tuple(cases)
 
-    def _case(self, positive: int, negative: int) -> tuple[tuple[Comparison, ...], int]:
+    def _case(self, positive: int, negative: int) -> tuple[tuple[Atom, ...], int]:
         """Tests that some wanted rows pass and no other row, and the rows that pass them."""
         chosen: list[_Atom] = []
         kept, left = positive, negative
@@ -111,7 +111,7 @@ def _passing(rows: int, atoms: Iterable[_Atom]) -> int:
     return rows
 
 
-def _needed(chosen: list[_Atom], negative: int, left: int) -> tuple[Comparison, ...]:
+def _needed(chosen: list[_Atom], negative: int, left: int) -> tuple[Atom, ...]:
     """The chosen tests without those that the others make redundant."""
     needed = list(chosen)
     for atom in chosen:
@@ -122,7 +122,7 @@ def _needed(chosen: list[_Atom], negative: int, left: int) -> tuple[Comparison, 
 
 def _atoms(rows: Sequence[Parts]) -> Iterator[_Atom]:
     """All tests that some rows pass and some do not, those that read most simply first."""
-    where: dict[Part, dict[Value, int]] = defaultdict(lambda: defaultdict(int))
+    where: dict[Part, dict[Constant, int]] = defaultdict(lambda: defaultdict(int))
     for number, row in enumerate(rows):
         for part, value in row.items():
             where[part][value] |= 1 << number
@@ -133,23 +133,23 @@ def _atoms(rows: Sequence[Parts]) -> Iterator[_Atom]:
         if len(by_value) == 1:
             continue
         for value, here in by_value.items():
-            yield _Atom(Comparison(part, "==", value), here, place[part])
+            yield _Atom(Atom(part, "==", value), here, place[part])
             if len(by_value) > 2:
-                later.append(_Atom(Comparison(part, "!=", value), every & ~here, place[part]))
+                later.append(_Atom(Atom(part, "!=", value), every & ~here, place[part]))
         if len(by_value) > 2 and all(isinstance(value, int) for value in by_value):
             below = 0
             ordered = sorted(by_value, key=int)
             for value, above in pairwise(ordered):
                 below |= by_value[value]
-                later.append(_Atom(Comparison(part, "<=", value), below, place[part]))
-                later.append(_Atom(Comparison(part, ">=", above), every & ~below, place[part]))
+                later.append(_Atom(Atom(part, "<=", value), below, place[part]))
+                later.append(_Atom(Atom(part, ">=", above), every & ~below, place[part]))
     for one, other in _comparable(where):
         same = 0
         for value, here in where[one].items():
             same |= here & where[other][value]
         if same and same != every:
-            later.append(_Atom(Comparison(one, "==", other), same, place[one]))
-            later.append(_Atom(Comparison(one, "!=", other), every & ~same, place[one]))
+            later.append(_Atom(Atom(one, "==", other), same, place[one]))
+            later.append(_Atom(Atom(one, "!=", other), every & ~same, place[one]))
     yield from later
 
 
@@ -168,11 +168,11 @@ def assignments(steps: Sequence[tuple[Parts, Parts]]) -> list[Assignments]:
     Each part gets, of "nothing", "a copy" and "a constant", what serves most of the steps, and
     then most of those that are left.
     """
-    found: list[dict[Part, Value | Part]] = [{} for _ in steps]
+    found: list[dict[Part, Constant | Part]] = [{} for _ in steps]
     for part in steps[0][0] if steps else ():
         left = list(range(len(steps)))
         while left:
-            serves: dict[Value | Part, list[int]] = {part: []}
+            serves: dict[Constant | Part, list[int]] = {part: []}
             sources = [one for one in steps[0][0] if _can_copy(one, part)]
             serves.update((source, []) for source in sources)
             for number in left:

@@ -17,8 +17,8 @@ from modelcheck.export.guarded import (
     conditions,
     wrapped,
 )
-from modelcheck.export.parts import Part, Value
-from modelcheck.export.rules import Assignments, Guard
+from modelcheck.export.parts import Constant, Part
+from modelcheck.export.rules import Assignments, Condition
 from modelcheck.machine.actors import Machine
 
 HEAD = """\
@@ -211,15 +211,15 @@ class _Printer:
 
     def _messages(
         self, number: int, broadcast: Hashable
-    ) -> Iterator[tuple[int, tuple[tuple[Guard, Assignments], ...]]]:
+    ) -> Iterator[tuple[int, tuple[tuple[Condition, Assignments], ...]]]:
         yield from self._model.messages(number, broadcast) if broadcast is not None else ()
 
     def _after(
         self,
         number: int,
         role: int,
-        own: dict[Part, Value | Part],
-        told: tuple[tuple[Guard, Assignments], ...] | None,
+        own: dict[Part, Constant | Part],
+        told: tuple[tuple[Condition, Assignments], ...] | None,
     ) -> str:
         """What the actors of a role are after a step of `number`; empty if nothing changes."""
         actor, many = self._actor(role), self._model.roles[role].count > 1
@@ -240,7 +240,7 @@ class _Printer:
             text = f"IF other = self THEN {me} ELSE {text}"
         return f"[other \\in {self._ids(role)} |-> {text}]" if many else text
 
-    def _except(self, effects: dict[Part, Value | Part], at: str) -> str:
+    def _except(self, effects: dict[Part, Constant | Part], at: str) -> str:
         return ", ".join(
             f"{at}.{self._name(part, part.name)}{GLUE}={GLUE}{self._operand(to, '')}"
             for part, to in effects.items()
@@ -248,16 +248,16 @@ class _Printer:
 
     # Expressions.
 
-    def _conditions(self, guard: Guard, actor: str) -> list[str]:
+    def _conditions(self, guard: Condition, actor: str) -> list[str]:
         return conditions(guard, SYNTAX, lambda _, what: self._operand(what, actor))
 
-    def _operand(self, what: Value | Part, actor: str) -> str:
+    def _operand(self, what: Constant | Part, actor: str) -> str:
         if not isinstance(what, Part):
             return self._value(what)
         name = self._name(what, what.name)
         return name if what.of_shared else f"{actor}.{name}"
 
-    def _value(self, value: Value) -> str:
+    def _value(self, value: Constant) -> str:
         if isinstance(value, int):
             return str(value)
         escaped = value.encode("unicode_escape").decode().replace("\\", "\\\\").replace('"', '\\"')

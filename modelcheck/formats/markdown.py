@@ -8,15 +8,15 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.questions.check import Result
 
-Checked = Sequence[tuple[Path, Sequence[Result]]]
+BySpec = Sequence[tuple[Path, Sequence[Result]]]
 
 
-def to_markdown(checked: Checked) -> str:
+def to_markdown(checked: BySpec) -> str:
     """An overview of all specs, and a table of all their verdicts."""
     return f"# Verdicts\n\n{overview(checked)}\n## Every variant\n\n{_all_verdicts(checked)}"
 
 
-def overview(checked: Checked) -> str:
+def overview(checked: BySpec) -> str:
     """A line for each spec: the verdict on its main protocol under each fetch model, and how many
     of its other variants are violated under some model."""
     models = _models(checked)
@@ -24,13 +24,13 @@ def overview(checked: Checked) -> str:
     for spec, results in checked:
         main, *others = _grouped(results)
         by_model = {result.job.configuration.fetch: result for result in main}
-        cells = [str(by_model[model].verdict) if model in by_model else "" for model in models]
+        cells = [by_model[model].word if model in by_model else "" for model in models]
         violated = sum(any(r.verdict is Verdict.VIOLATED for r in some) for some in others)
         lines.append(_line((spec.stem, *cells, f"{violated} of {len(others)}")))
     return "\n".join(lines) + "\n"
 
 
-def _all_verdicts(checked: Checked) -> str:
+def _all_verdicts(checked: BySpec) -> str:
     """Protocol and variant by fetch model, with the length of the shortest counterexample."""
     models = _models(checked)
     lines = _header(("protocol", "variant", *models))
@@ -40,7 +40,7 @@ def _all_verdicts(checked: Checked) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _models(checked: Checked) -> list[str]:
+def _models(checked: BySpec) -> list[str]:
     found = {r.job.configuration.fetch for _, results in checked for r in results}
     return [model for model in MODELS if model in found]
 
@@ -70,4 +70,4 @@ def _rows(results: Sequence[Result], models: Sequence[str]) -> Iterator[str]:
 def _cell(result: Result) -> str:
     if result.verdict is Verdict.VIOLATED:
         return f"{result.violated}, {len(result.trace.steps) if result.trace else result.depth}"
-    return str(result.verdict)
+    return result.word

@@ -13,13 +13,13 @@ from modelcheck.machine.state import (
     GraceBegins,
     GraceOver,
     Guard,
-    Ipi,
+    IpiToAll,
     Local,
     NoneLeaving,
     ReleaseAll,
     SetOwn,
-    Stop,
     StopAll,
+    StopStage,
 )
 from modelcheck.machine.stores import receive_own
 
@@ -27,17 +27,17 @@ from modelcheck.machine.stores import receive_own
 def receive(told: Broadcast, local: Local) -> Local:
     """What a broadcast makes of another CPU's local part."""
     match told:
-        case Ipi(sender, synchronises, deferred):
+        case IpiToAll(sender, synchronises, deferred):
             if deferred and local.in_user:
                 return local._replace(deferred=True)
             serialise = local.serialise or synchronises
             return local._replace(pending=local.pending | 1 << sender, serialise=serialise)
         case StopAll():
-            return local._replace(stop=Stop.ASKED)
+            return local._replace(stop=StopStage.ASKED)
         case ReleaseAll(synchronises):
-            released = Stop.SERIALISING if synchronises else Stop.LEAVING
-            stopped = local.stop is Stop.STOPPED
-            return local._replace(stop=released if stopped else Stop.RUNNING)
+            released = StopStage.SERIALISING if synchronises else StopStage.LEAVING
+            stopped = local.stop is StopStage.STOPPED
+            return local._replace(stop=released if stopped else StopStage.RUNNING)
         case GraceBegins(sender, regions):
             return local._replace(grace=local.grace | _held_up(local, sender, regions=regions))
         case SetOwn():
@@ -52,9 +52,9 @@ def holds(guard: Guard, local: Local) -> bool:
         case Acknowledged(sender):
             return not local.pending >> sender & 1
         case NoneLeaving():
-            return local.stop not in (Stop.SERIALISING, Stop.LEAVING)
+            return local.stop not in (StopStage.SERIALISING, StopStage.LEAVING)
         case AllStopped():
-            return local.stop is Stop.STOPPED
+            return local.stop is StopStage.STOPPED
         case GraceOver(sender):
             return not local.grace & _bits(sender)
         case EachOwns(cell, value):

@@ -19,7 +19,7 @@ from modelcheck.machine.state import (
     PartialFetch,
     Place,
     Shared,
-    Stop,
+    StopStage,
     Trap,
 )
 from modelcheck.machine.window import Window, fetchable
@@ -36,13 +36,13 @@ LEAVE_STOP = "leave stop"
 
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """All that a CPU may do next, besides the program that runs on it."""
-    if local.stop in (Stop.SERIALISING, Stop.LEAVING):
-        left = local._replace(stop=Stop.RUNNING)
+    if local.stop in (StopStage.SERIALISING, StopStage.LEAVING):
+        left = local._replace(stop=StopStage.RUNNING)
         if actor.executes:
-            serialises = local.stop is Stop.SERIALISING
+            serialises = local.stop is StopStage.SERIALISING
             left = (setup.synchronised if serialises else setup.settled)(left, shared)
         yield Move(LEAVE_STOP, (), shared, left)
-    if local.stop not in (Stop.RUNNING, Stop.ASKED):
+    if local.stop not in (StopStage.RUNNING, StopStage.ASKED):
         return
     if interruptible(setup, local):
         yield from _interrupts(setup, shared, local, actor)
@@ -69,8 +69,8 @@ def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Ite
         if local.serialise and actor.executes:
             taken = setup.synchronised(taken, shared)
         yield Move(TAKE_IPI, (), shared, taken)
-    if local.stop is Stop.ASKED:
-        stopped = local._replace(stop=Stop.STOPPED, fetch=None)
+    if local.stop is StopStage.ASKED:
+        stopped = local._replace(stop=StopStage.STOPPED, fetch=None)
         yield Move(STOP, (), shared, setup.settled(stopped, shared))
 
 

@@ -18,7 +18,7 @@ from modelcheck.machine.state import (
     GraceBegins,
     GraceOver,
     Guard,
-    Ipi,
+    IpiToAll,
     Local,
     NoneLeaving,
     ReleaseAll,
@@ -212,7 +212,7 @@ def _refreshed(action: do.Refresh, setup: Setup, before: Effect, actor: Actor) -
 def _told(message: do.Message, actor: Actor) -> Broadcast:
     match message:
         case do.Ipi():
-            return Ipi(actor.role, message.synchronises, message.deferred)
+            return IpiToAll(actor.role, message.synchronises, message.deferred)
         case do.Stop():
             return StopAll()
         case do.Release():
@@ -223,7 +223,7 @@ def _told(message: do.Message, actor: Actor) -> Broadcast:
             assert_never(message)
 
 
-def _asked(answer: do.Answer, actor: Actor) -> Guard:
+def _asked(answer: do.Awaited, actor: Actor) -> Guard:
     match answer:
         case "acknowledged":
             return Acknowledged(actor.role)

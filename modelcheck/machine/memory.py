@@ -31,7 +31,7 @@ class Chunk:
     stop: int
 
 
-class Change(NamedTuple):
+class ByteChange(NamedTuple):
     """A change of byte `byte`, and the chunk around it, whose first byte is `first`."""
 
     first: int
@@ -117,7 +117,7 @@ class Layout:
 
     def changes(
         self, memory: Memory, site: int, start: int, stop: int, view: View
-    ) -> Iterator[Change]:
+    ) -> Iterator[ByteChange]:
         """Each change of bytes `start` to `stop` of a site that came after `view`.
 
         Bytes are counted from `start`.
@@ -128,5 +128,5 @@ class Layout:
             for before, after in pairwise(seen):
                 for i, (old, new) in enumerate(zip(before, after, strict=True)):
                     if old != new:
-                        yield Change(first, first + i, before, after)
+                        yield ByteChange(first, first + i, before, after)
             first += chunk.stop - chunk.start

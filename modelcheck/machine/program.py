@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from modelcheck.machine.effects import Actor, effects
 from modelcheck.machine.setup import Setup
-from modelcheck.machine.state import Local, Move, Shared, Stop
+from modelcheck.machine.state import Local, Move, Shared, StopStage
 from modelcheck.machine.stores import overlap, reached_memory
 
 DRAIN = "drain"
@@ -17,7 +17,7 @@ DRAIN = "drain"
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """The next step of the program that runs on this CPU, if it can run now."""
     program = setup.programs[actor.role]
-    runs = local.stop in (Stop.RUNNING, Stop.ASKED) and local.in_program
+    runs = local.stop in (StopStage.RUNNING, StopStage.ASKED) and local.in_program
     if runs and local.pc < len(program):
         line = program[local.pc]
         for effect in effects(line.actions, setup, shared, local, actor):

@@ -13,7 +13,7 @@ forms between old and new, and where an instruction ends depends on the form.
 from functools import cache
 
 from modelcheck.arch.architecture import Architecture
-from modelcheck.machine.state import Kind, Place
+from modelcheck.machine.state import FetchedAs, Place
 from modelcheck.protocol.actions import Instruction
 from modelcheck.protocol.code import Site
 
@@ -82,9 +82,9 @@ class Region:
         return Place(self._number, offset, place.forms & agreeing)
 
 
-def kind_of(agreeing: int) -> Kind:
+def kind_of(agreeing: int) -> FetchedAs:
     """What an instruction is that these forms agree with."""
     if not agreeing:
         return "torn"
-    kinds: tuple[Kind, ...] = ("between", "old", "new", "both")
+    kinds: tuple[FetchedAs, ...] = ("between", "old", "new", "both")
     return kinds[agreeing & (OLD | NEW)]

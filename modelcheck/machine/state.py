@@ -56,7 +56,7 @@ class Trap(NamedTuple):
     in_callee: bool = False
 
 
-class Stop(IntEnum):
+class StopStage(IntEnum):
     """How far a CPU is in a stop_machine() of another."""
 
     RUNNING = 0
@@ -99,7 +99,7 @@ class Local(NamedTuple):
     serialise: bool = False
     place: Place | None = None
     irqs_off: bool = False
-    stop: Stop = Stop.RUNNING
+    stop: StopStage = StopStage.RUNNING
     in_user: bool = False
     deferred: bool = False
     grace: int = 0
@@ -116,7 +116,7 @@ class Local(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ipi:
+class IpiToAll:
     """A broadcast to all other CPUs: an IPI of this sender is pending."""
 
     sender: int
@@ -185,11 +185,11 @@ class EachOwns:
     value: Value
 
 
-Broadcast = Ipi | StopAll | ReleaseAll | GraceBegins | SetOwn
+Broadcast = IpiToAll | StopAll | ReleaseAll | GraceBegins | SetOwn
 Guard = Acknowledged | NoneLeaving | AllStopped | GraceOver | EachOwns
 
 
-Kind = Literal["old", "new", "both", "between", "trap", "torn"]
+FetchedAs = Literal["old", "new", "both", "between", "trap", "torn"]
 """What fetched bytes are: of which form of the site they are an instruction, at that offset."""
 
 
@@ -198,7 +198,7 @@ class Execution(NamedTuple):
 
     site: int
     data: bytes
-    kind: Kind | Literal["emulated", "skipped"]
+    kind: FetchedAs | Literal["emulated", "skipped"]
     offset: int = 0
 
 

@@ -169,7 +169,7 @@ class Tell:
     owners = PROGRAMS
 
 
-Answer = Literal["acknowledged", "left", "stopped", "quiescent"]
+Awaited = Literal["acknowledged", "left", "stopped", "quiescent"]
 """Of all other CPUs: they have acknowledged this program's IPIs; left an earlier stop; stopped;
 been in a quiescent state since this program's grace period began."""
 
@@ -178,7 +178,7 @@ been in a quiescent state since this program's grace period began."""
 class Await:
     """Wait until something holds of all other CPUs."""
 
-    answer: Answer
+    answer: Awaited
 
     owners = PROGRAMS
 
@@ -287,7 +287,7 @@ def told(actions: Iterable[Action]) -> Message | None:
     return next((action.message for action in actions if isinstance(action, Tell)), None)
 
 
-def awaited(actions: Iterable[Action]) -> Answer | None:
+def awaited(actions: Iterable[Action]) -> Awaited | None:
     """What the actions wait for all others to answer, if anything; of several, the last."""
     answers = [action.answer for action in actions if isinstance(action, Await)]
     return answers[-1] if answers else None

@@ -11,8 +11,11 @@ from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
 
 Semantics = Literal["windowed", "bytewise"]
 
-FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent", "strict")
+FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent")
 """The fetch models that a suite checks unless it says otherwise."""
+
+STRICT_TOO = (*FETCH_MODELS, "strict")
+"""For suites that promise that nobody runs bytes which changed since they last serialised."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,15 @@ class Bug:
 class Variant:
     """A protocol made from another by a named edit, and what is expected of it.
 
-    `bug` says which real bug it was, if it was one.
+    `bug` says which real bug it was, if it was one. `vacuous` is the reason why nobody runs the
+    code that the verdict is about, if that is as it should be; otherwise it is a surprise.
     """
 
     name: str
     protocol: Protocol
     expect: Expectation = SAFE
     bug: Bug | None = None
+    vacuous: str = ""
 
     def __post_init__(self) -> None:
         _check_name("variant", self.name)
@@ -123,7 +128,7 @@ class Suite:
 
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
     fetched in one atomic read. Each is only a default, which the command line can override. `bug`
-    says which real bug the protocol itself was.
+    says which real bug the protocol itself was, `vacuous` why nobody runs its code; see Variant.
     """
 
     protocol: Protocol
@@ -134,6 +139,7 @@ class Suite:
     fetch: tuple[str, ...] = FETCH_MODELS
     semantics: Semantics = "windowed"
     bug: Bug | None = None
+    vacuous: str = ""
 
     def __post_init__(self) -> None:
         where = f"protocol {self.protocol.name!r}"
@@ -155,5 +161,5 @@ class Suite:
 
     def __iter__(self) -> Iterator[Variant]:
         """The protocol itself, as variant "base", and then its variants."""
-        yield Variant("base", self.protocol, self.expect, self.bug)
+        yield Variant("base", self.protocol, self.expect, self.bug, self.vacuous)
         yield from self.variants

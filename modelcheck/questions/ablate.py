@@ -13,19 +13,21 @@ from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PR
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, If, Step, is_sync
 from modelcheck.protocol.wellformed import labels as every_label
+from modelcheck.questions.answer import Grounds, together
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import (
-    UNKNOWN,
+    UNDECIDED,
+    EndState,
     Judge,
     Judgement,
-    Outcome,
-    Tell,
+    Listener,
+    end_state,
     meaning,
-    outcome,
     safety_only,
 )
+from modelcheck.questions.subject import Subject
 
-Question = tuple[str, str]
+Watch = tuple[str, str]
 """A fetch model, and the one property that is watched under it."""
 
 Labels = tuple[str, ...]
@@ -36,8 +38,8 @@ class Edited:
     """A protocol after an edit of the steps `labels`: what it leaves behind, and its verdicts."""
 
     labels: Labels
-    outcome: Outcome
-    verdicts: dict[Question, Judgement]
+    end_state: EndState
+    verdicts: dict[Watch, Judgement]
 
 
 @dataclass
@@ -69,10 +71,10 @@ class Ablation:
         """The steps and blocks that only synchronise."""
         return tuple(syncs(self.protocol))
 
-    def effect(self, edited: Edited, question: Question) -> Judgement | None:
+    def effect(self, edited: Edited, watch: Watch) -> Judgement | None:
         """What the edit does to a property; None if the protocol itself does not have it."""
-        safe = self.base.verdicts[question].verdict is Verdict.SAFE
-        return edited.verdicts[question] if safe else None
+        safe = self.base.verdicts[watch].verdict is Verdict.SAFE
+        return edited.verdicts[watch] if safe else None
 
     def broken(self, edited: Edited, fetch: str = "") -> tuple[str, ...]:
         """The properties that the edit violates (under one fetch model, or any)."""
@@ -82,18 +84,40 @@ class Ablation:
 
     def harmless(self, edited: Edited) -> bool:
         """Whether the edit is proved to keep every property that the protocol has."""
-        effects = (self.effect(edited, question) for question in edited.verdicts)
+        effects = (self.effect(edited, watch) for watch in edited.verdicts)
         return all(effect is None or effect.verdict is Verdict.SAFE for effect in effects)
 
     @property
     def settled(self) -> bool:
         """Whether every question has an answer."""
+        undecided = UNDECIDED in self._judgements() or any(self.undecided.values())
+        return self.complete and not undecided
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the protocol itself, once all is settled."""
+        if not self.settled:
+            return Verdict.INCONCLUSIVE
+        verdicts = {judgement.verdict for judgement in self.base.verdicts.values()}
+        return Verdict.VIOLATED if Verdict.VIOLATED in verdicts else Verdict.SAFE
+
+    @property
+    def grounds(self) -> Grounds:
+        """What the judgements rest on; nothing unless all is settled."""
+        every = chain.from_iterable(judgement.grounds for judgement in self._judgements())
+        return together(every) if self.settled else ()
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether all is settled; what each step is for is nowhere stated."""
+        return self.settled
+
+    def _judgements(self) -> list[Judgement]:
         edits = chain((self.base,), self.steps, self.pairs, self.swaps)
-        verdicts = chain.from_iterable(edited.verdicts.values() for edited in edits)
-        return self.complete and UNKNOWN not in verdicts and not any(self.undecided.values())
+        return [judgement for edited in edits for judgement in edited.verdicts.values()]
 
 
-def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
+def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Listener) -> Ablation:
     """Take the protocol of `jobs` apart; they differ in the fetch model alone.
 
     The steps are those of the patchers. Ctrl-C ends it with what is known by then.
@@ -102,15 +126,15 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     protocol = jobs[0].variant.protocol
 
     def edited(labels: Labels, edit: Protocol) -> Edited:
-        verdicts: dict[Question, Judgement] = {}
+        verdicts: dict[Watch, Judgement] = {}
         for job in jobs:
             fetch = job.configuration.fetch
             tell(f"{', '.join(labels)} under {fetch}")
-            for name, judgement in judge.judge_each(edit, job.configuration).items():
+            for name, judgement in judge.judge_each(Subject(edit, job.configuration)).items():
                 verdicts[fetch, name] = judgement
-        return Edited(labels, outcome(edit), verdicts)
+        return Edited(labels, end_state(edit), verdicts)
 
-    ablation = Ablation(jobs, Edited((), outcome(protocol), {}))
+    ablation = Ablation(jobs, Edited((), end_state(protocol), {}))
     try:
         ablation.base = edited((), protocol)
         for path in _paths(protocol):
@@ -133,7 +157,7 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Tell) -> Ablation:
     return ablation
 
 
-def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
+def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Listener) -> None:
     """Find the smallest sets of syncs.
 
     A sync only restricts what may happen: one that cannot be missed when all others are there is
@@ -147,7 +171,7 @@ def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Tell) -> None:
     def verdict(kept: Labels) -> Verdict:
         tell(f"only {', '.join(kept) or 'no sync'} under {fetch}")
         left = ablation.protocol.without(*(label for label in every if label not in kept))
-        return judge.judge(left, job.configuration).verdict
+        return judge.judge(Subject(left, job.configuration)).verdict
 
     if verdict(every) is Verdict.VIOLATED:
         return

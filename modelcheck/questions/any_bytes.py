@@ -1,6 +1,6 @@
 """Whether a protocol is right for all instructions of its length, or real ones for which it is not.
 
-Knows the axiomatic check, and the explorers by which a counterexample is confirmed; knows nothing
+Knows the axiomatic check, and the search by which a counterexample is confirmed; knows nothing
 of views.
 """
 
@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Request, Verdict, Watcher
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job, Result, check
+from modelcheck.questions.explain import tears_as_expected
 
 
 @dataclass(frozen=True)
 class ForAllBytes:
     """Whether no CPU executes torn bytes, for all pairs of instructions of the site's length.
 
-    Violated: `instructions` at `site` show it, and `confirmed` is what the explorer found. They
+    Violated: `instructions` at `site` show it, and `confirmed` is what a search found. They
     decode in full, unless not `real`. Inconclusive: `reason` says why.
     """
 
@@ -35,11 +37,16 @@ class ForAllBytes:
     reason: str = ""
 
     @property
+    def grounds(self) -> Grounds:
+        """The axioms; and of a violation also what its search rests on."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        return (Ground(Means.AXIOMS), *(self.confirmed.grounds if self.confirmed else ()))
+
+    @property
     def as_expected(self) -> bool:
         """Whether that is what the spec states of its own instructions."""
-        if self.verdict is Verdict.VIOLATED:
-            return TORN in self.job.expected
-        return self.verdict is Verdict.SAFE and self.job.expected != (TORN,)
+        return tears_as_expected(self.job, self.verdict)
 
 
 def for_all_bytes(
@@ -67,7 +74,7 @@ def for_all_bytes(
                 shown,
                 pair is not None,
                 found,
-                "" if agreed else f"the explorer does not confirm it: {found.reason}",
+                "" if agreed else f"the engine does not confirm it: {found.reason}",
             )
     except NotCoveredError as error:
         seconds = time.monotonic() - started
@@ -78,11 +85,11 @@ def for_all_bytes(
 def _explored(
     job: Job, protocol: Protocol, spec: str, limits: Limits, watcher: Watcher | None
 ) -> Result:
-    """What the explorer finds with other instructions."""
+    """What a search finds with other instructions."""
     variant = replace(job.variant, protocol=protocol)
     configuration = replace(job.configuration, properties=(TORN,))
     other = replace(job, variant=variant, configuration=configuration)
-    return check(other, spec=spec, limits=limits, watcher=watcher)
+    return check(other, spec=spec, request=Request(limits, watcher))
 
 
 def real_instructions(protocol: Protocol, site: Site) -> tuple[bytes, ...]:

@@ -1,28 +1,33 @@
 """Checking: one variant in one configuration, from protocol to verdict and trace.
 
-Knows protocols, machine, system, explorers and traces; knows nothing of how results are shown.
+Knows protocols, machine, system, engines and traces; knows nothing of how results are shown.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from modelcheck.explore import liveness
-from modelcheck.explore.choose import Choice, Explorer, explore
-from modelcheck.explore.compiled.saving import Saving, has_checkpoint
-from modelcheck.explore.system import System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
-from modelcheck.machine.actors import Machine
+from modelcheck.explore.choose import AUTO
+from modelcheck.explore.compiled.saving import has_checkpoint
+from modelcheck.explore.engine import Engine
+from modelcheck.explore.verdict import Exploration, Request, Saving, Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import COMPLETES, FINISHES, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
-from modelcheck.questions.vacuity import Vacuity, vacuity
+from modelcheck.questions.answer import Ground, Grounds, Means, surprising
+from modelcheck.questions.subject import Subject
+from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import record
 from modelcheck.version import __version__
+
+MOST_FOR_LIVENESS = 200_000
+"""The most states whose graph is kept in memory to see whether programs can finish."""
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
@@ -50,10 +55,15 @@ class Job:
     configuration: Configuration
     name: str
 
+    @cached_property
+    def subject(self) -> Subject:
+        """The variant's protocol in the job's configuration."""
+        return Subject(self.variant.protocol, self.configuration)
+
     @property
     def setup(self) -> Setup:
-        """The variant's protocol in the job's configuration."""
-        return Setup(self.variant.protocol, self.configuration)
+        """That of the subject."""
+        return self.subject.setup
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -67,13 +77,14 @@ class Job:
 class Result:
     """The verdict on a job, for what, and how it was reached.
 
+    `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
     `expected` has the properties, any of which was expected to be violated; none if the variant
-    was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
+    was expected to be safe. `vacuity` says what a safe verdict does not rest on.
     `any_number` tells whether a proof for every number of CPUs is known.
     """
 
     job: Job
-    explorer: Explorer
+    engine: str
     verdict: Verdict
     violated: str | None
     expected: tuple[str, ...]
@@ -83,20 +94,48 @@ class Result:
     seconds: float
     reason: str | None
     trace: Trace | None
-    vacuous: tuple[str, ...] = ()
+    vacuity: Vacuity = NOT_VACUOUS
     any_number: bool = False
+    confirmed_by: str | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """Who searched; the machine alone, for a counterexample; and what a proof rests on."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        found = [Ground(Means.SEARCH, by) for by in (self.engine, self.confirmed_by) if by]
+        if self.violated in LIVENESS:
+            found = [Ground(Means.GRAPH)]
+        elif self.verdict is not Verdict.VIOLATED and set(LIVENESS) & set(self.job.setup.watched):
+            found.append(Ground(Means.GRAPH))
+        if self.trace is not None:
+            found.append(Ground(Means.REPLAY))
+        if self.any_number:
+            found.append(Ground(Means.ABSTRACTION))
+        return tuple(found)
 
     @property
     def as_expected(self) -> bool:
         """Whether the verdict is the one the spec states; an inconclusive one never is."""
         if self.verdict is Verdict.VIOLATED:
             return self.violated in self.expected
-        return self.verdict is Verdict.SAFE and not self.expected
+        foreseen = not self.is_vacuous or bool(self.job.variant.vacuous)
+        return self.verdict is Verdict.SAFE and not self.expected and foreseen
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it is safe, but that rests on nothing: nobody ran what the verdict is about."""
+        return self.verdict is Verdict.SAFE and bool(self.vacuity.nothing)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word; a safe one that rests on nothing has a word of its own."""
+        return "vacuous" if self.is_vacuous else str(self.verdict)
 
     @property
     def surprising(self) -> bool:
         """Whether there is a verdict, and it is not the one the spec states."""
-        return not self.as_expected and self.verdict is not Verdict.INCONCLUSIVE
+        return surprising(self)
 
 
 def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
@@ -143,34 +182,21 @@ def _check_models(variant: Variant) -> None:
                 )
 
 
-def check(
-    job: Job,
-    *,
-    spec: str,
-    limits: Limits = NO_LIMITS,
-    watcher: Watcher | None = None,
-    choice: Choice = Choice(),
-) -> Result:
+def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 
-    Raises DisagreementError and CheckpointError as the explorers do.
+    Where the request says to save, each job has a folder of its own in the one that it names.
+    Raises DisagreementError, CheckpointError and UnsupportedError as the engines do.
     """
-    machine = Machine(job.variant.protocol, job.configuration)
-    setup = machine.setup
-    system = System(machine)
-    explorer, found = explore(system, limits, watcher, choice, saving=_saving(job, choice))
-    if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
-        live = liveness.explore(
-            system,
-            setup.watched,
-            deadlock=FINISHES,
-            completes=COMPLETES,
-            limits=limits,
-            watcher=watcher,
-        )
-        found = found if live.verdict is Verdict.SAFE else live
+    machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
+    if request.saving is not None:
+        request = replace(request, saving=_saving(job, request.saving))
+    found = engine.explore(system, request)
+    searched = found
+    found, unlooked = _with_liveness(job.subject, found, request)
     # A program that is stuck from the beginning has a counterexample of no steps.
     stuck = found.property in LIVENESS
+    # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
     settled = found.verdict is not Verdict.VIOLATED or bool(found.path) or stuck
     trace = None
     if found.verdict is Verdict.VIOLATED and settled:
@@ -183,11 +209,11 @@ def check(
             violated=found.property or "",
             loop=found.loop,
         )
+    verdict = found.verdict if settled else Verdict.INCONCLUSIVE
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
-        explorer=explorer,
-        # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
-        verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
+        engine=searched.engine,
+        verdict=verdict,
         violated=found.property if settled else None,
         expected=job.expected,
         states=found.states,
@@ -196,8 +222,37 @@ def check(
         seconds=found.seconds,
         reason=found.reason,
         trace=trace,
-        vacuous=vacuity(system, machine).notes if found.verdict is Verdict.SAFE else (),
+        vacuity=vacuity(system, machine, unlooked) if verdict is Verdict.SAFE else NOT_VACUOUS,
+        confirmed_by=searched.confirmed_by,
     )
+
+
+def _with_liveness(
+    subject: Subject, found: Exploration, request: Request
+) -> tuple[Exploration, tuple[str, ...]]:
+    """What was found, if no program is stuck before that; and what was not looked for."""
+    watched = [name for name in subject.setup.watched if name in LIVENESS]
+    if not watched or found.verdict is Verdict.INCONCLUSIVE:
+        return found, ()
+    if found.states > MOST_FOR_LIVENESS:
+        states = f"{MOST_FOR_LIVENESS:,}"
+        return found, (f"{' and '.join(watched)}: not looked at with more than {states} states",)
+    if found.verdict is Verdict.VIOLATED:
+        stuck = None
+        if FINISHES in watched:
+            stuck = liveness.shorter_deadlock(subject.system, len(found.path))
+        if stuck is not None:
+            found = replace(found, property=FINISHES, path=stuck, depth=len(stuck))
+        return found, ()
+    live = liveness.decide(
+        subject.system,
+        subject.setup.watched,
+        deadlock=FINISHES,
+        completes=COMPLETES,
+        limits=request.limits,
+        watcher=request.watcher,
+    )
+    return found if live.verdict is Verdict.SAFE else live, ()
 
 
 def checkpoint_name(job: Job) -> str:
@@ -205,10 +260,9 @@ def checkpoint_name(job: Job) -> str:
     return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
 
 
-def _saving(job: Job, choice: Choice) -> Saving | None:
-    if choice.checkpoint is None:
-        return None
-    folder = choice.checkpoint / checkpoint_name(job)
+def _saving(job: Job, saving: Saving) -> Saving:
+    """How a job's search is saved, among those of a command."""
+    folder = saving.folder / checkpoint_name(job)
     digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
     subject = {
         "version": __version__,
@@ -216,7 +270,8 @@ def _saving(job: Job, choice: Choice) -> Saving | None:
         "configuration": repr(job.configuration),
     }
     # A job that the interrupted command never came to begins anew.
-    return Saving(folder, subject, resume=choice.resume and has_checkpoint(folder))
+    resume = saving.resume and has_checkpoint(folder)
+    return replace(saving, folder=folder, subject=subject, resume=resume)
 
 
 def kept_traces(results: list[Result]) -> dict[int, Trace]:

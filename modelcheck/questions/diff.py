@@ -1,22 +1,22 @@
 """Comparing two protocols: how their steps differ, and what each can do that the other cannot.
 
 What can be seen of a run is the sequence of the instructions that its CPUs execute, and of what it
-violates. Knows protocols, machine, system, explorers and traces; knows nothing of views.
+violates. Knows protocols, machine, system, engines and traces; knows nothing of views.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import ndiff
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
-from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
-from modelcheck.machine.actors import Machine
+from modelcheck.explore.system import State, Transition
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.state import Move
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import flatten
 from modelcheck.protocol.step_text import phrase
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
 from modelcheck.trace.document import TraceStep, Violation
 from modelcheck.trace.run import Run
@@ -66,6 +66,31 @@ class Comparison:
     reason: str | None
 
     @property
+    def verdict(self) -> Verdict:
+        """Safe if they have the same behaviours, violated if one can do what the other cannot."""
+        if self.only_first or self.only_second:
+            return Verdict.VIOLATED
+        return Verdict.SAFE if self.same_behaviours else Verdict.INCONCLUSIVE
+
+    @property
+    def grounds(self) -> Grounds:
+        """The comparison of both, and the machine alone for what it found."""
+        match self.verdict:
+            case Verdict.SAFE:
+                return (Ground(Means.AUTOMATA),)
+            case Verdict.VIOLATED:
+                return (Ground(Means.AUTOMATA), Ground(Means.REPLAY))
+            case Verdict.INCONCLUSIVE:
+                return ()
+            case never:
+                assert_never(never)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether they have the same behaviours."""
+        return self.verdict is Verdict.SAFE
+
+    @property
     def same_behaviours(self) -> bool:
         """Whether each can do what the other can, in this configuration."""
         return self.reason is None and not (self.only_first or self.only_second)
@@ -105,8 +130,8 @@ class _Observed:
     """A job's system, and what can be seen of its steps."""
 
     def __init__(self, job: Job) -> None:
-        self.machine = Machine(job.variant.protocol, job.configuration)
-        self.system = System(self.machine)
+        self.machine = job.subject.machine
+        self.system = job.subject.system
         self._moves: dict[tuple[int, int, int], tuple[Move, ...]] = {}
 
     @property

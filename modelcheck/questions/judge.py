@@ -1,26 +1,28 @@
 """Judging many edits of a protocol, each for any number of CPUs; equal ones are judged once.
 
-Knows jobs, the machine and explorers; knows nothing of what the edits are for.
+Knows jobs, the machine and engines; knows nothing of what the edits are for.
 """
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
-from modelcheck.explore.reference import explore
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Line, flow
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
 from modelcheck.questions.prove import not_excluded, safe_for_any_number
+from modelcheck.questions.subject import Subject
 
-MOST_CPUS = 3
+JUDGED_CPUS = 3
 """How many CPUs to look for a counterexample with, unless told."""
 
 
@@ -33,15 +35,28 @@ class Judgement(NamedTuple):
     verdict: Verdict
     cpus: int | None = None
 
+    @property
+    def grounds(self) -> Grounds:
+        """The abstraction if safe, the reference's search if violated."""
+        match self.verdict:
+            case Verdict.SAFE:
+                return (Ground(Means.ABSTRACTION),)
+            case Verdict.VIOLATED:
+                return (Ground(Means.SEARCH, REFERENCE.name),)
+            case Verdict.INCONCLUSIVE:
+                return ()
+            case never:
+                assert_never(never)
 
-Tell = Callable[[str], None]
+
+Listener = Callable[[str], None]
 """Told what is being judged now."""
 
-SAFE = Judgement(Verdict.SAFE)
-UNKNOWN = Judgement(Verdict.INCONCLUSIVE)
+PROVED = Judgement(Verdict.SAFE)
+UNDECIDED = Judgement(Verdict.INCONCLUSIVE)
 
 
-class Outcome(NamedTuple):
+class EndState(NamedTuple):
     """What a patch leaves behind: the bytes of each site, and the value of each cell."""
 
     code: tuple[bytes, ...]
@@ -55,60 +70,58 @@ class Judge:
     grounds that know nothing of one another.
     """
 
-    def __init__(self, most_cpus: int = MOST_CPUS, limits: Limits = NO_LIMITS) -> None:
+    def __init__(self, most_cpus: int = JUDGED_CPUS, limits: Limits = NO_LIMITS) -> None:
         self._most_cpus = most_cpus
         self._limits = limits
         self._together: dict[_Key, Judgement] = {}
         self._each: dict[_Key, dict[str, Judgement]] = {}
 
-    def judge(self, protocol: Protocol, configuration: Configuration) -> Judgement:
+    def judge(self, subject: Subject) -> Judgement:
         """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
-        key = _key(protocol, configuration)
+        key = _key(subject)
         if key not in self._together:
-            self._together[key] = self._decide(protocol, configuration)
+            self._together[key] = self._decide(subject)
         return self._together[key]
 
-    def judge_each(self, protocol: Protocol, configuration: Configuration) -> dict[str, Judgement]:
+    def judge_each(self, subject: Subject) -> dict[str, Judgement]:
         """The verdict on each watched property, as if it alone were watched."""
-        key = _key(protocol, configuration)
+        key = _key(subject)
         if key not in self._each:
-            self._each[key] = self._decide_each(protocol, configuration)
+            self._each[key] = self._decide_each(subject)
         return self._each[key]
 
-    def _decide(self, protocol: Protocol, configuration: Configuration) -> Judgement:
-        if safe_for_any_number(protocol, configuration, self._limits):
-            return SAFE
+    def _decide(self, subject: Subject) -> Judgement:
+        if safe_for_any_number(subject, self._limits):
+            return PROVED
         for cpus in range(1, self._most_cpus + 1):
-            if self._violated(protocol, replace(configuration, cpus=cpus)):
+            if self._violated(subject.configured(cpus=cpus)):
                 return Judgement(Verdict.VIOLATED, cpus)
-        return UNKNOWN
+        return UNDECIDED
 
-    def _decide_each(
-        self, protocol: Protocol, configuration: Configuration
-    ) -> dict[str, Judgement]:
-        watched = Setup(protocol, configuration).watched
-        together = self.judge(protocol, replace(configuration, properties=watched))
+    def _decide_each(self, subject: Subject) -> dict[str, Judgement]:
+        watched = subject.setup.watched
+        together = self.judge(subject.configured(properties=watched))
         if together.verdict is Verdict.SAFE:
-            return dict.fromkeys(watched, SAFE)
+            return dict.fromkeys(watched, PROVED)
         judged: dict[str, Judgement] = {}
         left = frozenset(watched)
         cpus = together.cpus or self._most_cpus
         while left and cpus <= self._most_cpus:
-            rest = replace(configuration, cpus=cpus, properties=tuple(sorted(left)))
+            rest = subject.configured(cpus=cpus, properties=tuple(sorted(left)))
             # What the shortest counterexamples violate need not be looked for any further.
-            found = self._violated(protocol, rest)
+            found = self._violated(rest)
             judged |= dict.fromkeys(found, Judgement(Verdict.VIOLATED, cpus))
             left -= found
             if left:
-                rest = replace(rest, properties=tuple(sorted(left)))
-                left &= not_excluded(protocol, rest, self._limits)
+                rest = rest.configured(properties=tuple(sorted(left)))
+                left &= not_excluded(rest, self._limits)
             cpus += not found
-        return {name: judged.get(name, UNKNOWN if name in left else SAFE) for name in watched}
+        return {name: judged.get(name, UNDECIDED if name in left else PROVED) for name in watched}
 
-    def _violated(self, protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    def _violated(self, subject: Subject) -> frozenset[str]:
         """The properties that the shortest counterexamples violate."""
-        found = explore(System(Machine(protocol, configuration)), self._limits)
-        if found.reason == "interrupted":
+        found = REFERENCE.explore(subject.system, Request(self._limits))
+        if found.reason == INTERRUPTED:
             raise KeyboardInterrupt
         return found.found
 
@@ -117,8 +130,8 @@ Meaning = tuple[tuple[Any, ...], tuple[Line, ...]]
 _Key = tuple[Meaning, Configuration]
 
 
-def _key(protocol: Protocol, configuration: Configuration) -> _Key:
-    return meaning(protocol), replace(configuration, cpus=1)
+def _key(subject: Subject) -> _Key:
+    return meaning(subject.protocol), replace(subject.configuration, cpus=1)
 
 
 def meaning(protocol: Protocol) -> Meaning:
@@ -140,7 +153,7 @@ def safety_only(job: Job) -> Job:
     return replace(job, configuration=replace(job.configuration, properties=watched))
 
 
-def outcome(protocol: Protocol) -> Outcome:
+def end_state(protocol: Protocol) -> EndState:
     """What the patch leaves behind when nothing else happens, and the programs run in turn.
 
     The order in which bytes arrive makes no difference to that.
@@ -156,21 +169,21 @@ def outcome(protocol: Protocol) -> Outcome:
             shared, local = move.shared, move.local
     layout = machine.setup.layout
     sites = range(len(protocol.sites))
-    return Outcome(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
+    return EndState(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
 
 
 def completes(protocol: Protocol) -> bool:
     """Whether every site ends as its new instruction."""
-    return outcome(protocol).code == tuple(site.new for site in protocol.sites)
+    return end_state(protocol).code == tuple(site.new for site in protocol.sites)
 
 
-def goes_on(protocol: Protocol, configuration: Configuration) -> bool:
+def goes_on(subject: Subject) -> bool:
     """Whether, with one CPU, the programs can always still finish and the sites still run then.
 
     A patcher that stops the CPUs for good is safe, and of no use.
     """
-    machine = Machine(protocol, replace(configuration, cpus=1))
-    system = System(machine)
+    alone = subject.configured(cpus=1)
+    machine, system = alone.machine, alone.system
     before: dict[State, list[State]] = {system.initial(): []}
     todo = list(before)
     while todo:

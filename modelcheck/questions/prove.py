@@ -1,6 +1,6 @@
 """Proving: one variant for every number of CPUs at once, or the fewest that show the bug.
 
-Knows protocols, machine, system, explorers, traces and certificates; knows nothing of views.
+Knows protocols, machine, system, engines, traces and certificates; knows nothing of views.
 """
 
 import time
@@ -9,14 +9,21 @@ from dataclasses import dataclass, replace
 from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
-from modelcheck.explore.any_number import INTERRUPTED, Suspect, abstract
+from modelcheck.explore.any_number import Suspect, abstract
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import (
+    INTERRUPTED,
+    NO_LIMITS,
+    Limits,
+    Request,
+    Verdict,
+    Watcher,
+)
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job, Result, check
+from modelcheck.questions.subject import Subject
 
 MOST_LIVE = 2
 """How many CPUs to check for deadlocks and starvation with, which no invariant excludes."""
@@ -47,6 +54,17 @@ class Proof:
     unproved: tuple[str, ...] = ()
 
     @property
+    def grounds(self) -> Grounds:
+        """The invariant and what confirms it, or what the violation rests on."""
+        if self.violation is not None:
+            return self.violation.grounds
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return ()
+        # No invariant excludes what may go on for ever.
+        alive = [Ground(Means.GRAPH, f"up to {MOST_LIVE} CPUs")] if self.unproved else []
+        return (Ground(Means.ABSTRACTION), Ground(Means.SOLVER), *alive)
+
+    @property
     def as_expected(self) -> bool:
         """Whether the verdict is the one that the spec states."""
         if self.violation is not None:
@@ -65,40 +83,40 @@ class Proof:
 
 
 def safe_for_any_number(
-    protocol: Protocol,
-    configuration: Configuration,
-    limits: Limits = NO_LIMITS,
-    watcher: Watcher | None = None,
+    subject: Subject, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> bool:
-    """Whether the abstraction proves a protocol for every number of CPUs.
+    """Whether the abstraction proves a subject for every number of CPUs.
 
     False says only that it does not; see `prove` for what that can mean. Raises KeyboardInterrupt
     if Ctrl-C ended the search for a proof.
     """
-    machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
-    if _unproved(machine):
+    of_any = _of_any_number(subject)
+    if _unproved(of_any.machine):
         return False
-    found = abstract(System(machine), limits, watcher, to_first_suspect=True)
+    found = abstract(of_any.system, limits, watcher, to_first_suspect=True)
     if found.reason == INTERRUPTED:
         raise KeyboardInterrupt
     return found.proves_safe
 
 
-def not_excluded(
-    protocol: Protocol, configuration: Configuration, limits: Limits = NO_LIMITS
-) -> frozenset[str]:
+def not_excluded(subject: Subject, limits: Limits = NO_LIMITS) -> frozenset[str]:
     """The watched properties that the abstraction does not prove, each watched alone.
 
     All others hold for every number of CPUs. Raises KeyboardInterrupt if Ctrl-C ended the search.
     """
-    machine = Machine(protocol, replace(configuration, cpus=1, any_number=True))
-    found = abstract(System(machine), limits, beyond_violations=True)
+    of_any = _of_any_number(subject)
+    found = abstract(of_any.system, limits, beyond_violations=True)
     if found.reason == INTERRUPTED:
         raise KeyboardInterrupt
     if found.reason is not None:
-        return frozenset(machine.setup.watched)
+        return frozenset(of_any.setup.watched)
     suspect = (name for suspect in found.suspects for name in suspect.row.violations)
-    return frozenset((*_unproved(machine), *suspect))
+    return frozenset((*_unproved(of_any.machine), *suspect))
+
+
+def _of_any_number(subject: Subject) -> Subject:
+    """The subject with its number of CPUs left open."""
+    return subject.configured(cpus=1, any_number=True)
 
 
 def prove(
@@ -109,16 +127,15 @@ def prove(
     The abstraction first; where it finds a suspect, counterexamples with 1, 2, ... MOST_CPUS CPUs.
     """
     started = time.monotonic()
-    configuration = replace(job.configuration, cpus=1, any_number=True)
-    machine = Machine(job.variant.protocol, configuration)
-    system = System(machine)
+    of_any = _of_any_number(job.subject)
+    machine, system = of_any.machine, of_any.system
     found = abstract(system, limits, watcher)
     if found.proves_safe:
         invariant = invariant_of(
             system,
             found,
-            protocol=job.variant.protocol,
-            configuration=configuration,
+            protocol=of_any.protocol,
+            configuration=of_any.configuration,
             spec=spec,
             variant=job.variant.name,
         )
@@ -166,7 +183,7 @@ def _fewest_cpus(
     """The violation with the fewest CPUs, if one shows; and how far was looked for it."""
     for cpus in range(1, most + 1):
         one = replace(job, configuration=replace(job.configuration, cpus=cpus))
-        result = check(one, spec=spec, limits=limits, watcher=watcher)
+        result = check(one, spec=spec, request=Request(limits, watcher))
         if result.verdict is Verdict.VIOLATED:
             return result, ""
         if result.verdict is Verdict.INCONCLUSIVE:

@@ -16,11 +16,23 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
 from modelcheck.protocol.suite import Variant
 from modelcheck.protocol.vocabulary.program import on_each_cpu
+from modelcheck.questions.answer import Grounds, together
 from modelcheck.questions.check import Job
-from modelcheck.questions.judge import Judge, Outcome, Tell, goes_on, meaning, outcome, safety_only
+from modelcheck.questions.judge import (
+    PROVED,
+    EndState,
+    Judge,
+    Judgement,
+    Listener,
+    end_state,
+    goes_on,
+    meaning,
+    safety_only,
+)
 from modelcheck.questions.prove import Proof, prove
+from modelcheck.questions.subject import Subject
 
-Program = tuple[int, ...]
+Numbers = tuple[int, ...]
 """A program as the numbers of its units; units that do the same have the same number."""
 
 
@@ -31,7 +43,7 @@ class Edit(NamedTuple):
     to: int
     moved: int | None = None
 
-    def apply(self, program: Program) -> Program:
+    def apply(self, program: Numbers) -> Numbers:
         """The edited program."""
         left = program
         if self.moved is not None:
@@ -95,9 +107,35 @@ class Repairs:
         """Whether there is nothing left to repair."""
         return bool(self.found) or (self.complete and not self.unsafe)
 
+    @property
+    def verdict(self) -> Verdict:
+        """Safe if there is nothing left to repair, violated if no edits of that size do it."""
+        if not self.complete or (self.undecided and not self.repaired):
+            return Verdict.INCONCLUSIVE
+        return Verdict.SAFE if self.repaired else Verdict.VIOLATED
+
+    @property
+    def grounds(self) -> Grounds:
+        """The proofs of the repairs; of what needs none the abstraction; or the counterexamples."""
+        match self.verdict:
+            case Verdict.SAFE:
+                proofs = [proof for found in self.found for proof in found.proofs]
+                return together(g for proof in proofs for g in proof.grounds) or PROVED.grounds
+            case Verdict.VIOLATED:
+                return Judgement(Verdict.VIOLATED).grounds
+            case Verdict.INCONCLUSIVE:
+                return ()
+            case never:
+                assert_never(never)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the variant is safe, or can be made so."""
+        return self.verdict is Verdict.SAFE
+
 
 def repair(
-    jobs: tuple[Job, ...], most_edits: int, judge: Judge, *, spec: str, tell: Tell
+    jobs: tuple[Job, ...], most_edits: int, judge: Judge, *, spec: str, tell: Listener
 ) -> Repairs:
     """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
 
@@ -123,11 +161,11 @@ def _unsafe(jobs: tuple[Job, ...], protocol: Protocol, judge: Judge) -> tuple[st
     return tuple(
         job.configuration.fetch
         for job in jobs
-        if judge.judge(protocol, job.configuration).verdict is not Verdict.SAFE
+        if judge.judge(Subject(protocol, job.configuration)).verdict is not Verdict.SAFE
     )
 
 
-def _search(result: Repairs, most_edits: int, judge: Judge, tell: Tell) -> None:
+def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> None:
     candidates = _Candidates(result.jobs, judge)
     level = [candidates.start]
     for size in range(1, most_edits + 1):
@@ -166,7 +204,7 @@ class _Candidates:
         self._configuration = jobs[0].configuration
         self._judge = judge
         self._variant, self._base = jobs[0].variant.protocol, jobs[0].suite.protocol
-        self._outcomes = {outcome(self._variant), outcome(self._base)}
+        self._end_states = {end_state(self._variant), end_state(self._base)}
         self._elements: list[Element] = []
         self._numbers: dict[tuple[Line, ...], int] = {}
         self.units = tuple(units(self._variant.program))
@@ -180,9 +218,9 @@ class _Candidates:
         mine = {unit.label for unit in self.units}
         self._spare = [unit for unit in based if unit.label not in mine]
         """What the base has and the variant lacks: it names what is inserted."""
-        self._ways: dict[Program, tuple[Edit, ...]] = {self.start: ()}
-        self._left: dict[Program, Outcome] = {}
-        self._hopeless: dict[Program, bool] = {}
+        self._ways: dict[Numbers, tuple[Edit, ...]] = {self.start: ()}
+        self._left: dict[Numbers, EndState] = {}
+        self._hopeless: dict[Numbers, bool] = {}
 
     def _number(self, unit: Element) -> int:
         lines = (line._replace(step=replace(line.step, label="")) for line in flow((unit,)))
@@ -191,10 +229,10 @@ class _Candidates:
             self._elements.append(unit)
         return number
 
-    def further(self, level: list[Program]) -> list[Program]:
+    def further(self, level: list[Numbers]) -> list[Numbers]:
         """The programs one edit further, none met before. Of several ways to one, that counts
         which moves steps least far."""
-        fresh: dict[Program, tuple[Edit, ...]] = {}
+        fresh: dict[Numbers, tuple[Edit, ...]] = {}
         for program in level:
             for edit in self._edits(program):
                 edited, way = edit.apply(program), (*self._ways[program], edit)
@@ -205,7 +243,7 @@ class _Candidates:
         self._ways |= fresh
         return list(fresh)
 
-    def _edits(self, program: Program) -> Iterator[Edit]:
+    def _edits(self, program: Numbers) -> Iterator[Edit]:
         """All single edits."""
         for number in self._kinds:
             for to in range(len(program) + 1):
@@ -214,25 +252,26 @@ class _Candidates:
             for to in range(len(program)):
                 yield Edit(number, to, moved=at)
 
-    def verdict(self, program: Program) -> Verdict:
+    def verdict(self, program: Numbers) -> Verdict:
         """Whether the program does the patch, is safe under all models, and leaves nobody stuck."""
         rest = self._without_syncs(program)
         if rest not in self._left:
-            self._left[rest] = outcome(self._protocol(rest))
+            self._left[rest] = end_state(self._protocol(rest))
         left = self._left[rest]
-        if left not in self._outcomes or left.code != tuple(s.new for s in self._variant.sites):
+        if left not in self._end_states or left.code != tuple(s.new for s in self._variant.sites):
             return Verdict.VIOLATED
         if self._is_hopeless(program):
             return Verdict.VIOLATED
         verdict = self._judged(program)
-        if verdict is Verdict.SAFE and not goes_on(self._protocol(program), self._configuration):
+        edited = Subject(self._protocol(program), self._configuration)
+        if verdict is Verdict.SAFE and not goes_on(edited):
             return Verdict.VIOLATED
         return verdict
 
-    def _without_syncs(self, program: Program) -> Program:
+    def _without_syncs(self, program: Numbers) -> Numbers:
         return tuple(number for number in program if number not in self._kinds)
 
-    def _is_hopeless(self, program: Program) -> bool:
+    def _is_hopeless(self, program: Numbers) -> bool:
         """Whether it is not safe even with every sync in every place.
 
         A step that synchronises only restricts what others may do. So a counterexample of the
@@ -245,11 +284,11 @@ class _Candidates:
             self._hopeless[full] = self._judged(full) is Verdict.VIOLATED
         return self._hopeless[full]
 
-    def _judged(self, program: Program) -> Verdict:
+    def _judged(self, program: Numbers) -> Verdict:
         protocol = self._protocol(program)
         answer = Verdict.SAFE
         for job in tuple(self._jobs):
-            verdict = self._judge.judge(protocol, job.configuration).verdict
+            verdict = self._judge.judge(Subject(protocol, job.configuration)).verdict
             if verdict is Verdict.VIOLATED:
                 # What has refuted one program is the first to be asked about the next.
                 self._jobs.remove(job)
@@ -259,12 +298,12 @@ class _Candidates:
                 answer = verdict
         return answer
 
-    def _protocol(self, program: Program) -> Protocol:
+    def _protocol(self, program: Numbers) -> Protocol:
         elements = (self._elements[number] for number in program)
         named = tuple(replace(unit, label=str(place)) for place, unit in enumerate(elements))
         return replace(self._variant, program=named)
 
-    def repair(self, program: Program) -> Repair:
+    def repair(self, program: Numbers) -> Repair:
         """The program as a repair, in the labels of the variant and the base."""
         edits = self._ways[program]
         elements = list(self.units)

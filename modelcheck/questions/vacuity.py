@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from modelcheck.explore.system import NONE, System
 from modelcheck.machine.actors import Machine, Role
-from modelcheck.machine.state import Local, Move, Shared, Stop
+from modelcheck.machine.state import Local, Move, Shared, StopStage
 from modelcheck.protocol.properties import (
     EFFECT,
     MONOTONE,
@@ -34,10 +34,13 @@ class Vacuity(NamedTuple):
     notes: tuple[str, ...]
 
 
-def vacuity(system: System, machine: Machine) -> Vacuity:
-    """What was never exercised in a search of all states."""
+NOT_VACUOUS = Vacuity((), ())
+
+
+def vacuity(system: System, machine: Machine, unlooked: tuple[str, ...] = ()) -> Vacuity:
+    """What was never exercised in a search of all states; `unlooked` is noted as it is."""
     coverage = _Coverage(system, machine)
-    return Vacuity(tuple(coverage.nothing()), tuple(coverage.notes()))
+    return Vacuity(tuple(coverage.nothing()), (*unlooked, *coverage.notes()))
 
 
 class _Ran(NamedTuple):
@@ -70,7 +73,11 @@ class _Coverage:
 
     def _note_state(self, role: Role, shared: Shared, local: Local) -> None:
         """Whether a CPU is free to run a site that is half written."""
-        free = role.executes and not role.patches and local.stop in (Stop.RUNNING, Stop.ASKED)
+        free = (
+            role.executes
+            and not role.patches
+            and local.stop in (StopStage.RUNNING, StopStage.ASKED)
+        )
         for number, site in enumerate(self._setup.protocol.sites):
             there = self._setup.layout.contents(shared.memory, number)
             if there not in [form.data for form in site.forms]:

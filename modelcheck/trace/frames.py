@@ -20,14 +20,14 @@ from modelcheck.machine.state import (
     GraceBegins,
     GraceOver,
     Guard,
-    Ipi,
+    IpiToAll,
     Local,
     Move,
     ReleaseAll,
     SetOwn,
     Shared,
-    Stop,
     StopAll,
+    StopStage,
 )
 from modelcheck.protocol.code import Site, Value
 from modelcheck.trace.document import Executed, Trace, TraceStep, Violation
@@ -43,7 +43,7 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Instruction:
+class DecodedAt:
     """What a CPU would run that fetched memory from byte `offset` of a site on."""
 
     offset: int
@@ -63,7 +63,7 @@ class SiteBytes:
     data: bytes
     changed: tuple[int, ...]
     versions: tuple[tuple[Version, ...], ...]
-    listing: tuple[Instruction, ...]
+    listing: tuple[DecodedAt, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class CellValue:
     changed: bool
 
 
-Window = tuple[tuple[int, ...], ...]
+Readable = tuple[tuple[int, ...], ...]
 """For each byte of a site, the values that a CPU may fetch, oldest first, each once."""
 
 
@@ -91,17 +91,17 @@ class Cpu:
     name: str
     program: str | None
     executes: bool
-    windows: tuple[Window, ...] | None
+    windows: tuple[Readable, ...] | None
     status: tuple[str, ...]
 
 
-Kind = Literal["IPI", "acknowledged", "stop", "stopped", "go on", "quiescent"]
+SignalKind = Literal["IPI", "acknowledged", "stop", "stopped", "go on", "quiescent"]
 
 
 class Arrival(NamedTuple):
     """A message that takes effect in a step: what it is, who sent it, and in which step."""
 
-    kind: Kind
+    kind: SignalKind
     sender: str
     step: int
 
@@ -246,12 +246,12 @@ class _Memory:
         return tuple(found)
 
 
-def listing(arch: Architecture, site: Site, data: bytes) -> tuple[Instruction, ...]:
+def listing(arch: Architecture, site: Site, data: bytes) -> tuple[DecodedAt, ...]:
     """The instructions of `data`, decoded wherever one of some form of the site begins."""
     found = []
     for offset in sorted({at for form in site.forms for at, _ in form.runs} | {*site.entries}):
         decoded = arch.decode(data[offset:], site.address + offset)
-        found.append(Instruction(offset, data[offset : offset + decoded.length], decoded.text))
+        found.append(DecodedAt(offset, data[offset : offset + decoded.length], decoded.text))
     return tuple(found)
 
 
@@ -294,7 +294,7 @@ def _cpus(run: Run) -> tuple[Cpu, ...]:
     )
 
 
-def _windows(run: Run, local: Local) -> tuple[Window, ...] | None:
+def _windows(run: Run, local: Local) -> tuple[Readable, ...] | None:
     setup = run.machine.setup
     if setup.tracks_views and not local.view:
         return None
@@ -329,7 +329,7 @@ def _status(setup: Setup, local: Local) -> Iterator[str]:
         yield "serialising deferred"
     if local.irqs_off:
         yield "interrupts off"
-    if local.stop is not Stop.RUNNING:
+    if local.stop is not StopStage.RUNNING:
         yield _STOPS[local.stop]
     if local.in_user:
         yield "in user mode"
@@ -340,10 +340,10 @@ def _status(setup: Setup, local: Local) -> Iterator[str]:
 
 
 _STOPS = {
-    Stop.ASKED: "asked to stop",
-    Stop.STOPPED: "stopped",
-    Stop.SERIALISING: "released, will serialise",
-    Stop.LEAVING: "released",
+    StopStage.ASKED: "asked to stop",
+    StopStage.STOPPED: "stopped",
+    StopStage.SERIALISING: "released, will serialise",
+    StopStage.LEAVING: "released",
 }
 
 
@@ -361,7 +361,7 @@ class _Post:
     """What actors have told each other, and who has not taken note of it yet."""
 
     machine: Machine
-    on_the_way: dict[tuple[int, Kind, int], Arrival] = field(default_factory=dict)
+    on_the_way: dict[tuple[int, SignalKind, int], Arrival] = field(default_factory=dict)
     """By receiver, kind and sender."""
     answers: defaultdict[Guard, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
     """What has been answered, by the guard that asks for it."""
@@ -376,8 +376,8 @@ class _Post:
     ) -> tuple[str, ...]:
         """The CPUs that a step tells something."""
         match move.broadcast:
-            case Ipi():
-                kind: Kind = "IPI"
+            case IpiToAll():
+                kind: SignalKind = "IPI"
             case StopAll():
                 kind = "stop"
             case ReleaseAll():
@@ -392,7 +392,7 @@ class _Post:
             if other != actor
             and was != now
             # A CPU that has not stopped yet is not told to go on: it just need not stop any more.
-            and not (kind == "go on" and was.stop is not Stop.STOPPED)
+            and not (kind == "go on" and was.stop is not StopStage.STOPPED)
         ]
         for other in told:
             sent = Arrival(kind, self.machine.actor_name(actor), number)
@@ -413,17 +413,17 @@ class _Post:
         if was.deferred and not now.deferred:
             for sender in range(len(self.machine.roles)):
                 yield from self._received(actor, "IPI", sender)
-        if move.label == cpu.STOP and now.stop is Stop.STOPPED:
+        if move.label == cpu.STOP and now.stop is StopStage.STOPPED:
             yield from self._received(actor, "stop", 0)
             self.answers[AllStopped()].append(Arrival("stopped", name, number))
-        if move.label == cpu.LEAVE_STOP and now.stop is Stop.RUNNING:
+        if move.label == cpu.LEAVE_STOP and now.stop is StopStage.RUNNING:
             yield from self._received(actor, "go on", 0)
         for sender in {bit // 2 for bit in _bits(was.grace)} - {
             bit // 2 for bit in _bits(now.grace)
         }:
             self.answers[GraceOver(sender)].append(Arrival("quiescent", name, number))
 
-    def _received(self, actor: int, kind: Kind, sender: int) -> Iterator[Arrival]:
+    def _received(self, actor: int, kind: SignalKind, sender: int) -> Iterator[Arrival]:
         sent = self.on_the_way.pop((actor, kind, sender), None)
         if sent is not None:
             yield sent

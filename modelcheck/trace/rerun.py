@@ -9,12 +9,12 @@ from modelcheck.trace.document import TraceStep
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.run import Run
 
-Choice = tuple[str, str, tuple[int, ...]]
+MoveKey = tuple[str, str, tuple[int, ...]]
 """Who takes a step, its label, and what tells it apart from others of that label."""
 
 
 def rerun(
-    protocol: Protocol, configuration: Configuration, choices: Iterable[Choice]
+    protocol: Protocol, configuration: Configuration, choices: Iterable[MoveKey]
 ) -> tuple[TraceStep, ...]:
     """Take these steps, and say what each does. Raises ReplayError for one that is not possible."""
     machine = Machine(protocol, configuration)

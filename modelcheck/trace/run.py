@@ -8,7 +8,7 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.state import Execution, Local, Move, Place, Shared
 from modelcheck.trace.document import Executed, TraceStep, Violation
-from modelcheck.trace.words import describe, explain, explain_unfinished, unended
+from modelcheck.trace.words import describe, explain_unfinished, explain_violation, unended
 
 
 class Run:
@@ -97,7 +97,7 @@ class Run:
             return None
         name = move.violations[0]
         left = unended(self.machine, move.shared, move.local)
-        return Violation(name, step.actor, explain(name, step, left))
+        return Violation(name, step.actor, explain_violation(name, step, left))
 
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:

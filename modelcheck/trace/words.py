@@ -4,7 +4,7 @@ from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.state import Buffered, Local, Move, Place, Shared, Stop
+from modelcheck.machine.state import Buffered, Local, Move, Place, Shared, StopStage
 from modelcheck.machine.stores import read
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
@@ -38,7 +38,7 @@ def describe(
         case cpu.STOP:
             return "stops"
         case cpu.LEAVE_STOP:
-            serialised = was.stop is Stop.SERIALISING
+            serialised = was.stop is StopStage.SERIALISING
             return "goes on, serialised" if serialised else "goes on, not serialised"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
@@ -152,7 +152,7 @@ def _told(message: do.Message) -> str:
             assert_never(message)
 
 
-ANSWERS: dict[do.Answer, str] = {
+ANSWERS: dict[do.Awaited, str] = {
     "acknowledged": "all acknowledged",
     "left": "all have left the last stop",
     "stopped": "all have stopped",
@@ -178,7 +178,7 @@ def value_text(value: Value | tuple[Value, ...]) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def explain(name: str, step: TraceStep, left: str) -> str:
+def explain_violation(name: str, step: TraceStep, left: str) -> str:
     """In one sentence, why a step violates a property; `left` is what is not as it is to end."""
     actor = step.actor
     ran = step.executed.data.hex(" ") if step.executed else ""

@@ -16,7 +16,7 @@ from modelcheck.questions.ablate import Ablation, Edited, Labels
 from modelcheck.questions.judge import Judgement
 from modelcheck.views.comparison import HEADINGS, heading
 
-Word = Callable[[Judgement], Text]
+Wording = Callable[[Judgement], Text]
 
 
 def render(spec: str, ablation: Ablation) -> RenderableType:
@@ -58,7 +58,7 @@ def _base(ablation: Ablation) -> list[Text]:
     return lines
 
 
-def _table(ablation: Ablation, edits: Iterable[Edited], word: Word, joint: str = " + ") -> Table:
+def _table(ablation: Ablation, edits: Iterable[Edited], word: Wording, joint: str = " + ") -> Table:
     models = [job.configuration.fetch for job in ablation.jobs]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("without" if word is _needed else "swapped", overflow="fold")
@@ -80,7 +80,7 @@ def _table(ablation: Ablation, edits: Iterable[Edited], word: Word, joint: str =
 
 def _label(ablation: Ablation, edited: Edited, joint: str = "") -> str:
     """The steps edited, marked if the edit changes what is left behind."""
-    return joint.join(edited.labels) + " *" * (edited.outcome != ablation.base.outcome)
+    return joint.join(edited.labels) + " *" * (edited.end_state != ablation.base.end_state)
 
 
 def _effect(ablation: Ablation, edited: Edited, fetch: str, name: str) -> Judgement | None:
@@ -133,7 +133,7 @@ def _as_its_block(ablation: Ablation, step: Edited) -> bool:
     block = path.rpartition("/")[0]
     return any(
         other.labels == (block,)
-        and step.outcome == other.outcome
+        and step.end_state == other.end_state
         and all(
             judgement.verdict is other.verdicts[question].verdict
             for question, judgement in step.verdicts.items()
@@ -155,19 +155,19 @@ def _more_than_each(ablation: Ablation, pair: Edited) -> bool:
 def _notes(ablation: Ablation, edits: list[Edited], joint: str = " + ") -> list[Text]:
     """What an edit leaves behind that the protocol does not."""
     lines: list[Text] = []
-    protocol, base = ablation.protocol, ablation.base.outcome
+    protocol, base = ablation.protocol, ablation.base.end_state
     for edited in edits:
         left = [
             f"incomplete, {site.name} ends as {code.hex(' ')}"
             for site, code, usual in zip(
-                protocol.sites, edited.outcome.code, base.code, strict=True
+                protocol.sites, edited.end_state.code, base.code, strict=True
             )
             if code != usual
         ]
         left += [
             f"{cell.name} ends as {'empty' if value is None else value}"
             for cell, value, usual in zip(
-                protocol.cells, edited.outcome.data, base.data, strict=True
+                protocol.cells, edited.end_state.data, base.data, strict=True
             )
             if value != usual
         ]

@@ -32,7 +32,7 @@ def render(spec: str, found: list[ForAllBytes]) -> RenderableType:
     parts.append(
         Text(
             "holds: whatever the old and the new instruction, equal bytes included, no CPU runs "
-            "torn bytes;\nfails: for some it does, as the explorer confirms."
+            "torn bytes;\nfails: for some it does, as the engine confirms."
         )
     )
     return Group(*parts)

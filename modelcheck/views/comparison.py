@@ -58,10 +58,13 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "chunk": run.chunk,
         "offset": run.offset,
         "semantics": run.semantics,
-        "explorer": result.explorer,
-        "verdict": str(result.verdict),
+        "explorer": result.engine,
+        "verdict": result.word,
         "property": result.violated,
-        "expected": str(Verdict.VIOLATED if result.expected else Verdict.SAFE),
+        "properties": list(job.setup.watched),
+        "rests_on_nothing": list(result.vacuity.nothing),
+        "notes": list(result.vacuity.notes),
+        "expected": expected(result),
         "as_expected": result.as_expected,
         "states": result.states,
         "transitions": result.transitions,
@@ -69,6 +72,13 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "counterexample": kept.as_posix() if kept else None,
     }
+
+
+def expected(result: Result) -> str:
+    """The verdict that the spec states, in a word."""
+    if result.expected:
+        return str(Verdict.VIOLATED)
+    return "vacuous" if result.job.variant.vacuous else str(Verdict.SAFE)
 
 
 def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
@@ -80,7 +90,7 @@ def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
         parts += [
             heading(spec, rows[0][1].job),
             _table(rows),
-            *_explorers(rows),
+            *_engines(rows),
             *_traces(rows, kept),
             Text(),
         ]
@@ -156,11 +166,11 @@ def place(setup: Setup) -> str:
     return f"chunks of {chunk}, site at offset {setup.offset} of its line"
 
 
-def _explorers(rows: list[tuple[int, Result]]) -> list[Text]:
+def _engines(rows: list[tuple[int, Result]]) -> list[Text]:
     """Who searched, where it was not the reference."""
     lines = []
-    for explorer, how in HOW.items():
-        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.explorer == explorer)
+    for engine, how in HOW.items():
+        names = dict.fromkeys(r.job.variant.name for _, r in rows if r.engine == engine)
         if names:
             lines.append(Text(f"{how}: {' '.join(names)}", "dim"))
     return lines
@@ -204,7 +214,7 @@ def _verdict(result: Result) -> Text:
     """The verdict in a cell; a counterexample's number of steps; an exclamation if unexpected."""
     match result.verdict:
         case Verdict.SAFE:
-            text = Text("safe", style="green")
+            text = Text(result.word, style="yellow" if result.is_vacuous else "green")
         case Verdict.VIOLATED:
             text = Text(f"BAD {result.depth}", style="red")
         case Verdict.INCONCLUSIVE:
@@ -236,7 +246,6 @@ def _surprises(results: Sequence[Result]) -> list[Text]:
             continue
         job = result.job
         where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
         if result.verdict is Verdict.INCONCLUSIVE:
             lines.append(
                 Text(
@@ -246,24 +255,27 @@ def _surprises(results: Sequence[Result]) -> list[Text]:
                 )
             )
         else:
-            found = f"{result.violated} violated" if result.violated else "safe"
+            found = f"{result.violated} violated" if result.violated else result.word
+            wanted = " or ".join(result.expected) + " violated"
+            wanted = wanted if result.expected else expected(result)
             lines.append(
-                Text(f"SURPRISE      {where}: expected {expected}, found {found}", style="bold red")
+                Text(f"SURPRISE      {where}: expected {wanted}, found {found}", style="bold red")
             )
     return lines
 
 
 def _vacuous(results: Sequence[Result]) -> list[Text]:
     """What safe verdicts do not rest on, with the configurations that it was found in."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, str], list[str]] = {}
     for result in results:
-        for finding in result.vacuous:
-            job = result.job
-            key = (job.suite.protocol.name, job.variant.name, finding)
-            found.setdefault(key, []).append(job.configuration.fetch)
+        job = result.job
+        for word, findings in zip(("VACUOUS", "NOTE"), result.vacuity, strict=True):
+            for finding in findings:
+                key = (word, job.suite.protocol.name, job.variant.name, finding)
+                found.setdefault(key, []).append(job.configuration.fetch)
     return [
-        Text(f"VACUOUS       {protocol}, {variant} ({', '.join(models)}): {finding}", "yellow")
-        for (protocol, variant, finding), models in found.items()
+        Text(f"{word:14}{protocol}, {variant} ({', '.join(models)}): {finding}", "yellow")
+        for (word, protocol, variant, finding), models in found.items()
     ]
 
 
@@ -281,7 +293,8 @@ def _summary(results: list[Result]) -> Text:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
-        "see it with\npython -m modelcheck show FILE. any N: what is not BAD is proved for every "
-        "number of CPUs."
+        "see it with\npython -m modelcheck show FILE. any N: what must never happen is excluded, "
+        "where it is not BAD,\nfor every number of CPUs; that programs finish is checked for the "
+        "CPUs named above."
     )
     return text

@@ -75,11 +75,11 @@ def _repair(repairs: Repairs, repair: Repair, number: int) -> Iterator[Text]:
     if repair.is_base:
         text.append("   (this is the base protocol)", "not bold")
     yield text
-    for line in diff(repairs, repair):
+    for line in program_diff(repairs, repair):
         yield Text(line, STYLES.get(line[0], ""))
 
 
-def diff(repairs: Repairs, repair: Repair) -> Iterator[str]:
+def program_diff(repairs: Repairs, repair: Repair) -> Iterator[str]:
     """A unified diff of the variant and its repair, a line for each step, all of it shown."""
     old, new = tuple(units(repairs.protocol.program)), tuple(units(repair.protocol.program))
     widest = max(len(unit.label) for unit in (*old, *new))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.explore.compiled.layout import Packing
-from modelcheck.explore.compiled.saving import CheckpointError, Files, Log, Saving
+from modelcheck.explore.compiled.saving import CheckpointError, Files, Log
 from modelcheck.explore.compiled.store import Segment, Words
-from modelcheck.explore.compiled.tables import Question
+from modelcheck.explore.compiled.tables import Query
 from modelcheck.explore.pulse import LimitError
+from modelcheck.explore.verdict import Saving
 
 if TYPE_CHECKING:
     from modelcheck.explore.compiled.search import Search
@@ -81,7 +82,7 @@ class Checkpoint:
         search.start_anew(Packing(tuple(data["capacity"]), self._packing.roles, search.trading))
         try:
             for question in data["asked"]:
-                search.tables.answer(Question(*question))
+                search.tables.answer(Query(*question))
             same = list(search.tables.counts) == data["counts"]
         except IndexError:  # It asks for what is not there.
             same = False

@@ -448,13 +448,13 @@ def costs(
     words, states, low, high, ends, wanted, table, slots, ahead,
     layout, trading, rules, scratch, out, out_costs, report,
 ):  # fmt: skip
-    """Which states have a way to a violation, and the fewest switches of thread on it.
+    """Which states have a way to a violation, and the fewest switches of context on it.
 
     With `ends`, a way is a step that violates, of a kind that is `wanted`; otherwise a step to a
     state in `table`, whose costs are `ahead` by slot. Such states go to `out`, and to `out_costs`
-    the switches and then, bit by bit, the threads that begin such a way. A thread is an actor's
+    the switches and then, bit by bit, the contexts that begin such a way. A context is an actor's
     field with its interrupts apart; among actors that may trade places and have equal locals, the
-    first stands for all. Switching to the first thread costs nothing.
+    first stands for all. Switching to the first context costs nothing.
     """
     size = len(words)
     targets, taken, from_here = scratch.targets, scratch.taken, scratch.switches

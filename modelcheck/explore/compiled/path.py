@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modelcheck.explore.compiled import kernels
 from modelcheck.explore.compiled.crew import Crew
-from modelcheck.explore.compiled.store import Segment, Sizes, Store, Words, slices
+from modelcheck.explore.compiled.store import Segment, Sizes, StateStore, Words, slices
 from modelcheck.explore.compiled.tables import Tables
 from modelcheck.explore.system import State, Transition
 
@@ -20,14 +20,14 @@ Counts = npt.NDArray[np.uint64]
 
 
 class Cost(NamedTuple):
-    """The fewest switches on the rest of the way, and the threads that can begin such a way.
+    """The fewest switches on the rest of the way, and the contexts that can begin such a way.
 
-    Threads are bits; among actors that may trade places, the first stands for those with equal
+    Contexts are bits; among actors that may trade places, the first stands for those with equal
     locals.
     """
 
     switches: int
-    threads: int
+    contexts: int
 
 
 class Ways(NamedTuple):
@@ -48,7 +48,7 @@ class Paths:
     def __init__(
         self,
         tables: Tables,
-        store: Store,
+        store: StateStore,
         levels: Sequence[Sequence[Segment]],
         seen: set[int],
         *,
@@ -150,8 +150,8 @@ class Paths:
         return Ways(table, slots, by_slot)
 
     def _no_costs(self, count: int) -> Counts:
-        threads = 2 * len(self._tables.system.actors)
-        return np.zeros((count, 1 + -(-threads // 64)), np.uint64)
+        contexts = 2 * len(self._tables.system.actors)
+        return np.zeros((count, 1 + -(-contexts // 64)), np.uint64)
 
     def _cost(self, ways: Ways, state: State) -> Cost | None:
         """The cost of a state's way; None if it has none."""
@@ -162,15 +162,15 @@ class Paths:
         slot = kernels.find(self._store.packing.words, words, 0, ways.table, ways.slots)
         if slot < 0:
             return None
-        switches, *threads = ways.costs[slot].tolist()
-        return Cost(switches, sum(word << 64 * n for n, word in enumerate(threads)))
+        switches, *contexts = ways.costs[slot].tolist()
+        return Cost(switches, sum(word << 64 * n for n, word in enumerate(contexts)))
 
-    def _thread(self, state: State, step: Transition) -> int:
-        """The bit, in the costs of a state, of the thread that a step belongs to."""
+    def _context(self, state: State, transition: Transition) -> int:
+        """The bit, in the costs of a state, of the context that a transition belongs to."""
         fields = self._tables.fields(state)
         assert fields is not None
-        field = self._store.packing.place(fields, step.actor + 1)
-        return 1 << 2 * (field - 1) + step.row.interrupt
+        field = self._store.packing.place(fields, transition.actor + 1)
+        return 1 << 2 * (field - 1) + transition.row.interrupt
 
     def _follow(self, ways: list[Ways], wanted: set[int]) -> list[Transition]:
         """The first path that switches no more often than must be."""
@@ -179,27 +179,27 @@ class Paths:
         for level, here in enumerate(ways):
             cost = self._cost(here, state)
             assert cost is not None
-            stays = bool(path) and bool(cost.threads & self._thread(state, path[-1]))
-            for step in self._tables.system.successors(state):
-                if stays and not _same_thread(step, path[-1]):
+            stays = bool(path) and bool(cost.contexts & self._context(state, path[-1]))
+            for transition in self._tables.system.successors(state):
+                if stays and not _same_context(transition, path[-1]):
                     continue
-                if not cost.threads & self._thread(state, step):
+                if not cost.contexts & self._context(state, transition):
                     continue
                 if level + 1 == len(ways):
-                    if self._tables.kind(step.row) in wanted:
+                    if self._tables.kind(transition.row) in wanted:
                         break
-                elif not step.row.violations:
-                    further = self._cost(ways[level + 1], step.target)
+                elif not transition.row.violations:
+                    further = self._cost(ways[level + 1], transition.target)
                     if further and cost.switches == further.switches + (
-                        not further.threads & self._thread(step.target, step)
+                        not further.contexts & self._context(transition.target, transition)
                     ):
                         break
             else:
                 raise AssertionError("a way to a violation ends before it")
-            path.append(step)
-            state = step.target
+            path.append(transition)
+            state = transition.target
         return path
 
 
-def _same_thread(step: Transition, other: Transition) -> bool:
-    return (step.actor, step.row.interrupt) == (other.actor, other.row.interrupt)
+def _same_context(transition: Transition, other: Transition) -> bool:
+    return (transition.actor, transition.row.interrupt) == (other.actor, other.row.interrupt)

@@ -10,7 +10,6 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,6 @@ NAME = "search.json"
 
 class CheckpointError(Exception):
     """A checkpoint cannot be written, or cannot be resumed from. The message says why."""
-
-
-@dataclass(frozen=True)
-class Saving:
-    """Where and how often a search is saved.
-
-    `subject` says what is searched, in words; a checkpoint of another subject is refused. With
-    `resume`, the search goes on from the checkpoint in the folder, which must be there. It is
-    saved every `seconds` or at the first level after a tenth of that.
-    """
-
-    folder: Path
-    subject: dict[str, str]
-    resume: bool = False
-    seconds: float = 10
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """The search, level by level, over the tables of a system. Knows all of this folder."""
 
+import os
 import threading
 import time
 from collections import deque
@@ -14,52 +15,54 @@ from modelcheck.explore.compiled.checkpoint import Checkpoint
 from modelcheck.explore.compiled.crew import Crew
 from modelcheck.explore.compiled.layout import Packing, fitting
 from modelcheck.explore.compiled.path import Paths
-from modelcheck.explore.compiled.saving import Saving
-from modelcheck.explore.compiled.store import EARLY_GROWTH, GROWTH, Segment, Sizes, Store, slices
-from modelcheck.explore.compiled.tables import Question, Tables
+from modelcheck.explore.compiled.store import (
+    EARLY_GROWTH,
+    GROWTH,
+    Segment,
+    Sizes,
+    StateStore,
+    slices,
+)
+from modelcheck.explore.compiled.tables import Query, Tables
 from modelcheck.explore.pulse import LimitError, Pulse
 from modelcheck.explore.system import System, Transition
-from modelcheck.explore.verdict import Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import INTERRUPTED, Exploration, Request, Verdict
 
 ROUND = 0.2
 """Seconds between two looks at the limits."""
 
 
 def search(
-    system: System,
-    limits: Limits,
-    watcher: Watcher | None,
-    *,
-    threads: int,
-    symmetric: bool,
-    spill: Path | None,
-    saving: Saving | None,
-    sizes: Sizes = Sizes(),
+    name: str, system: System, request: Request, *, symmetric: bool, sizes: Sizes = Sizes()
 ) -> Exploration:
-    """What `explore` of this package answers."""
+    """What the engine of this name answers."""
     reason = None
-    with closing(Crew(threads)) as crew:
+    saving = request.saving
+    with closing(Crew(request.threads or os.cpu_count() or 1)) as crew:
         try:
-            run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=spill)
+            run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=request.spill)
         except LimitError as limit:
-            return Exploration(Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=str(limit))
+            return Exploration(
+                name, Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=str(limit), symmetric=symmetric
+            )
         # The clock starts when the machine code is there.
-        pulse = Pulse(limits, watcher)
+        pulse = Pulse(request.limits, request.watcher)
         try:
             run.all_levels(pulse, Checkpoint(saving, run, symmetric=symmetric) if saving else None)
         except LimitError as limit:
             reason = str(limit)
         except KeyboardInterrupt:
-            reason = "interrupted"
+            reason = INTERRUPTED
         path: tuple[Transition, ...] = ()
         if run.seen:
             try:
                 path = run.path()
             except KeyboardInterrupt:
-                reason = "interrupted"
+                reason = INTERRUPTED
     found = frozenset(name for kind in run.seen for name in run.tables.kinds[kind].violations)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     return Exploration(
+        name,
         Verdict.VIOLATED if found else verdict,
         run.store.states,
         run.transitions,
@@ -69,6 +72,7 @@ def search(
         path=path,
         reason=reason,
         found=found,
+        symmetric=symmetric,
     )
 
 
@@ -91,7 +95,7 @@ class Search:
     ) -> None:
         self.tables = Tables(system)
         self.trading = tuple(symmetric and role.replicated for role in system.model.roles)
-        self.store = Store(self._fitting(), sizes, crew, spill)
+        self.store = StateStore(self._fitting(), sizes, crew, spill)
         self._spill = spill
         self.transitions = 0
         self.seen: set[int] = set()
@@ -102,7 +106,7 @@ class Search:
         self._crew = crew
         self._sizes = sizes
         self._lock = threading.Lock()
-        self._questions: list[Question] = []
+        self._questions: list[Query] = []
         self._full = False
 
     @property
@@ -112,7 +116,7 @@ class Search:
 
     def start_anew(self, packing: Packing) -> None:
         """Forget all states."""
-        self.store = Store(packing, self._sizes, self._crew, self._spill)
+        self.store = StateStore(packing, self._sizes, self._crew, self._spill)
         self.levels = []
         self.todo.clear()
 
@@ -213,7 +217,7 @@ class Search:
                     self.todo.appendleft(part._replace(low=int(report[kernels.AT])))
                 if report[kernels.STATUS] in kernels.QUESTIONS:
                     about, *question = report[[kernels.STATUS, *kernels.ASKED]].tolist()
-                    self._questions.append(Question(about, *question))
+                    self._questions.append(Query(about, *question))
                     self._crew.stop = True
                 if time.monotonic() > deadline:
                     self._crew.stop = True

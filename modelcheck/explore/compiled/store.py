@@ -53,7 +53,7 @@ class Segment(NamedTuple):
     high: int
 
 
-class Window(NamedTuple):
+class Room(NamedTuple):
     """Room in the log for one thread to write to, of so many states."""
 
     chunk: int
@@ -61,7 +61,7 @@ class Window(NamedTuple):
     room: int
 
 
-class Store:
+class StateStore:
     """All states found so far. `folder`: keep them in files there, mapped into memory."""
 
     def __init__(self, packing: Packing, sizes: Sizes, crew: Crew, folder: Path | None) -> None:
@@ -87,7 +87,7 @@ class Store:
         """For each of a chunk's states, the finder that the kernel which found it noted; else 0."""
         return self._finders[chunk]
 
-    def window(self, thread: int, least: int) -> Window | None:
+    def window(self, thread: int, least: int) -> Room | None:
         """Room for `least` states or more; None if the table must grow first."""
         with self._lock:
             left = int(self.slots * FULLEST) - self.states - self._reserved
@@ -104,9 +104,9 @@ class Store:
             size = len(self._chunks[chunk]) // len(self.packing.words)
             room = min(size - low, max(least, left // (2 * self._crew.size)))
             self._reserved += room
-            return Window(chunk, low, room)
+            return Room(chunk, low, room)
 
-    def keep(self, window: Window, new: int) -> Segment:
+    def keep(self, window: Room, new: int) -> Segment:
         """Enter the first states of a window; the rest of it is free again."""
         with self._lock:
             self._reserved -= window.room

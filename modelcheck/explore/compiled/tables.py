@@ -14,7 +14,7 @@ LARGEST = 1 << 31
 """Bytes that the index may take."""
 
 
-class Question(NamedTuple):
+class Query(NamedTuple):
     """What a kernel wants to know of the model, in the numbers of the tables.
 
     For ROWS, `first` is the role and `second` the shared part; otherwise `first` is the broadcast
@@ -27,7 +27,7 @@ class Question(NamedTuple):
     local: int
 
 
-class Kind(NamedTuple):
+class ViolationKind(NamedTuple):
     """What a violating step violates, and whether it is taken in an interrupt."""
 
     violations: tuple[str, ...]
@@ -48,8 +48,8 @@ class Tables:
         self.locals = [_Renumbering() for _ in range(roles)]
         self.broadcasts = _Renumbering()
         self.guards = _Renumbering()
-        self.kinds: list[Kind] = []
-        self.asked: dict[Question, None] = {}
+        self.kinds: list[ViolationKind] = []
+        self.asked: dict[Query, None] = {}
         shared, *locals_ = system.initial()
         self.shared.number(shared)
         for role, local in zip(system.actors, locals_, strict=True):
@@ -89,10 +89,10 @@ class Tables:
 
     def kind(self, row: Row) -> int:
         """The number of the kind of violation that a row is; NONE if of none that was met."""
-        kind = Kind(row.violations, row.interrupt)
+        kind = ViolationKind(row.violations, row.interrupt)
         return self.kinds.index(kind) if kind in self.kinds else NONE
 
-    def answer(self, question: Question) -> None:
+    def answer(self, question: Query) -> None:
         """Ask the system, and enter what it says. Raises LimitError if the index grows too big."""
         assert question not in self.asked, "a kernel asks what it was told"
         self.asked[question] = None
@@ -131,7 +131,7 @@ class Tables:
             broadcast = kind = NONE
             if row.violations:
                 # Nothing lies behind a violation, so its target needs no numbers.
-                kind = self._kind(Kind(row.violations, row.interrupt))
+                kind = self._kind(ViolationKind(row.violations, row.interrupt))
             else:
                 to_shared, to_local = self.shared.number(row.shared), known.number(row.local)
                 if row.broadcast != NONE:
@@ -144,7 +144,7 @@ class Tables:
         self._index = _grown(self._index, role, shared, local)
         self._index[role, shared, local] = first << kernels.COUNT_BITS | len(rows)
 
-    def _kind(self, kind: Kind) -> int:
+    def _kind(self, kind: ViolationKind) -> int:
         if kind not in self.kinds:
             self.kinds.append(kind)
         return self.kinds.index(kind)

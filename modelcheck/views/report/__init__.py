@@ -52,7 +52,9 @@ def render(checked: Sequence[Checked]) -> str:
             result = spec.results[number]
             links[number] = _name(spec, result, documents)
             data = traces.document(trace, result.job.suite.protocol, spec.sources)
-            documents[links[number]] = traces.embedded(data | {"search": overview.search(result)})
+            documents[links[number]] = traces.embedded(
+                data | {"search": overview.search_as_text(result)}
+            )
         sections.append(overview.section(spec.spec, spec.about, spec.results, links))
     results = [result for spec in checked for result in spec.results]
     template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from modelcheck.views.trace_text import plural
 Links = Mapping[int, str]
 """The names of traces, by the place of their result."""
 
-Rows = list[tuple[int, Result]]
+Numbered = list[tuple[int, Result]]
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -83,7 +83,7 @@ def section(spec: str, about: str, results: Sequence[Result], links: Links) -> s
     )
 
 
-def _protocol(spec: str, rows: Rows, links: Links) -> str:
+def _protocol(spec: str, rows: Numbered, links: Links) -> str:
     """One protocol: its sites, the verdict matrix, and statistics."""
     job = rows[0][1].job
     models = list(dict.fromkeys(result.job.configuration.fetch for _, result in rows))
@@ -114,7 +114,7 @@ def _heading(spec: str, job: Job) -> str:
     )
 
 
-def _variant(name: str, rows: Rows, models: list[str], links: Links) -> str:
+def _variant(name: str, rows: Numbered, models: list[str], links: Links) -> str:
     by_model = {result.job.configuration.fetch: (number, result) for number, result in rows}
     cells = "".join(
         _verdict(name, *by_model[model], links) if model in by_model else "<td></td>"
@@ -164,7 +164,7 @@ def _bug(bug: Bug | None) -> str:
     )
 
 
-def _statistics(rows: Rows) -> str:
+def _statistics(rows: Numbered) -> str:
     heads = ("variant", "fetch model", "verdict", "expected")
     figures = ("states", "transitions", "depth", "time")
     body = "".join(
@@ -173,7 +173,7 @@ def _statistics(rows: Rows) -> str:
         f"<td>{'violated' if result.expected else 'safe'}</td>"
         f'<td class="number">{result.states:,}</td><td class="number">{result.transitions:,}</td>'
         f'<td class="number">{result.depth}</td><td class="number">{result.seconds:.3f} s</td>'
-        f"<td>{escape(result.explorer)}</td></tr>"
+        f"<td>{escape(result.engine)}</td></tr>"
         for _, result in rows
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
@@ -181,14 +181,14 @@ def _statistics(rows: Rows) -> str:
     return (
         "<details><summary>Statistics of each search</summary>"
         f'<div class="scroll"><table class="statistics"><thead><tr>{head}'
-        f'<th scope="col">explorer</th></tr></thead><tbody>{body}</tbody></table></div></details>'
+        f'<th scope="col">engine</th></tr></thead><tbody>{body}</tbody></table></div></details>'
     )
 
 
-def search(result: Result) -> str:
+def search_as_text(result: Result) -> str:
     """What it took to reach a verdict, in a few words."""
     return (
-        f"{result.explorer} explorer: {result.states:,} states, {result.transitions:,} "
+        f"{result.engine} engine: {result.states:,} states, {result.transitions:,} "
         f"transitions, depth {result.depth}, {result.seconds:.3f} s"
     )
 

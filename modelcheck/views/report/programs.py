@@ -11,7 +11,7 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Block, Element
 from modelcheck.protocol.step_text import phrase
 
-Mark = Literal["same", "missing", "new", "changed"]
+ElementMark = Literal["same", "missing", "new", "changed"]
 
 Program = tuple[Element, ...]
 
@@ -19,7 +19,7 @@ Program = tuple[Element, ...]
 class Marked(NamedTuple):
     """A step of one protocol or both: its label, and what it does."""
 
-    mark: Mark
+    mark: ElementMark
     label: str
     does: str
 
@@ -45,7 +45,7 @@ def _programs(protocol: Protocol) -> dict[str, Program]:
 
 
 def _marked(before: Program, after: Program, prefix: str = "") -> Iterator[Marked]:
-    def marked(mark: Mark, element: Element) -> Marked:
+    def marked(mark: ElementMark, element: Element) -> Marked:
         return Marked(mark, prefix + element.label, phrase(element))
 
     matcher = SequenceMatcher(None, before, after, autojunk=False)

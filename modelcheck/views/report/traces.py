@@ -13,7 +13,7 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
 from modelcheck.trace.document import Executed, Trace
-from modelcheck.trace.frames import Cpu, Frame, SiteBytes, Window, frames, lanes
+from modelcheck.trace.frames import Cpu, Frame, Readable, SiteBytes, frames, lanes
 from modelcheck.views.report.programs import compared
 from modelcheck.views.sources import Sources, line
 from modelcheck.views.trace_text import plural
@@ -141,7 +141,7 @@ def _cpu(cpu: Cpu) -> Data:
     }
 
 
-def _window(window: Window) -> str:
+def _window(window: Readable) -> str:
     """The values of each byte, oldest first, as in "0f,cc 1f 44"."""
     return " ".join(",".join(f"{value:02x}" for value in values) for values in window)
 

@@ -1,31 +1,29 @@
-"""Our explorers by name, one run in a process of its own: python -m benchmarks.explorers NAME CPUS.
+"""Our engines by name, one run in a process of its own: python -m benchmarks.engines NAME CPUS.
 
-Prints a run as JSON. Exits with 2 where the explorer is not there.
+Prints a run as JSON. Exits with 2 where the engine is not there.
 """
 
-import importlib
 import json
 import resource
 import runpy
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+from modelcheck.explore.engine import ENGINES
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Exploration, Limits
+from modelcheck.explore.verdict import Request
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 
 SPEC = Path(__file__).parent.parent / "specs" / "x86_int3_minimal.py"
 
-EXPLORERS: dict[str, tuple[str, dict[str, int | bool]]] = {
-    "reference": ("modelcheck.explore.reference", {}),
-    "compiled": ("modelcheck.explore.compiled", {"threads": 1}),
-    "compiled-4-threads": ("modelcheck.explore.compiled", {"threads": 4}),
-    "symmetric": ("modelcheck.explore.compiled", {"threads": 1, "symmetric": True}),
+RUNS = {
+    "reference": ("reference", 1),
+    "compiled": ("compiled", 1),
+    "compiled-4-threads": ("compiled", 4),
+    "symmetric": ("symmetric", 1),
 }
-"""For each name, the module whose explore() it is, and its arguments."""
+"""For each name, the engine and its threads."""
 
 ABSENT = 2
 
@@ -36,29 +34,19 @@ def minimal(cpus: int) -> Machine:
     return Machine(protocol, Configuration(cpus, "coherent", semantics="bytewise"))
 
 
-def load(name: str) -> Callable[[System], Exploration] | None:
-    """The explorer of this name, or None if it is not there."""
-    module, arguments = EXPLORERS[name]
-    try:
-        explore = importlib.import_module(module).explore
-    except ImportError:
-        return None
-    return partial(explore, limits=Limits(), watcher=None, **arguments)
-
-
 def memory() -> int:
     """The most memory that this process has had, in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main(name: str, cpus: int) -> int:
-    """Run one explorer once."""
-    explore = load(name)
-    if explore is None:
+    """Run one engine once."""
+    engine, threads = RUNS[name]
+    if engine not in ENGINES:
         return ABSENT
     system = System(minimal(cpus))
     before = memory()
-    result = explore(system)
+    result = ENGINES[engine].explore(system, Request(threads=threads))
     print(
         json.dumps(
             {
