@@ -9,13 +9,13 @@ record is not as expected, the breakpoints are removed again. Left out: that run
 interrupts at boot. The two commits of 2014 are cited as recalled, not read again.
 
 What the verdicts mean: for nop and call, to step over is to act as the nop, so the handler needs
-no data but the counter, and the last run_sync is what makes it safe to drop it: on the error path
-as well, where it was forgotten twice. From one call to another, to step over is neither old nor
-new: live-patched functions ran their old body meanwhile. In May 2019 Linus Torvalds found two races
-in "modifying_ftrace_code": (a) the counter has gone down before a slow handler reads it; (b) it is
-up, but for the next update, and ftrace_update_func is that one's. Both are here, and both need the
-last run_sync to be missing, which is what made him take them back: a handler runs with interrupts
-off, so the sync waits for it.
+no data but the counter, and the last run_sync is what makes it safe to drop it, and lets nobody run
+the nop, or trap, when all is done: on the error path as well, where it was forgotten twice. From
+one call to another, to step over is neither old nor new: live-patched functions ran their old body
+meanwhile. In May 2019 Linus Torvalds found two races in "modifying_ftrace_code": (a) the counter
+has gone down before a slow handler reads it; (b) it is up, but for the next update, and
+ftrace_update_func is that one's. Both are here, and both need the last run_sync to be missing,
+which is what made him take them back: a handler runs with interrupts off, so the sync waits for it.
 """
 
 from dataclasses import replace

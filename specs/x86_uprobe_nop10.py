@@ -19,8 +19,6 @@ removal or when an optimisation fails, lets a task that has run the lea go on in
 nop's operand.
 """
 
-from collections.abc import Mapping
-
 from modelcheck import (
     STRICT_TOO,
     Bug,
@@ -32,6 +30,7 @@ from modelcheck import (
     Site,
     Suite,
     Variant,
+    Waiver,
     iret,
     lookup,
     on_each_cpu,
@@ -50,10 +49,10 @@ CALL = bytes.fromhex("e8 d0 d1 d2 d3")
 OTHER_CALL = bytes.fromhex("e8 a0 a1 a2 d3")
 KEPT = NOP[:5] + CALL
 
-VISIBLE = "visible-after-return"
-BEHIND_LEA = "a task that stands behind the lea runs the old call whenever it goes on"
-INT3_STAYS = "the error path leaves int3, which is stepped over as the nop"
-NOTHING: Mapping[str, str] = {}
+BEHIND_LEA = without_property(
+    "visible-after-return",
+    because="a task that stands behind the lea runs the old call whenever it goes on",
+)
 
 one, two = runs(10), runs(5, 5)
 uprobe = Cell("uprobe", 1)
@@ -90,7 +89,7 @@ def unoptimise(site: Site, restored: bytes, tag: str = "") -> tuple[Element, ...
 
 
 def protocol(
-    name: str, where: Site, *program: Element, waived: Mapping[str, str] = NOTHING
+    name: str, where: Site, *program: Element, waived: tuple[Waiver, ...] = ()
 ) -> Protocol:
     return Protocol(
         name,
@@ -98,7 +97,7 @@ def protocol(
         cells=(uprobe,),
         program=program,
         handler=handler,
-        waived=tuple(without_property(name, because=why) for name, why in waived.items()),
+        waived=waived,
         patcher_executes=False,
     )
 
@@ -111,14 +110,10 @@ optimising = protocol(
 )
 
 remove = site(on, kept)
-unoptimising = protocol(
-    "unoptimise", remove, *unoptimise(remove, KEPT[:5]), waived={VISIBLE: BEHIND_LEA}
-)
+unoptimising = protocol("unoptimise", remove, *unoptimise(remove, KEPT[:5]), waived=(BEHIND_LEA,))
 
 remove_all = site(on, nop)
-restoring = protocol(
-    "restore", remove_all, *unoptimise(remove_all, NOP), waived={VISIBLE: BEHIND_LEA}
-)
+restoring = protocol("restore", remove_all, *unoptimise(remove_all, NOP), waived=(BEHIND_LEA,))
 
 # On, off, and on again, with tasks between lea and call all the while.
 cycle = site(nop, on, kept)
@@ -134,7 +129,11 @@ def cycling(call: bytes) -> Protocol:
         *unoptimise(where, KEPT[:5]),
         write("install again", where, INT3),
         *optimise(where, call, " again"),
-        waived={"per-cpu-monotone": "the probe goes on and off as often as one likes"},
+        waived=(
+            without_property(
+                "per-cpu-monotone", because="the probe goes on and off as often as one likes"
+            ),
+        ),
     )
 
 
@@ -151,11 +150,12 @@ def failing(restored: bytes) -> Protocol:
         on_each_cpu("sync-2"),
         write("restore", where, restored, at=1),
         on_each_cpu("sync-3"),
-        waived={
-            "ends-as-new": INT3_STAYS,
-            VISIBLE: INT3_STAYS,
-            "per-cpu-monotone": "the probe goes off, and partly on again",
-        },
+        waived=tuple(
+            without_property(
+                name, because="the error path leaves int3, which is stepped over as the nop"
+            )
+            for name in ("ends-as-new", "visible-after-return")
+        ),
     )
 
 

@@ -8,8 +8,9 @@ more is run again. Left out: the page tables, and mmap_write_lock, which lets on
 
 What the verdicts mean: the bytes are safe, with the three syncs of text_poke(). No data is
 withdrawn that a handler cannot do without, so the last sync only makes the change visible to all
-when the system call returns; were a trap without a probe fatal, it would be needed for more. What
-no verdict here shows is that the call pushes its return address over the red zone of the function
+when the system call returns; were a trap without a probe fatal, it would be needed for more (the
+trap itself, after the return, is what the trace shows first where a fetch may be old). What no
+verdict here shows is that the call pushes its return address over the red zone of the function
 that is probed: the instruction runs whole, and is the wrong one. The successor is x86_uprobe_nop10.
 """
 
