@@ -278,9 +278,8 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
             "spec.py:4: protocol 'p' has no step named 'sync-1'; its steps are: w",
         ),
         (
-            TWO_BYTES
-            + 'Protocol("p", (site,), (write("w", site, b"\\xeb"),), properties=("x",))\n',
-            "spec.py:3: protocol 'p': unknown property 'x'",
+            TWO_BYTES + 'without_property("x", because="nobody cares")\n',
+            "spec.py:3: unknown property 'x'; known: no-torn-instruction",
         ),
         (
             TWO_BYTES + 'p = Protocol("p", (site,), (write("w", site, b"\\xeb"),))\n'

@@ -22,6 +22,7 @@ from modelcheck.views import report
 from modelcheck.views.report.programs import compared
 from modelcheck.views.report.traces import document, embedded
 from modelcheck.views.sources import sources
+from tests.protocols import watching
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -103,18 +104,21 @@ def page_text() -> str:
         (store(HOSTILE, cell, HOSTILE), write("bytes", site, site.new)),
         cells=(cell,),
     )
-    waits = Protocol(
-        "waits",
-        (site,),
-        (store("set", cell, 2), wait_until("wait", cell, 1)),
-        cells=(cell,),
-        properties=("deadlock-free", "patch-completes"),
+    waits = watching(
+        Protocol(
+            "waits",
+            (site,),
+            (store("set", cell, 2), wait_until("wait", cell, 1)),
+            cells=(cell,),
+        ),
+        "finishes",
+        "patch-completes",
     )
     suites = (
         # Twice the variants: the base, and the hostile one.
         Suite(odd, (Variant("hostile <i>", odd, violates("no-torn-instruction")),), cpus=1),
         Suite(waits, cpus=1, fetch=("per-chunk",)),
-        Suite(replace(waits, name="loops", properties=("patch-completes",)), cpus=1),
+        Suite(watching(replace(waits, name="loops"), "patch-completes"), cpus=1),
     )
     others = checked(
         Path("a_long_folder_name/" * 8 + "odd.py"),

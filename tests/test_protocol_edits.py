@@ -29,12 +29,14 @@ from modelcheck import (
     store,
     violates,
     wait_acks,
+    without_property,
     write,
 )
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.program import Element, Source, flatten
 from modelcheck.protocol.vocabulary.anyone import Store
 from tests.checks import by_last
+from tests.protocols import watching
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")
@@ -305,7 +307,13 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
         (lambda: protocol(sites=(SITE, Site("bar", b"a", b"b", 2))), "'foo'.*'bar'.*overlap"),
         (lambda: protocol(sites=(Site("bar", b"abc", b"def", 1), SITE)), "'bar'.*'foo'.*overlap"),
         (lambda: protocol(sites=()), "has no site"),
-        (lambda: replace(BASE, properties=()), "watches no property"),
+        (lambda: watching(BASE), "waives every property that applies"),
+        (lambda: without_property("no-fun", because="it is dull"), "unknown property 'no-fun'"),
+        (lambda: without_property("finishes", because=" "), "waived without a reason"),
+        (
+            lambda: replace(BASE, waived=(without_property("finishes", because="x"),) * 2),
+            "'finishes' is waived 2 times",
+        ),
         (lambda: Site("foo", b"", b""), "0 bytes"),
         (lambda: Site("foo", b"a", b"ab"), "old has 1 bytes and new has 2"),
         (lambda: Site("foo", b"a", b"b", -1), "not within 64 bits"),

@@ -17,6 +17,7 @@ from modelcheck import (
 )
 from modelcheck.protocol.program import Element
 from modelcheck.questions.check import Overrides, check, jobs
+from tests.protocols import watching
 
 POKE = Cell("poke")
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
@@ -68,7 +69,7 @@ def test_a_wait_whose_guard_never_holds_is_not_taken() -> None:
 def test_nobody_inside_a_region_that_is_left_alone() -> None:
     """No CPU between two instructions: nothing could have torn there."""
     region = Site("s", b"\x90\x90", b"\xc3\xc3", old_runs=runs(2), new_runs=runs(1, 1))
-    idle = Protocol("p", (region,), (), properties=("no-torn-sequence",))
+    idle = watching(Protocol("p", (region,), ()), "no-torn-sequence")
     assert findings(idle) == (
         "no CPU was ever inside a region, so no-torn-sequence could not have failed",
     )

@@ -16,6 +16,7 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import flatten, flow
 from modelcheck.protocol.properties import MONOTONE, PROPERTIES, UNPERMITTED
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.watched import inapplicable, waived
 
 MOST_CPUS = 1024
 """More than any state space has room for."""
@@ -27,7 +28,7 @@ class Configuration:
 
     `cpus` (1 to MOST_CPUS) run the site besides the patcher's own CPU. `chunk`, a power of two, is
     the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
-    (None: where its address says). `properties` are watched (none: those the protocol names).
+    (None: where its address says). `properties` are watched (none: those it is held to).
     With `any_number`, counters go 0, 1, many, so that they are right for any number of CPUs.
     Raises SpecError for a value out of range.
     """
@@ -145,11 +146,14 @@ class Setup:
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self.coherent_icache = protocol.coherent_icache or self.newest_only
         self.weak_stores = protocol.stores == "weak"
-        free = inapplicable_under(self.fetch)
-        implied = (UNPERMITTED,) if self.fetch.strict else ()
-        self.watched = configuration.properties or (
-            *(name for name in protocol.properties if name not in free),
-            *implied,
+        self.inapplicable = inapplicable(protocol) | inapplicable_under(self.fetch)
+        """The properties that say nothing here, each with the reason."""
+        if self.fetch.strict:
+            del self.inapplicable[UNPERMITTED]
+        self.unwatched = self.inapplicable | waived(protocol)
+        """The properties that the protocol is not held to, each with the reason."""
+        self.watched = configuration.properties or tuple(
+            name for name in PROPERTIES if name not in self.unwatched
         )
 
     def ends_as_new(self, shared: Shared, local: Local) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
+from modelcheck.protocol.watched import unwatched
 
 Semantics = Literal["windowed", "bytewise"]
 
@@ -108,9 +109,10 @@ class Variant:
                         f"property; known: {', '.join(PROPERTIES)}"
                     )
             if not watched.intersection(clause.properties):
+                whys = "; ".join(unwatched(self.protocol)[name] for name in clause.properties)
                 raise SpecError(
                     f"variant {self.name!r}: expected to violate {' or '.join(clause.properties)}, "
-                    "which its protocol does not watch; add it to the protocol's properties"
+                    f"which its protocol does not watch: {whys}"
                 )
 
 

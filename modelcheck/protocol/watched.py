@@ -69,9 +69,19 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     return found
 
 
+def waived(protocol: "Protocol") -> dict[str, str]:
+    """The properties that a protocol waives, each with the reason."""
+    return {waiver.name: f"waived: {waiver.because}" for waiver in protocol.waived}
+
+
+def unwatched(protocol: "Protocol") -> dict[str, str]:
+    """The properties that a protocol is not held to, each with the reason."""
+    return inapplicable(protocol) | waived(protocol)
+
+
 def applicable(protocol: "Protocol") -> tuple[str, ...]:
     """The properties that a protocol is held to: all that apply and are not waived, in order."""
-    left_out = {*inapplicable(protocol), *(waiver.name for waiver in protocol.waived)}
+    left_out = unwatched(protocol)
     return tuple(name for name in PROPERTIES if name not in left_out)
 
 

@@ -43,6 +43,10 @@ def check_protocol(protocol: "Protocol") -> None:
         _check_handler(protocol, protocol.handler)
     if protocol.callee:
         _check_routine(protocol, protocol.callee, "callee")
+    if not protocol.properties:
+        raise SpecError(
+            f"protocol {protocol.name!r} waives every property that applies; watch one at least"
+        )
     waived = [waiver.name for waiver in protocol.waived]
     for name, count in Counter(waived).items():
         if count > 1:

@@ -62,6 +62,7 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "verdict": result.word,
         "property": result.violated,
         "properties": list(job.setup.watched),
+        "not_held_to": job.setup.unwatched,
         "rests_on_nothing": list(result.vacuity.nothing),
         "notes": list(result.vacuity.notes),
         "expected": expected(result),
@@ -116,6 +117,9 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
+    else:
+        for waiver in protocol.waived:
+            text.append(f"\n  not held to {waiver.name}: {waiver.because}", "yellow")
     if not setup.splits():
         text.append(
             "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
@@ -236,7 +240,7 @@ def any_number(results: Sequence[Result]) -> str:
 
 def remarks(results: Sequence[Result]) -> list[Text]:
     """What stands out: verdicts that are not as expected, and what safe ones do not rest on."""
-    return [*_surprises(results), *_vacuous(results)]
+    return [*_surprises(results), *_waived(results), *_vacuous(results)]
 
 
 def _surprises(results: Sequence[Result]) -> list[Text]:
@@ -262,6 +266,18 @@ def _surprises(results: Sequence[Result]) -> list[Text]:
                 Text(f"SURPRISE      {where}: expected {wanted}, found {found}", style="bold red")
             )
     return lines
+
+
+def _waived(results: Sequence[Result]) -> list[Text]:
+    """What variants are not held to, though their base is."""
+    found: dict[str, None] = {}
+    for job in (result.job for result in results):
+        name, base = job.suite.protocol.name, job.suite.protocol.waived
+        for waiver in job.variant.protocol.waived:
+            if waiver not in base and not job.configuration.properties:
+                line = f"{name}, {job.variant.name}: not held to {waiver.name}: {waiver.because}"
+                found[line] = None
+    return [Text(f"WAIVED        {line}", "yellow") for line in found]
 
 
 def _vacuous(results: Sequence[Result]) -> list[Text]:
