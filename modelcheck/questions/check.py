@@ -29,6 +29,9 @@ from modelcheck.version import __version__
 MOST_FOR_LIVENESS = 200_000
 """The most states whose graph is kept in memory to see whether programs can finish."""
 
+VACUOUS = "vacuous"
+"""What a safe verdict is called that rests on nothing."""
+
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
 
@@ -130,7 +133,7 @@ class Result:
     @property
     def word(self) -> str:
         """The verdict in a word; a safe one that rests on nothing has a word of its own."""
-        return "vacuous" if self.is_vacuous else str(self.verdict)
+        return VACUOUS if self.is_vacuous else str(self.verdict)
 
     @property
     def surprising(self) -> bool:

@@ -17,10 +17,10 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
-from modelcheck.questions.check import Job, Result
+from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.views.trace_text import plural
 
-SCHEMA = 1
+SCHEMA = 2
 
 HEADINGS = {
     "coherent": "co-\nherent",
@@ -79,7 +79,7 @@ def expected(result: Result) -> str:
     """The verdict that the spec states, in a word."""
     if result.expected:
         return str(Verdict.VIOLATED)
-    return "vacuous" if result.job.variant.vacuous else str(Verdict.SAFE)
+    return VACUOUS if result.job.variant.vacuous else str(Verdict.SAFE)
 
 
 def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
