@@ -146,11 +146,11 @@ class Setup:
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self.coherent_icache = protocol.coherent_icache or self.newest_only
         self.weak_stores = protocol.stores == "weak"
-        self.inapplicable = inapplicable(protocol) | inapplicable_under(self.fetch)
-        """The properties that say nothing here, each with the reason."""
+        self.inapplicable = inapplicable(protocol)
+        """The properties that cannot be violated, each with the reason."""
         if self.fetch.strict:
             del self.inapplicable[UNPERMITTED]
-        self.unwatched = self.inapplicable | waived(protocol)
+        self.unwatched = self.inapplicable | inapplicable_under(self.fetch) | waived(protocol)
         """The properties that the protocol is not held to, each with the reason."""
         self.watched = configuration.properties or tuple(
             name for name in PROPERTIES if name not in self.unwatched
