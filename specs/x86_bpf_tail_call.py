@@ -14,8 +14,8 @@ synchronize_rcu_tasks(). Left out: replacing one program by another, several pro
 
 What the verdicts mean: a program that finds nop at the bypass, undoes its frame, and finds nop at
 the target goes on without a frame. No breakpoint helps, as each jump is whole; that of the target
-is for nobody, since it is changed while all are led over it. In the other suite the map and the code
-disagree: a poke was left out, and the next one finds other bytes.
+is for nobody, since it is changed while all are led over it. In the other suite the map and the
+code disagree: a poke was left out, and the next one finds other bytes.
 """
 
 from dataclasses import replace

@@ -31,7 +31,6 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Semantics
-from modelcheck.protocol.vocabulary import KINDS
 from modelcheck.protocol.watched import inapplicable
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -209,8 +208,3 @@ def random_configurations(draw: st.DrawFn, cpus: int = 1) -> Configuration:
         offset=draw(st.integers(0, 7)),
         properties=EVERY_PROPERTY,
     )
-
-
-def generated_kinds() -> frozenset[type[Step]]:
-    """The kinds of steps that random protocols have."""
-    return frozenset(KINDS)

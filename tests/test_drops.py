@@ -1,26 +1,21 @@
 """No step of a shipped protocol can be dropped without a word: what stays safe has two grounds.
 
 Each step of each program, handlers' and CPUs' too, is taken out in turn. Most drops are violated.
-A drop that is safe by a search must be so by a second ground, which shares less with it the further
-down it stands in `GROUNDS`; and where no fetch model of the suite needs a step at all, the reason is
-written here, and in the spec where it tells something of the protocol.
+A drop that is safe by a search must be so by a second ground, which shares the less with it the
+further down it stands in `GROUNDS`; and where no fetch model of the suite needs a step at all, the
+reason is written here, and in the spec where it tells something of the protocol.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from fnmatch import fnmatch
 
-import pytest
-
-from modelcheck import Protocol, SpecError, Suite
+from modelcheck import Protocol, SpecError
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import violated
 from modelcheck.explore.verdict import Limits, Request, Verdict
-from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.wellformed import labels
-from modelcheck.questions.check import Job, Overrides, check, jobs
+from modelcheck.questions.check import Job, check
 from modelcheck.questions.prove import safe_for_any_number
-from tests.protocols import SPECS
 
 AGAIN = "a trap that is not acted upon is tried again, until the instruction is there"
 NO_DEMAND = "to look nothing up is to miss nothing: the step is the demand itself"

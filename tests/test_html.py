@@ -44,7 +44,7 @@ CHROMIUM = shutil.which("chromium")
 MEGABYTE = 1_000_000
 
 TRACE = "#trace=x86_int3/nop-to-call/no-sync-2/per-chunk"
-HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&\u2028'
+HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&'
 
 
 # The text.
@@ -52,7 +52,7 @@ HOSTILE = '</script><script>document.title="hacked"</script><!--<b>&\u2028'
 
 def test_text_that_ends_scripts_stays_data() -> None:
     """What a spec calls things cannot end the script element it is in."""
-    assert not re.search("[<>&\u2028]", embedded([HOSTILE]))
+    assert not re.search("[<>&\u2028]", embedded([HOSTILE + "\u2028"]))
     assert json.loads(embedded([HOSTILE])) == [HOSTILE]
 
 

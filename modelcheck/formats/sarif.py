@@ -7,8 +7,8 @@ from typing import Any
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.formats.junit import said
-from modelcheck.protocol.program import Source
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.source import Source
 from modelcheck.questions.check import Result
 from modelcheck.version import __version__
 

@@ -161,7 +161,6 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
         for variant in suite:
             if overrides.variants and variant.name not in overrides.variants:
                 continue
-            _check_models(variant)
             for fetch in dict.fromkeys(overrides.fetch or suite.fetch):
                 configuration = Configuration(
                     cpus=suite.cpus if overrides.cpus is None else overrides.cpus,
@@ -173,16 +172,6 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
                 )
                 name = _name(suite, variant, overrides, main=number == 0)
                 yield Job(suite, variant, configuration, name)
-
-
-def _check_models(variant: Variant) -> None:
-    for clause in variant.expect.clauses:
-        for name in clause.under:
-            if name not in MODELS:
-                raise SpecError(
-                    f"variant {variant.name!r}: expected to be violated under {name!r}, "
-                    f"which is no fetch model; known: {', '.join(MODELS)}"
-                )
 
 
 def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
