@@ -58,7 +58,7 @@ Name = Annotated[str, NAME]
 """How something is called in traces, tables and files. It has none of the characters that move a
 cursor, end a line, or have no width."""
 
-Reason = Annotated[str, Rule("reason", "at least one character, in one line", _can_be_shown)]
+ReasonText = Annotated[str, Rule("reason", "at least one character, in one line", _can_be_shown)]
 
 Text = Annotated[
     str,
