@@ -11,10 +11,12 @@ from modelcheck.cli import main
 
 ROOT = Path(__file__).parent.parent
 GOOD = """
-from modelcheck import Protocol, Site, write
+from modelcheck import Protocol, Site, without_property, write
 site = Site("s", b"\\x66\\x90", b"\\xeb\\x00")
 stores = write("stores", site, site.new)
-P = Protocol("p", (site,), (stores,), properties=("visible-after-return",))
+others = ("no-torn-instruction", "per-cpu-monotone", "ends-as-new", "finishes", "patch-completes")
+waived = tuple(without_property(name, because="not asked here") for name in others)
+P = Protocol("p", (site,), (stores,), waived=waived)
 """
 EXPECTED = (
     GOOD

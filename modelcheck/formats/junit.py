@@ -57,4 +57,4 @@ def said(result: Result) -> str:
     expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
     if result.trace is not None:
         return f"{result.violated}: {result.trace.violation.why} Expected: {expected}."
-    return f"{result.verdict}; expected: {expected}."
+    return f"{result.word}; expected: {expected}."

@@ -15,6 +15,7 @@ from modelcheck.version import __version__
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 OTHER = {
     "unexpectedly-safe": "A variant that the spec expects to be violated is safe.",
+    "unexpectedly-vacuous": "A verdict is safe only because nobody ran what it is about.",
     "inconclusive": "A search was cut short.",
     "not-checked": "A spec could not be loaded.",
 }
@@ -50,7 +51,7 @@ def _result(spec: Path, result: Result) -> dict[str, Any]:
     where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
     if result.verdict is Verdict.INCONCLUSIVE:
         return _located("inconclusive", "warning", f"{where}: {result.reason}", spec)
-    rule = result.violated or "unexpectedly-safe"
+    rule = result.violated or f"unexpectedly-{result.word}"
     return _located(rule, "error", f"{where}: {said(result)}", spec, _line(spec, result))
 
 

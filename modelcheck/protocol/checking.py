@@ -59,6 +59,8 @@ Name = Annotated[str, NAME]
 """How something is called in traces, tables and files. It has none of the characters that move a
 cursor, end a line, or have no width."""
 
+ReasonText = Annotated[str, Rule("reason", "at least one character, in one line", _can_be_shown)]
+
 Text = Annotated[
     str,
     Rule("text", "all of its characters can be shown", lambda text: not hidden(text)),

@@ -127,6 +127,7 @@ _MADE = {
     "Expectation": "Make one: violates(...), or SAFE",
     "Handler": "Make one: Handler(trap, program)",
     "Source": "",
+    "Waiver": "Make one: without_property(name, because=...)",
 }
 """How a part is made."""
 

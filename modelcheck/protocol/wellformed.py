@@ -48,7 +48,15 @@ def check_protocol(protocol: "Protocol") -> None:
         _check_routine(protocol, protocol.callee, "callee")
     check_values(protocol)
     if not protocol.properties:
-        raise SpecError(f"protocol {protocol.name!r} watches no property; name at least one")
+        raise SpecError(
+            f"protocol {protocol.name!r} waives every property that applies; watch one at least"
+        )
+    waived = [waiver.name for waiver in protocol.waived]
+    for name, count in Counter(waived).items():
+        if count > 1:
+            raise SpecError(
+                f"protocol {protocol.name!r}: property {name!r} is waived {count} times"
+            )
     if protocol.arch not in ARCHITECTURES:
         near = nearest(protocol.arch)
         raise SpecError(

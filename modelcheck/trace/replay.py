@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.state import Move
-from modelcheck.protocol.properties import DEADLOCK, LIVENESS
+from modelcheck.protocol.properties import FINISHES, LIVENESS
 from modelcheck.trace.document import Trace, TraceStep, Violation
 from modelcheck.trace.endless import Endless, Situation
 from modelcheck.trace.run import Run
@@ -59,7 +59,7 @@ def _endless(trace: Trace, run: Run, taken: list[tuple[Situation, int, Move]]) -
     here = (run.shared, tuple(run.locals))
     if name not in run.machine.properties or name not in LIVENESS:
         raise ReplayError("the trace ends without a violation")
-    if name == DEADLOCK:
+    if name == FINISHES:
         if endless.can_finish(here):
             raise ReplayError("after the last step, all programs can still finish")
         return run.unfinished(name)

@@ -4,15 +4,16 @@ from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.state import Buffered, Local, Move, Place, StopStage
+from modelcheck.machine.state import Buffered, Local, Move, Place, Shared, StopStage
 from modelcheck.machine.stores import read
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.properties import (
-    DEADLOCK,
     EFFECT,
+    ENDS,
+    FINISHES,
     MONOTONE,
     SEQUENCE,
     STALE,
@@ -177,8 +178,8 @@ def value_text(value: Value | tuple[Value, ...]) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def explain_violation(name: str, step: TraceStep) -> str:
-    """In one sentence, why a step violates a property."""
+def explain_violation(name: str, step: TraceStep, left: str) -> str:
+    """In one sentence, why a step violates a property; `left` is what is not as it is to end."""
     actor = step.actor
     ran = step.executed.data.hex(" ") if step.executed else ""
     site = step.executed.site if step.executed else "the site"
@@ -198,7 +199,9 @@ def explain_violation(name: str, step: TraceStep) -> str:
                 "instruction nor the new one is."
             )
         case _ if name == VISIBLE:
-            return f"{actor} executes {ran} at {site} although the patcher has returned."
+            return f"{actor} executes {ran} at {site} although all programs have returned."
+        case _ if name == ENDS:
+            return f"With this step all programs have ended, and {left}."
         case _ if name == MONOTONE:
             return f"{actor} acts as the old instruction at {site} after it acted as the new one."
         case _ if name == UNPERMITTED:
@@ -223,8 +226,23 @@ def explain_violation(name: str, step: TraceStep) -> str:
             raise ValueError(name)
 
 
+def unended(machine: Machine, shared: Shared, local: Local) -> str:
+    """What is not as it is to be when all programs have ended."""
+    setup = machine.setup
+    found = []
+    for number, site in enumerate(setup.protocol.sites):
+        there = setup.layout.contents(shared.memory, number)
+        if there != site.new and not site.foreign:
+            found.append(f"{site.name} is {there.hex(' ')}, not {site.new.hex(' ')}")
+    for cell in setup.published:
+        value = read(setup, shared, local, cell)
+        if value:
+            found.append(f"{setup.protocol.cells[cell].name} still says {value_text(value)}")
+    return " and ".join(found)
+
+
 def explain_unfinished(name: str, stuck: str) -> str:
     """In one sentence, that programs never finish which are stuck where `stuck` says."""
-    if name == DEADLOCK:
+    if name == FINISHES:
         return f"From here on this can never finish, whatever anybody does: {stuck}."
     return f"The loop can go on for ever, and this never finishes: {stuck}."

@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.questions.check import Result
+from modelcheck.questions.check import VACUOUS, Result
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
+
+WORDS = (str(Verdict.SAFE), VACUOUS, str(Verdict.VIOLATED), str(Verdict.INCONCLUSIVE))
 
 
 def render(
@@ -20,7 +22,7 @@ def render(
     """A line for each spec, then what is not as expected, and what could not be checked."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("spec", no_wrap=True)
-    for name in ("verdicts", "safe", "violated", "inconclusive", "surprises", "states", "time"):
+    for name in ("verdicts", *WORDS, "surprises", "states", "time"):
         table.add_column(name, justify="right")
     parts: list[RenderableType] = [table, Text()]
     for spec, results in checked:
@@ -28,7 +30,7 @@ def render(
         table.add_row(
             Text(spec.stem),
             str(len(results)),
-            *(str(count[verdict]) for verdict in Verdict),
+            *(str(count[word]) for word in WORDS),
             Text(str(count["surprises"]), "bold red" if count["surprises"] else ""),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.1f}s",
@@ -50,8 +52,8 @@ def render(
 
 
 def _counts(results: Sequence[Result]) -> dict[str, int]:
-    count: dict[str, int] = dict.fromkeys((*Verdict, "surprises"), 0)
+    count: dict[str, int] = dict.fromkeys((*WORDS, "surprises"), 0)
     for result in results:
-        count[result.verdict] += 1
+        count[result.word] += 1
         count["surprises"] += result.surprising
     return count
