@@ -18,7 +18,7 @@ from modelcheck.views import explanations as view
 @click.argument("spec", type=click.Path(path_type=Path))
 @overrides_options
 def explain_command(spec: Path, overrides: Overrides) -> None:
-    """Say why no CPU can execute torn bytes, mix by mix, or how it can.
+    """Say why no CPU can execute torn bytes, mix by mix, or how it can; and torn sequences.
 
     The question is put to Z3 as constraints over an order of events, without a search. The steps
     named are those whose removal makes the mix possible. Without --variant, only the protocol
@@ -34,6 +34,5 @@ def explain_command(spec: Path, overrides: Overrides) -> None:
     for _, group in groupby(chosen, key=lambda job: (id(job.suite), job.variant.name)):
         answers = [explain(job) for job in group]
         every += answers
-        by_model = [(one.job.configuration.fetch, one.reason or one.mixes) for one in answers]
-        out.print(view.render(spec.as_posix(), answers[0].job, by_model))
+        out.print(view.render(spec.as_posix(), answers))
     sys.exit(exit_code(every, len(chosen)))

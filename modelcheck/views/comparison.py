@@ -116,10 +116,11 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
-    if not setup.splits():
+    if not any(Setup(variant.protocol, run).splits() for variant in job.suite):
         text.append(
-            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
-            "mix old and new.\n  That is a promise of the chunk size, not of the protocol.",
+            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch mixes old "
+            "and new only\n  where memory does. That is a promise of the chunk size, not of the "
+            "protocol.",
             "bold yellow",
         )
     return text
