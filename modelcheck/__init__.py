@@ -41,7 +41,7 @@ from modelcheck.protocol.vocabulary.program import (
     wait_until,
 )
 from modelcheck.protocol.vocabulary.routine import emulate, iret, lookup, not_ours, ret, skip, use
-from modelcheck.protocol.watched import without_property
+from modelcheck.protocol.watched import Waiver, without_property
 from modelcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ __all__ = [
     "SpecError",
     "Suite",
     "Variant",
+    "Waiver",
     "add",
     "block",
     "caches_clean_inval_pou",

@@ -36,6 +36,7 @@ from modelcheck import (
     synchronize_rcu_tasks,
     violates,
     wait_acks,
+    without_property,
     write,
 )
 
@@ -67,7 +68,6 @@ stopped = Protocol(
     "stop-machine",
     sites=(pair,),
     program=(stop_machine("stop_machine", write("pair", pair, AUIPC + JALR, order="single")),),
-    properties=("no-torn-instruction", "no-torn-sequence", "visible-after-return"),
     arch="riscv64",
     stores="in-order",  # without a fence, weak ones would hide what is asked: who stands where
 )
@@ -103,7 +103,13 @@ def by_exception(name: str, old: bytes, new: bytes) -> Protocol:
             remote_fence_i("fence-3"),
         ),
         handler=Handler(EBREAK, (skip("fixup"), iret("sret", synchronises=False))),
-        properties=("no-torn-instruction", "no-torn-sequence"),
+        waived=(
+            without_property(
+                "per-cpu-monotone",
+                because="half-way, a pass runs AUIPC, which is new, and steps over the second slot "
+                "as over the old NOP, and that is right",
+            ),
+        ),
         arch="riscv64",
         stores="in-order",  # the question is who stands between the slots
     )
@@ -132,12 +138,6 @@ merged = Protocol(
     "merged",
     sites=(slot,),
     program=(write("jalr", slot, JALR, at=4, order="single"), remote_fence_i("flush_icache_all")),
-    properties=(
-        "no-torn-instruction",
-        "no-torn-sequence",
-        "visible-after-return",
-        "deadlock-free",
-    ),
     patcher_executes=False,
     arch="riscv64",
 )
@@ -183,7 +183,7 @@ SUITES = (
                         remote_fence_i("flush_icache_all"),
                     ),
                 ),
-                violates("deadlock-free"),
+                violates("finishes"),
                 bug=Bug(
                     "2024-03",
                     "Linux riscv",

@@ -39,7 +39,6 @@ minimal = Protocol(
         on_each_cpu("sync-3"),
     ),
     handler=Handler(INT3, (iret("leave"),)),
-    properties=("no-torn-instruction",),
     patcher_executes=False,
 )
 

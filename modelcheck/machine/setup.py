@@ -256,5 +256,5 @@ class Setup:
         return (least,)
 
     def watch(self, *violations: str) -> tuple[str, ...]:
-        """Those of the violations that are watched for."""
-        return tuple(name for name in violations if name in self.watched)
+        """Those of the violations that are watched for, in the order in which they are watched."""
+        return tuple(name for name in self.watched if name in violations)

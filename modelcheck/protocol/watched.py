@@ -4,13 +4,13 @@ So "safe" is as large as the list of properties, and not as what an author thoug
 protocols.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import flatten
+from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.properties import (
     EFFECT,
     PROPERTIES,
@@ -53,17 +53,18 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     What only a fetch model asks for is told apart by the machine: see UNPERMITTED.
     """
     found: dict[str, str] = {UNPERMITTED: "only fetch model strict asks for it"}
-    handler = [*_actions(protocol, handler=True)]
+    handler = protocol.handler.program if protocol.handler else ()
+    routine = [*_actions((handler, protocol.callee))]
+    patching = _actions(protocol.patcher_programs.values())
     if not any(site.is_region for site in protocol.sites):
         found[SEQUENCE] = "no site is a region of several instructions"
-    if not any(isinstance(action, Find) or _gives_up(action) for action in handler):
-        found[UNHANDLED] = "no trap handler looks anything up"
-    if not any(isinstance(action, Follow) for action in handler):
-        found[STALE] = "no trap handler goes by what it looked up"
-    if not any(isinstance(action, Act) and action.instruction == "no-op" for action in handler):
+    if not any(isinstance(action, Find) or _gives_up(action) for action in routine):
+        found[UNHANDLED] = "no trap handler or callee looks anything up"
+    if not any(isinstance(action, Follow) for action in routine):
+        found[STALE] = "no trap handler or callee goes by what it looked up"
+    if not any(isinstance(action, Act) and action.instruction == "no-op" for action in routine):
         found[EFFECT] = "no trap handler steps over an instruction"
-    puts = (action for action in _actions(protocol, handler=False) if isinstance(action, Put))
-    if not any(put.expects for put in puts):
+    if not any(isinstance(action, Put) and action.expects for action in patching):
         found[UNEXPECTED] = "no write says what it expects to find"
     return found
 
@@ -78,12 +79,8 @@ def _gives_up(action: Action) -> bool:
     return isinstance(action, Leave) and not action.handled
 
 
-def _actions(protocol: "Protocol", *, handler: bool) -> Iterator[Action]:
-    """What is done by the trap handler, or by all programs of patchers."""
-    if handler:
-        programs = [protocol.handler.program] if protocol.handler else []
-    else:
-        programs = [*protocol.patcher_programs.values()]
+def _actions(programs: Iterable[tuple[Element, ...]]) -> Iterator[Action]:
+    """What the steps of programs are made of."""
     for program in programs:
         for step in flatten(program):
             yield from step.actions()
