@@ -133,7 +133,7 @@ def test_a_surprise_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     code, out, _ = run(capsys, INT3, "--variant", "no-sync-3", "--property", "visible-after-return")
     assert code == 1
-    assert "SURPRISE      nop-to-call, no-sync-3, per-chunk: expected safe, found" in out
+    assert "SURPRISE      nop-to-call, no-sync-3 (per-chunk): expected safe, found" in out
 
 
 def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None:

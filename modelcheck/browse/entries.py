@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.questions.check import Result, kept_traces
+from modelcheck.questions.findings import rests_on_nothing
 from modelcheck.trace.document import Trace, TraceError, load
 from modelcheck.views.trace_text import plural
 
@@ -92,16 +93,18 @@ def _rows(spec: str, results: list[Result]) -> Iterator[Entry]:
 def _verdict(results: list[Result], trace: Trace | None) -> str:
     if trace is not None:
         return trace.violation.property
-    if all(result.verdict is Verdict.SAFE for result in results):
+    words = dict.fromkeys(result.word for result in results)
+    if list(words) == [Verdict.SAFE]:
         return f"safe for {plural(results[0].job.configuration.cpus, 'CPU')}"
-    return "inconclusive"
+    # Of several words, that which says least.
+    return next(word for word in ("inconclusive", "vacuous") if word in words)
 
 
 def _note(results: list[Result]) -> str:
     """The verdict under each fetch model, and whether that is what the spec expects."""
-    by_verdict: dict[Verdict, list[str]] = {}
+    by_word: dict[str, list[str]] = {}
     for result in results:
-        by_verdict.setdefault(result.verdict, []).append(result.job.configuration.fetch)
-    found = [f"{verdict} under {', '.join(models)}" for verdict, models in by_verdict.items()]
+        by_word.setdefault(result.word, []).append(result.job.configuration.fetch)
+    found = [f"{word} under {', '.join(models)}" for word, models in by_word.items()]
     odd = [] if all(result.as_expected for result in results) else ["NOT AS EXPECTED"]
-    return "; ".join([*odd, *found])
+    return "; ".join([*odd, *found, *rests_on_nothing(results)])
