@@ -12,10 +12,11 @@ from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.actions import Change, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import Line, flow
+from modelcheck.protocol.program import Line, flatten, flow
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
@@ -153,28 +154,57 @@ def safety_only(job: Job) -> Job:
     return replace(job, configuration=replace(job.configuration, properties=watched))
 
 
-def end_state(protocol: Protocol) -> EndState:
-    """What the patch leaves behind when nothing else happens, and the programs run in turn.
+def end_state(protocol: Protocol) -> EndState | None:
+    """What the patch leaves behind when nothing else happens that it does not wait for.
 
-    The order in which bytes arrive makes no difference to that.
+    None if with one CPU, whatever anybody does, its programs can never all end. The order in which
+    bytes arrive makes no difference. What CPUs themselves store is left out: it is none of the
+    patch's, and counts as it was at first.
     """
-    machine = Machine(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
-    shared, locals_of = machine.initial()
-    for role, local in zip(machine.roles, locals_of, strict=True):
-        while not machine.finished(role, local):
-            steps = (m for m in machine.moves(role, shared, local) if not m.interrupt)
-            move = next(steps, None)
-            if move is None:
-                break
-            shared, local = move.shared, move.local
-    layout = machine.setup.layout
-    sites = range(len(protocol.sites))
-    return EndState(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
+    alone = Configuration(cpus=1, fetch="coherent", semantics="bytewise")
+    system = Subject(protocol, alone).system
+    machine = Machine(protocol, alone)
+    todo, met = [system.initial()], {system.initial()}
+    while todo:
+        state = todo.pop()
+        shared = system.shareds.values[state[0]]
+        if all(
+            machine.finished(machine.roles[role], system.locals.values[local])
+            for role, local in zip(system.actors, state[1:], strict=True)
+        ):
+            layout, own = machine.setup.layout, _stored_by_cpus(protocol)
+            return EndState(
+                tuple(layout.contents(shared.memory, n) for n in range(len(protocol.sites))),
+                tuple(
+                    cell.initial if cell.name in own else value
+                    for cell, value in zip(protocol.cells, shared.cells, strict=True)
+                ),
+            )
+        # Depth first, and the patchers before all others: as if nothing else happened.
+        further = [one.target for one in system.successors(state) if one.target not in met]
+        met.update(further)
+        todo += reversed(further)
+    return None
 
 
-def completes(protocol: Protocol) -> bool:
-    """Whether every site ends as its new instruction."""
-    return end_state(protocol).code == tuple(site.new for site in protocol.sites)
+def _stored_by_cpus(protocol: Protocol) -> frozenset[str]:
+    """The cells that CPUs store to, in their program, in functions called, or in traps."""
+    handler = protocol.handler.program if protocol.handler else ()
+    return frozenset(
+        action.cell
+        for program in (protocol.cpu_program, protocol.callee, handler)
+        for step in flatten(program)
+        for action in step.actions()
+        if isinstance(action, Set | Change)
+    )
+
+
+def completes(protocol: Protocol, end: EndState | None) -> bool:
+    """Whether every site that is the patch's to write ends as its new instruction."""
+    return end is not None and all(
+        site.foreign or code == site.new
+        for site, code in zip(protocol.sites, end.code, strict=True)
+    )
 
 
 def goes_on(subject: Subject) -> bool:

@@ -23,9 +23,14 @@ BYTES = 8
 
 def to_text(trace: Trace) -> str:
     """The trace as plain text, as it is kept beside its JSON."""
+    return plain(render(trace))
+
+
+def plain(shown: RenderableType) -> str:
+    """What a console shows, as plain text that is the same everywhere."""
     console = Console(width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as capture:
-        console.print(render(trace))
+        console.print(shown)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
