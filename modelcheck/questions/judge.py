@@ -12,6 +12,7 @@ from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.machine.state import Shared
 from modelcheck.protocol.actions import Change, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
@@ -155,36 +156,48 @@ def safety_only(job: Job) -> Job:
 
 
 def end_state(protocol: Protocol) -> EndState | None:
-    """What the patch leaves behind when nothing else happens that it does not wait for.
+    """What is left behind when the programs run in turn, and others do only what they wait for.
 
-    None if with one CPU, whatever anybody does, its programs can never all end. The order in which
+    None if with one CPU, whatever anybody does, the programs can never all end. The order in which
     bytes arrive makes no difference. What CPUs themselves store is left out: it is none of the
     patch's, and counts as it was at first.
     """
-    alone = Configuration(cpus=1, fetch="coherent", semantics="bytewise")
-    system = Subject(protocol, alone).system
-    machine = Machine(protocol, alone)
-    todo, met = [system.initial()], {system.initial()}
+    alone = Subject(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
+    machine, system = alone.machine, alone.system
+    todo = [system.initial()]
+    met = {*todo}
     while todo:
         state = todo.pop()
-        shared = system.shareds.values[state[0]]
-        if all(
-            machine.finished(machine.roles[role], system.locals.values[local])
-            for role, local in zip(system.actors, state[1:], strict=True)
-        ):
-            layout, own = machine.setup.layout, _stored_by_cpus(protocol)
-            return EndState(
-                tuple(layout.contents(shared.memory, n) for n in range(len(protocol.sites))),
-                tuple(
-                    cell.initial if cell.name in own else value
-                    for cell, value in zip(protocol.cells, shared.cells, strict=True)
-                ),
-            )
-        # Depth first, and the patchers before all others: as if nothing else happened.
-        further = [one.target for one in system.successors(state) if one.target not in met]
-        met.update(further)
-        todo += reversed(further)
+        running = [
+            actor
+            for actor, (role, local) in enumerate(zip(system.actors, state[1:], strict=True))
+            if not machine.finished(machine.roles[role], system.locals.values[local])
+        ]
+        if not running:
+            return _left_behind(machine, system.shareds.values[state[0]])
+
+        # Depth first: the program that runs, CPUs and interrupts, and then the programs that wait.
+        turns = {actor: number for number, actor in enumerate(running)} | {running[0]: -1}
+        further = sorted(
+            system.successors(state),
+            key=lambda one: 0 if one.row.interrupt else turns.get(one.actor, 0),
+        )
+        fresh = [one.target for one in further if one.target not in met]
+        met.update(fresh)
+        todo += reversed(fresh)
     return None
+
+
+def _left_behind(machine: Machine, shared: Shared) -> EndState:
+    protocol, layout = machine.setup.protocol, machine.setup.layout
+    own = _stored_by_cpus(protocol)
+    return EndState(
+        tuple(layout.contents(shared.memory, number) for number in range(len(protocol.sites))),
+        tuple(
+            cell.initial if cell.name in own else value
+            for cell, value in zip(protocol.cells, shared.cells, strict=True)
+        ),
+    )
 
 
 def _stored_by_cpus(protocol: Protocol) -> frozenset[str]:
