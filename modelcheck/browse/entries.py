@@ -39,7 +39,7 @@ def of_file(path: Path) -> Entry:
         spec=Path(trace.spec).stem,
         protocol=trace.protocol.name,
         variant=trace.variant,
-        verdict=trace.violation.property,
+        verdict=trace.outcome,
         note=f"bug of {bug.date}: {bug.title}" if bug else "",
         trace=trace,
         path=path,
@@ -92,7 +92,7 @@ def _rows(spec: str, results: list[Result]) -> Iterator[Entry]:
 
 def _verdict(results: list[Result], trace: Trace | None) -> str:
     if trace is not None:
-        return trace.violation.property
+        return trace.outcome
     words = dict.fromkeys(result.word for result in results)
     if list(words) == [Verdict.SAFE]:
         return f"safe for {plural(results[0].job.configuration.cpus, 'CPU')}"

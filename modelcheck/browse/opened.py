@@ -11,6 +11,7 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.suite import Suite
 from modelcheck.trace.document import Trace
 from modelcheck.trace.frames import Frame, frames, lanes
+from modelcheck.trace.stale import file_changed, find_spec, variant_changed
 from modelcheck.views.sources import line, sources
 
 
@@ -19,7 +20,7 @@ class Opened:
     """A trace, its frames, its actors, and the safe protocol beside it, if that was found.
 
     `lines` has the text at each place of the spec that a step names, where it could be read;
-    `unread` says why the spec could not be, if so.
+    `unread` says why the spec could not be, if so, and `stale` that it has changed since.
     """
 
     trace: Trace
@@ -28,6 +29,7 @@ class Opened:
     contrast: Contrast | None
     lines: dict[str, str]
     unread: str = ""
+    stale: str = ""
 
     @property
     def last(self) -> int:
@@ -43,7 +45,7 @@ def open_trace(trace: Trace, near: Path | None = None) -> Opened:
     that the machine does not allow.
     """
     row = frames(trace)
-    spec = _find(trace.spec, near)
+    spec = find_spec(trace, near)
     suites, unread = _load(spec) if spec else ((), f"{trace.spec}: no such file")
     contrast = (
         find_contrast(suites, trace.variant, trace.protocol, trace.configuration)
@@ -51,7 +53,8 @@ def open_trace(trace: Trace, near: Path | None = None) -> Opened:
         else None
     )
     text = _lines(trace, spec) if spec else {}
-    return Opened(trace, row, lanes(trace, row), contrast, text, unread)
+    stale = variant_changed(trace, suites, spec) if suites and spec else file_changed(trace, near)
+    return Opened(trace, row, lanes(trace, row), contrast, text, unread, stale)
 
 
 def runners(section: Section, opened: Opened) -> tuple[str, ...]:
@@ -62,12 +65,6 @@ def runners(section: Section, opened: Opened) -> tuple[str, ...]:
         for actor in opened.actors
         if (actor not in own if section.shared else actor == section.runner)
     )
-
-
-def _find(spec: str, near: Path | None) -> Path | None:
-    # Paths of specs are from the folder that has counterexamples/<spec>/<variant>.json.
-    folders = [Path(), *(near.resolve().parents[2:3] if near else ())]
-    return next((path for folder in folders if (path := folder / spec).is_file()), None)
 
 
 @cache

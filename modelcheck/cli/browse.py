@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.group import cli
+from modelcheck.cli.keeping import COMMITTED, cache
 from modelcheck.cli.options import overrides_options
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import Overrides, jobs
@@ -14,15 +15,16 @@ from modelcheck.trace.replay import ReplayError
 
 
 @cli.command("browse")
-@click.argument(
-    "place", type=click.Path(path_type=Path), default=Path("counterexamples"), required=False
-)
+@click.argument("place", type=click.Path(path_type=Path), required=False)
 @overrides_options
-def browse_command(place: Path, overrides: Overrides) -> None:
+def browse_command(place: Path | None, overrides: Overrides) -> None:
     """Browse counterexamples in the terminal: a SPEC to check, a trace FILE, or a DIR of them.
 
-    Without an argument, the folder counterexamples. Press ? for help.
+    Without an argument, the folder counterexamples if there is one, or else what was found last.
+    Press ? for help.
     """
+    if place is None:
+        place = COMMITTED if COMMITTED.is_dir() else cache()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(
             'browse needs a terminal; "show FILE" prints a trace, "check SPEC" a comparison'

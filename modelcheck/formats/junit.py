@@ -53,7 +53,7 @@ def _say(case: ElementTree.Element, results: Sequence[Result]) -> None:
     for finding in findings(results):
         failed = "failure" if finding.surprising else "error"
         trace = finding.result.trace
-        why = f". {trace.violation.why}" if trace is not None else ""
+        why = f". {trace.why}" if trace is not None else ""
         message = f"{finding.where}: {finding.said}{why}"
         ElementTree.SubElement(case, failed, type=finding.kind, message=message)
     if nothing := rests_on_nothing(results):

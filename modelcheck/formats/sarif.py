@@ -57,7 +57,7 @@ def _result(spec: Path, finding: Finding) -> dict[str, Any]:
     result, job = finding.result, finding.result.job
     message = f"{finding.where}: {finding.said}"
     if result.trace is not None:
-        message += f". {result.trace.violation.why}"
+        message += f". {result.trace.why}"
     level = "error" if finding.surprising else "warning"
     parts = (spec.name, job.suite.protocol.name, job.variant.name, finding.kind)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()

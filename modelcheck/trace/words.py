@@ -1,5 +1,6 @@
 """What a step does and why it is a violation, in words. Knows the machine and its actions."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from modelcheck.machine import cpu, program
@@ -240,6 +241,30 @@ def _torn(executed: Executed, site: Site) -> str:
             return f", but at {_place(executed)} no instruction of the {form.name} form begins"
     others = " nor any between them" if site.between else ""
     return f", which is neither the old instruction nor the new one{others}"
+
+
+SHOWN: dict[str, str] = {
+    "old": "runs the old instruction",
+    "trap": "traps",
+    "emulated": "is emulated",
+    "skipped": "has the instruction stepped over",
+    "new": "runs the new instruction",
+    "both": "runs an instruction that old and new share",
+}
+"""What a CPU does that a witness is to show, by the kind of what is executed."""
+
+
+def shown(steps: Sequence[TraceStep]) -> str:
+    """What the CPU that does most of SHOWN does in these steps, in one sentence."""
+    done: dict[str, dict[str, str]] = {}
+    for step in steps:
+        if step.executed is not None and (said := SHOWN.get(step.executed.kind)):
+            done.setdefault(step.actor, {}).setdefault(said, step.executed.site)
+    if not done:
+        return ""
+    actor = max(done, key=lambda name: len(done[name]))
+    parts = [f"{said} at {site}" for said, site in done[actor].items()]
+    return f"{actor} {', '.join(parts)}; nothing is violated."
 
 
 def unended(machine: Machine, shared: Shared, local: Local) -> str:

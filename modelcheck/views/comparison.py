@@ -19,9 +19,10 @@ from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
 from modelcheck.questions.check import Job, Result
 from modelcheck.questions.findings import findings
+from modelcheck.trace.document import to_document as to_trace_document
 from modelcheck.views.trace_text import plural
 
-SCHEMA = 1
+SCHEMA = 2
 
 HEADINGS = {
     "coherent": "co-\nherent",
@@ -72,6 +73,9 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "depth": result.depth,
         "seconds": round(result.seconds, 3),
         "counterexample": kept.as_posix() if kept else None,
+        "witness": to_trace_document(result.witness.trace)
+        if result.witness and result.witness.trace
+        else None,
     }
 
 
