@@ -263,8 +263,11 @@ def shown(steps: Sequence[TraceStep]) -> str:
     if not done:
         return ""
     actor = max(done, key=lambda name: len(done[name]))
-    parts = [f"{said} at {site}" for said, site in done[actor].items()]
-    return f"{actor} {', '.join(parts)}; nothing is violated."
+    sites = set(done[actor].values())
+    one = f" at {sites.pop()}" if len(sites) == 1 else ""
+    parts = [said if one else f"{said} at {site}" for said, site in done[actor].items()]
+    told = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"{actor} {told}{one}; nothing is violated."
 
 
 def unended(machine: Machine, shared: Shared, local: Local) -> str:
