@@ -1,15 +1,16 @@
 r"""Checking from Python: one call, and a result that shows itself in a terminal and a notebook.
 
-    from modelcheck import Protocol, Site, verify, write
+    from modelcheck import Protocol, Site, on_each_cpu, verify, write
 
     site = Site("foo", old=b"\x66\x90", new=b"\xeb\x00")
     one_by_one = Protocol("one-by-one", (site,), (write("both", site, site.new),))
-    at_once = Protocol("at-once", (site,), (write("both", site, site.new, order="single"),))
+    at_once = write("both", site, site.new, order="single"), on_each_cpu("sync")
 
     outcome = verify(one_by_one, cpus=1, fetch="coherent")
     print(outcome)                                    # the verdict, and the trace
     assert outcome.violated == "no-torn-instruction"
-    assert verify(at_once, cpus=1, chunk=2).safe      # if two bytes are fetched in one read
+    # If two bytes are fetched in one read.
+    assert verify(Protocol("at-once", (site,), at_once), cpus=1, chunk=2).safe
 
 Knows checking and the views of results; `import modelcheck` loads this only when it is used.
 """

@@ -9,7 +9,8 @@ any exception) before it surely fetches the new one. Left out: how the first wor
 What the verdicts mean: an aligned word is fetched in one read, and both words are of the few kinds
 that may be exchanged while they run, so nothing tears and `strict` has nothing to object. Without
 an IPI the others may run the old word for as long as they like; ftrace and queued jump labels
-accept that, and apply() ends it by kick_all_cpus_sync().
+accept that, and apply() ends it by kick_all_cpus_sync(). So where nobody is told, the maintenance
+only makes the change come sooner: without it nothing is violated that was promised.
 """
 
 from modelcheck import (

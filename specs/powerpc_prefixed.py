@@ -24,7 +24,7 @@ from modelcheck import (
 PLI_1 = bytes.fromhex("00 00 00 06 01 00 60 38")  # pli r3, 1
 PLI_BIG = bytes.fromhex("01 00 00 06 02 00 60 38")  # pli r3, 0x10002
 
-site = Site("func", PLI_1, PLI_BIG, address=0xC000000000010000)
+site = Site("func", PLI_1, PLI_BIG, 0xC000000000010000, undecoded="capstone knows no prefixes")
 
 one_store = Protocol(
     "patch_u64",

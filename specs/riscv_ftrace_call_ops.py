@@ -11,7 +11,8 @@ What the verdicts mean: the pair can be stored in one go, but not fetched in one
 stop_machine() a hart stops where it is, between the two old NOPs; then it runs JALR with a t0 that
 nobody set. Going through a trap helps only with a grace period: between AUIPC and JALR, all harts
 must have left the trap that they met after another first slot. The other grace period, before
-AUIPC is written, is not needed: whoever is between the slots then meets the trap. To
+AUIPC is written, is not needed: whoever is between the slots then meets the trap. Where the second
+slot was a NOP, nor is the first fence, since to run the NOP is as good as to step over it. To
 exchange one word needs none of that. But a fence.i is for one hart alone, so each must run its own
 when it has come to hear of the store; an IPI that overtakes the store is of no use.
 """

@@ -13,8 +13,9 @@ waits for them wherever they are, since they run under rcu_read_lock(): it is th
 synchronize_rcu_tasks(). Left out: replacing one program by another, several programs of one map.
 
 What the verdicts mean: a program that finds nop at the bypass, undoes its frame, and finds nop at
-the target goes on without a frame. No breakpoint helps, as each jump is whole. In the other suite
-the map and the code disagree: a poke was left out, and the next one finds other bytes.
+the target goes on without a frame. No breakpoint helps, as each jump is whole; that of the target
+is for nobody, since it is changed while all are led over it. In the other suite the map and the
+code disagree: a poke was left out, and the next one finds other bytes.
 """
 
 from dataclasses import replace

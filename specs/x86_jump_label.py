@@ -114,11 +114,7 @@ SUITES = (
     Suite(disable, cpus=1, fetch=STRICT_TOO),
     Suite(
         alone,
-        (
-            Variant(
-                "one-store", one_store, MIXES | violates("per-cpu-monotone", under=("incoherent",))
-            ),
-        ),
+        (Variant("one-store", one_store, MIXES),),
         cpus=1,
         fetch=STRICT_TOO,
     ),

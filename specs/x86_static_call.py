@@ -51,7 +51,7 @@ poke = Cell("poke")
 
 
 def one(old: bytes, new: bytes) -> Site:
-    return Site("site", old, new, ADDRESS)
+    return Site("site", old, new, ADDRESS, undecoded="RET is taken as one with what is behind it")
 
 
 def static_call_update(name: str, site: Site) -> Protocol:

@@ -68,7 +68,7 @@ from modelcheck.protocol.vocabulary.program import (
 )
 from modelcheck.trace.converter import converter
 from modelcheck.trace.run import Run
-from tests.protocols import generated_kinds
+from tests.random_protocols import generated_kinds
 
 PAGE = Path(__file__).parent.parent / "docs" / "writing-a-spec.md"
 

@@ -22,6 +22,7 @@ from modelcheck import (
     skip,
     store,
     wait_acks,
+    without_property,
     write,
 )
 from modelcheck.machine.fetch import MODELS
@@ -30,7 +31,7 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Semantics
-from modelcheck.protocol.vocabulary import KINDS
+from modelcheck.protocol.watched import inapplicable
 
 SPECS = Path(__file__).parent.parent / "specs"
 FETCH = tuple(MODELS)
@@ -49,7 +50,7 @@ SHORT_MOV = bytes.fromhex("48 89 c3")
 def minimal() -> Protocol:
     """The smallest protocol that is right: three writes and three syncs, on five bytes."""
     site = Site("foo", NOP, CALL)
-    return Protocol(
+    protocol = Protocol(
         "minimal",
         sites=(site,),
         program=(
@@ -63,6 +64,7 @@ def minimal() -> Protocol:
         handler=Handler(INT3, (iret("leave"),)),
         patcher_executes=False,
     )
+    return watching(protocol, "no-torn-instruction")
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -91,6 +93,15 @@ def three_byte_variants() -> dict[str, Protocol]:
     base: Protocol = names["text_poke_bp"]("three", SHORT_NOP, SHORT_MOV)
     edits: tuple[Variant, ...] = names["variants"](base)
     return {"base": base} | {variant.name: variant.protocol for variant in edits}
+
+
+def watching(protocol: Protocol, *names: str) -> Protocol:
+    """The protocol held to these properties alone."""
+    others = {*PROPERTIES} - {*names} - {*inapplicable(protocol)}
+    waived = (
+        without_property(name, because="not asked here") for name in PROPERTIES if name in others
+    )
+    return replace(protocol, waived=tuple(waived))
 
 
 def on_other_cpus(protocol: Protocol) -> Protocol:
@@ -197,8 +208,3 @@ def random_configurations(draw: st.DrawFn, cpus: int = 1) -> Configuration:
         offset=draw(st.integers(0, 7)),
         properties=EVERY_PROPERTY,
     )
-
-
-def generated_kinds() -> frozenset[type[Step]]:
-    """The kinds of steps that random protocols have."""
-    return frozenset(KINDS)

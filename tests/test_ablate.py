@@ -48,6 +48,7 @@ from tests.protocols import (
     random_protocols,
     suites,
     three_byte_variants,
+    watching,
 )
 
 TORN = "no-torn-instruction"
@@ -245,11 +246,11 @@ def test_only_properties_that_a_proof_can_have_are_looked_at(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No invariant proves liveness: it is left out, or refused when asked for alone."""
-    both = replace(minimal(), properties=(TORN, "deadlock-free"))
+    both = watching(minimal(), TORN, "finishes")
     found = ablation_of(both, fetch=("coherent",))
     assert {name for _, name in found.base.verdicts} == {TORN}
     spec = str(SPECS / "x86_int3_minimal.py")
-    assert main(["ablate", spec, "--property", "deadlock-free"]) == 2
+    assert main(["ablate", spec, "--property", "finishes"]) == 2
     assert "cannot be proved for any number of CPUs" in capsys.readouterr().err
 
 
@@ -347,8 +348,8 @@ def test_a_property_is_judged_also_behind_violations_of_others() -> None:
     handler = Handler(b"\xcc", (lookup("find", cell), iret("iret")))
     names = ("visible-after-return", "no-unhandled-trap")
     # The trap is there only when the patcher has returned: to enter it is a violation already.
-    protocol = Protocol(
-        "late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,), properties=names
+    protocol = watching(
+        Protocol("late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,)), *names
     )
     judged = Judge().judge_each(Subject(protocol, Configuration(fetch="coherent")))
     assert judged == dict.fromkeys(names, Judgement(Verdict.VIOLATED, 1))

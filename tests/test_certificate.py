@@ -15,6 +15,7 @@ from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
+from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import prove, safe_for_any_number
@@ -332,15 +333,13 @@ def test_an_invariant_of_one_property_is_no_proof_of_another() -> None:
 
 
 def test_a_label_cannot_smuggle_a_command_in() -> None:
-    """Whatever a step is called, its name ends with the comment that it stands in."""
-    invariant = read(certificate())
-    sly = "int3\n(assert false)"
-    protocol = invariant.protocol.replaced(
-        "int3", replace(invariant.protocol.element("int3"), label=sly)
-    )
-    text = to_smtlib(replace(invariant, protocol=protocol))
-    assert "\n(assert false)" not in text
-    assert protocol != invariant.protocol
+    """What a step is called ends with the comment that it stands in: no label ends a line."""
+    with pytest.raises(SpecError, match=r"Take out '\\n'"):
+        replace(read(certificate()).protocol.element("int3"), label="int3\n(assert false)")
+    sly = certificate().replace('"label": "int3"', r'"label": "int3\n(assert false)"')
+    assert sly != certificate()
+    with pytest.raises(CertificateError, match="can be shown"):
+        certify_text(sly)
 
 
 # The command.

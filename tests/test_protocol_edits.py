@@ -29,12 +29,15 @@ from modelcheck import (
     store,
     violates,
     wait_acks,
+    without_property,
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.program import Element, Source, flatten
+from modelcheck.protocol.program import Element, flatten
+from modelcheck.protocol.source import Source
 from modelcheck.protocol.vocabulary.anyone import Store
 from tests.checks import by_last
+from tests.protocols import watching
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")
@@ -249,18 +252,18 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
     [
         (
             lambda: write("w", SITE, b"a", order="sngle"),  # type: ignore[arg-type]
-            "step 'w': order 'sngle' is none of ascending, any, single",
+            "write 'w': order is 'sngle'; wanted is 'ascending', 'any' or 'single'",
         ),
         (
             lambda: emulate("e", CELL, instruction="nwe"),  # type: ignore[arg-type]
-            "step 'e': instruction 'nwe' is none of old, new",
+            "emulate 'e': instruction is 'nwe'; wanted is 'old' or 'new'. Did you mean 'new'",
         ),
-        (lambda: Suite(BASE, semantics="poetic"), "unknown semantics 'poetic'"),  # type: ignore
-        (lambda: Suite(BASE, fetch=()), "take a tuple of fetch models"),
-        (lambda: Suite(BASE, fetch="strict"), "take a tuple of fetch models"),  # type: ignore
+        (lambda: Suite(BASE, semantics="poetic"), "semantics is 'poetic'; wanted is 'windowed' or"),  # type: ignore
+        (lambda: Suite(BASE, fetch=()), "wanted is a tuple of fetch models: at least one"),
+        (lambda: Suite(BASE, fetch="strict"), "A tuple of one has a comma"),  # type: ignore
         (
             lambda: Variant("v", BASE, violates("no-torn-instrucion")),
-            "'v': expected to violate 'no-torn-instrucion', which is no property",
+            "is 'no-torn-instrucion'; wanted is a property: .* mean 'no-torn-instruction'",
         ),
         (
             lambda: Suite(BASE, expect=violates("per-cpu-monotone")),
@@ -268,7 +271,11 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
         ),
         *(
             (lambda name=name: Variant(name, BASE), "cannot name a file")  # type: ignore[misc]
-            for name in ("", "a/b", "..", ".hidden", "a\\b", "a\nb", "a\x1b[31m")
+            for name in ("a/b", "..", ".hidden", "a\\b")
+        ),
+        *(
+            (lambda name=name: Variant(name, BASE), "wanted is a name")  # type: ignore[misc]
+            for name in ("", "a\nb", "a\x1b[31m")
         ),
         (lambda: Suite(replace(BASE, name="a/b")), "protocol name 'a/b' cannot name a file"),
         (lambda: Site("foo", b"a", b"b", 2**64), "not within 64 bits"),
@@ -305,7 +312,13 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
         (lambda: protocol(sites=(SITE, Site("bar", b"a", b"b", 2))), "'foo'.*'bar'.*overlap"),
         (lambda: protocol(sites=(Site("bar", b"abc", b"def", 1), SITE)), "'bar'.*'foo'.*overlap"),
         (lambda: protocol(sites=()), "has no site"),
-        (lambda: replace(BASE, properties=()), "watches no property"),
+        (lambda: watching(BASE), "waives every property that applies"),
+        (lambda: without_property("no-fun", because="it is dull"), "unknown property 'no-fun'"),
+        (lambda: without_property("finishes", because=" "), "waived without a reason"),
+        (
+            lambda: replace(BASE, waived=(without_property("finishes", because="x"),) * 2),
+            "'finishes' is waived 2 times",
+        ),
         (lambda: Site("foo", b"", b""), "0 bytes"),
         (lambda: Site("foo", b"a", b"ab"), "old has 1 bytes and new has 2"),
         (lambda: Site("foo", b"a", b"b", -1), "not within 64 bits"),
@@ -389,7 +402,7 @@ def test_an_error_in_a_step_names_its_source_line() -> None:
     """The message leads to the line of the spec."""
     line = line_number() + 1
     step = write("w", SITE, b"abcd")
-    with pytest.raises(SpecError, match=re.escape(f"step 'w' ({here()}:{line})")):
+    with pytest.raises(SpecError, match=re.escape(f"{here()}:{line}: step 'w'")):
         protocol(step)
 
 
@@ -531,29 +544,30 @@ def split_before_byte_2(of: tuple[int, ...]) -> bool:
     return not of or len({byte < 2 for byte in of}) > 1
 
 
-TORN = violates("a", under=("per-chunk", "incoherent"), split=True)
-EITHER = TORN | violates("b", "c", under=("strict",)) | violates("d", split=False)
+A, B, C, D = "no-torn-instruction", "no-torn-sequence", "no-unhandled-trap", "finishes"
+TORN = violates(A, under=("per-chunk", "incoherent"), split=True)
+EITHER = TORN | violates(B, C, under=("strict",)) | violates(D, split=False)
 
 
 @pytest.mark.parametrize(
     ("expectation", "fetch", "splits", "expected"),
     [
         (SAFE, "coherent", split, ()),
-        (violates("a", "b"), "coherent", whole, ("a", "b")),
-        (TORN, "per-chunk", split, ("a",)),
-        (TORN, "incoherent", split, ("a",)),
+        (violates(A, B), "coherent", whole, (A, B)),
+        (TORN, "per-chunk", split, (A,)),
+        (TORN, "incoherent", split, (A,)),
         (TORN, "coherent", split, ()),
         (TORN, "per-chunk", whole, ()),
-        (EITHER, "strict", split, ("b", "c")),
-        (EITHER, "strict", whole, ("b", "c", "d")),
-        (EITHER, "per-chunk", split, ("a",)),
-        (EITHER, "per-chunk", whole, ("d",)),
+        (EITHER, "strict", split, (B, C)),
+        (EITHER, "strict", whole, (B, C, D)),
+        (EITHER, "per-chunk", split, (A,)),
+        (EITHER, "per-chunk", whole, (D,)),
         (EITHER, "coherent", split, ()),
-        (SAFE | TORN, "per-chunk", split, ("a",)),
-        (violates("a", split=True, of=(0, 1)), "strict", split_before_byte_2, ()),
-        (violates("a", split=True, of=(1, 2)), "strict", split_before_byte_2, ("a",)),
-        (violates("a", split=False, of=(0, 1)), "strict", split_before_byte_2, ("a",)),
-        (violates("a", split=True), "strict", split_before_byte_2, ("a",)),
+        (SAFE | TORN, "per-chunk", split, (A,)),
+        (violates(A, split=True, of=(0, 1)), "strict", split_before_byte_2, ()),
+        (violates(A, split=True, of=(1, 2)), "strict", split_before_byte_2, (A,)),
+        (violates(A, split=False, of=(0, 1)), "strict", split_before_byte_2, (A,)),
+        (violates(A, split=True), "strict", split_before_byte_2, (A,)),
     ],
     ids=[
         "safe",
@@ -599,5 +613,5 @@ def test_a_suite_refuses_two_variants_of_one_name_and_no_cpus() -> None:
         Suite(BASE, (one, other))
     with pytest.raises(SpecError, match="variant 'base' is used 2 times"):
         Suite(BASE, (Variant("base", BASE),))
-    with pytest.raises(SpecError, match="at least 1"):
+    with pytest.raises(SpecError, match="wanted is a whole number: 1 or more"):
         Suite(BASE, cpus=0)

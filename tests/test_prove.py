@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -18,6 +17,7 @@ from modelcheck.explore.any_number import Abstraction, abstract
 from modelcheck.explore.model import Model
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
+from modelcheck.explore.table_models import TableMove, TableRole
 from modelcheck.explore.verdict import Limits, Verdict
 from modelcheck.formats.files import OutputError
 from modelcheck.frontends.spec_files import load_suites
@@ -101,27 +101,12 @@ def assert_sound(model: Model, sizes: list[Model], at_most: int | None = None) -
 # Random models, from tables.
 
 
-class ToyRole(NamedTuple):
-    name: str
-    count: int
-    replicated: bool
-
-
-class ToyMove(NamedTuple):
-    shared: int
-    local: int
-    broadcast: int | None = None
-    guard: int | None = None
-    violations: tuple[str, ...] = ()
-    interrupt: bool = False
-
-
 @dataclass(frozen=True)
 class Toy:
     """A model that looks everything up: moves by (role, shared, local), and two messages."""
 
-    roles: tuple[ToyRole, ...]
-    table: dict[tuple[int, int, int], tuple[ToyMove, ...]]
+    roles: tuple[TableRole, ...]
+    table: dict[tuple[int, int, int], tuple[TableMove, ...]]
     told: tuple[tuple[int, ...], ...] = ((0, 1, 2), (0, 1, 2))
     holding: tuple[frozenset[int], ...] = (frozenset(), frozenset())
     properties: tuple[str, ...] = ("bad",)
@@ -129,7 +114,7 @@ class Toy:
     def initial(self) -> tuple[int, tuple[int, ...]]:
         return 0, (0,) * len(self.roles)
 
-    def moves(self, role: ToyRole, shared: int, local: int) -> tuple[ToyMove, ...]:
+    def moves(self, role: TableRole, shared: int, local: int) -> tuple[TableMove, ...]:
         return self.table.get((self.roles.index(role), shared, local), ())
 
     def receive(self, broadcast: int, local: int) -> int:
@@ -141,7 +126,7 @@ class Toy:
     def with_counts(self, *counts: int) -> "Toy":
         """The model with so many replicas in each replicated role, in turn."""
         left = iter(counts)
-        roles = tuple(r._replace(count=next(left)) if r.replicated else r for r in self.roles)
+        roles = tuple(replace(r, count=next(left)) if r.replicated else r for r in self.roles)
         return replace(self, roles=roles)
 
     def sizes(self, most: int) -> list[Model]:
@@ -154,7 +139,7 @@ class Toy:
 SHARED, LOCAL = 4, 3
 MESSAGES = st.sampled_from((None, None, 0, 1))
 MOVES = st.builds(
-    ToyMove,
+    TableMove,
     st.integers(0, SHARED - 1),
     st.integers(0, LOCAL - 1),
     MESSAGES,
@@ -169,7 +154,7 @@ TABLES = st.dictionaries(
 )
 ROLES = st.sampled_from(
     tuple(
-        tuple(ToyRole(f"role{n}", 1, replicated) for n, replicated in enumerate(kinds))
+        tuple(TableRole(f"role{n}", 1, replicated) for n, replicated in enumerate(kinds))
         for kinds in (
             (True,),
             (False, True),
@@ -257,12 +242,12 @@ def test_random_models_catch_bugs_of_the_abstraction(
 
 # Models made by hand.
 
-PATCHER, CPU = ToyRole("patcher", 1, False), ToyRole("cpu", 1, True)
+PATCHER, CPU = TableRole("patcher", 1, False), TableRole("cpu", 1, True)
 
 
 def test_a_model_without_replicas_is_explored_too() -> None:
     """With nobody to abstract from, the suspects are the real violations."""
-    bad = {(0, 0, 0): (ToyMove(1, 1),), (0, 1, 1): (ToyMove(0, 0, violations=("bad",)),)}
+    bad = {(0, 0, 0): (TableMove(1, 1),), (0, 1, 1): (TableMove(0, 0, violations=("bad",)),)}
     toy = Toy((PATCHER, PATCHER), bad)
     assert [suspect.local for suspect in abstract(System(toy)).suspects] == [1, 1]
 
@@ -270,8 +255,8 @@ def test_a_model_without_replicas_is_explored_too() -> None:
 def test_a_second_replica_is_part_of_the_abstraction() -> None:
     """A CPU finds what another left behind; one alone never does."""
     table = {
-        (0, 0, 0): (ToyMove(1, 1),),
-        (0, 1, 0): (ToyMove(1, 0, violations=("bad",)),),
+        (0, 0, 0): (TableMove(1, 1),),
+        (0, 1, 0): (TableMove(1, 0, violations=("bad",)),),
     }
     toy = Toy((CPU,), table)
     assert REFERENCE.explore(System(toy)).verdict is Verdict.SAFE
@@ -282,9 +267,9 @@ def test_a_second_replica_is_part_of_the_abstraction() -> None:
 def test_where_sets_of_locals_are_too_coarse_the_abstraction_does_not_say_safe() -> None:
     """One CPU takes a token and gives it back; that nobody else has it, no set can tell."""
     table = {
-        (0, 0, 0): (ToyMove(1, 1),),
-        (0, 1, 1): (ToyMove(2, 2),),
-        (0, 2, 1): (ToyMove(2, 1, violations=("bad",)),),
+        (0, 0, 0): (TableMove(1, 1),),
+        (0, 1, 1): (TableMove(2, 2),),
+        (0, 2, 1): (TableMove(2, 1, violations=("bad",)),),
     }
     toy = Toy((CPU,), table)
     for sized in toy.sizes(4):

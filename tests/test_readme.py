@@ -114,8 +114,8 @@ def plain(line: str) -> str:
 
 @pytest.fixture
 def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run commands in a folder with specs and counterexamples of its own."""
-    for name in ("specs", "counterexamples"):
+    """Run commands in a folder with specs, counterexamples and litmus tests of its own."""
+    for name in ("specs", "counterexamples", "litmus"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
 
@@ -144,7 +144,7 @@ def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, 
 def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From a page's top to its end, with the exit code told, and the output shown printed."""
     printed = follow(page, capsys, INTERACTIVE + SLOW)
-    if page.stem in ("tutorial", "reading-a-trace"):
+    if page.stem in ("tutorial", "reading-a-trace", "litmus"):
         lines = {plain(line) for line in printed.splitlines()}
         output = [b for b in blocks(read(page)) if not re.match("python -m|program=|SUITE = ", b)]
         assert output

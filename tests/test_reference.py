@@ -144,7 +144,7 @@ def test_beyond_violations_states_and_transitions_are_those_of_the_whole_graph(n
 
 
 @pytest.mark.parametrize("name", violated_models())
-def test_the_path_is_shortest_with_fewest_switches_among_the_shortest(name: str) -> None:
+def test_the_path_is_shortest_with_best_among_the_shortest(name: str) -> None:
     """Against all shortest paths, enumerated; then the property named first."""
     machine = violated_models()[name]
     graph = whole_graph(machine)
@@ -275,7 +275,7 @@ def test_ctrl_c_while_the_path_is_looked_for_still_gives_an_answer(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reference, "_fewest_switches", interrupted)
+    monkeypatch.setattr(reference, "_best", interrupted)
     try:
         result = minimal_run(1, without="sync-1")
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Witnesses of safe verdicts: they show what they say, are shortest, and pass through every view."""
+"""Witnesses of safe verdicts: they show what they say, are shortest, and fit every view."""
 
 import json
 from collections.abc import Iterator

@@ -83,7 +83,7 @@ class Axioms:
         self.walk = case.walk
         self.offset = case.offset
         self.fetcher = case.fetcher
-        self.region = Region(0, site)
+        self.region = Region(0, site, self.trap)
         self.fetches = [
             _fetch(number, at, self.region.extent(at), chunks, trapped=trapped)
             for number, (at, trapped) in enumerate(
@@ -541,7 +541,8 @@ class Axioms:
 
     def is_trap(self) -> z3.BoolRef:
         """Whether the CPU traps."""
-        return self.begins_with(constants(self.trap)) if self.trap else z3.BoolVal(False)
+        room = 0 < len(self.trap) <= len(self.site) - self.offset
+        return self.begins_with(constants(self.trap)) if room else z3.BoolVal(False)
 
     def is_torn(self) -> z3.BoolRef:
         """Whether the bytes fetched are neither an instruction that is known, nor a trap."""

@@ -170,7 +170,9 @@ def _may_be(protocol: Protocol, site: Site, place: Place, data: bytes) -> bool:
             for byte, value in enumerate(put.data, start=put.at):
                 values[byte].add(value)
     there = values[place.offset : place.offset + len(data)]
-    return all(value in known for value, known in zip(data, there, strict=False))
+    return len(there) == len(data) and all(
+        value in known for value, known in zip(data, there, strict=True)
+    )
 
 
 def _handled(protocol: Protocol, region: Region, place: Place) -> Iterator[tuple[Pass, Place]]:

@@ -26,7 +26,6 @@ from modelcheck.axiomatic.events import Unit
 from modelcheck.axiomatic.stories import Story, shortest
 from modelcheck.axiomatic.terms import Axiom, ByteStore
 from modelcheck.axiomatic.verdict import possible
-from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
@@ -128,8 +127,9 @@ class _Question:
         self._site = site
         self._ways = [Axioms(protocol, configuration, site, case=case) for case in cases]
         self._any = self._ways[0]
-        self._begin, self._known = cases[0].offset, Region(0, site).known(cases[0].offset)
-        self._end = Region(0, site).extent(self._begin)
+        region = self._any.region
+        self._begin, self._known = cases[0].offset, region.known(cases[0].offset)
+        self._end = region.extent(self._begin)
         self._has = {unit: has for way in self._ways for unit, has in way.has.items()}
         self._present = list(self._has.values())
         bytes_ = range(self._begin, self._end)

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.questions.check import Result, kept_traces
+from modelcheck.questions.check import VACUOUS, Result, kept_traces
 from modelcheck.questions.findings import rests_on_nothing
 from modelcheck.trace.document import Trace, TraceError, load
 from modelcheck.views.trace_text import plural
@@ -93,11 +93,10 @@ def _rows(spec: str, results: list[Result]) -> Iterator[Entry]:
 def _verdict(results: list[Result], trace: Trace | None) -> str:
     if trace is not None:
         return trace.outcome
-    words = dict.fromkeys(result.word for result in results)
-    if list(words) == [Verdict.SAFE]:
-        return f"safe for {plural(results[0].job.configuration.cpus, 'CPU')}"
-    # Of several words, that which says least.
-    return next(word for word in ("inconclusive", "vacuous") if word in words)
+    if all(result.verdict is Verdict.SAFE for result in results):
+        word = VACUOUS if any(result.is_vacuous for result in results) else "safe"
+        return f"{word} for {plural(results[0].job.configuration.cpus, 'CPU')}"
+    return "inconclusive"
 
 
 def _note(results: list[Result]) -> str:

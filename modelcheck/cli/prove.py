@@ -20,6 +20,8 @@ from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Setup
+from modelcheck.naive import certifier
+from modelcheck.naive.reading import UnknownError
 from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import Proof, prove
@@ -114,10 +116,16 @@ def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
 
 @cli.command("certify")
 @click.argument("file", type=click.Path(path_type=Path))
-def certify_command(file: Path) -> None:
+@click.option(
+    "--independent",
+    is_flag=True,
+    help="Check it once more by a second machine and all solvers that are installed.",
+)
+def certify_command(file: Path, *, independent: bool) -> None:
     """Check a certificate against the spec it names, and have Z3 check its obligations.
 
-    Nothing in the file is trusted: all of it but the invariant is written anew and compared.
+    Nothing in the file is trusted: all of it but the invariant is written anew and compared. With
+    --independent, a machine that shares no line with the rest of the package says what steps do.
     """
     certified = certify(file)
     invariant = certified.invariant
@@ -140,3 +148,22 @@ def certify_command(file: Path) -> None:
         ),
         soft_wrap=True,
     )
+    if independent:
+        out.print(Text(_independently(file)), soft_wrap=True)
+
+
+def _independently(file: Path) -> str:
+    """What the second machine says of a certificate. Raises CertificateError."""
+    try:
+        found = certifier.certify(file.read_text(encoding="utf-8"))
+    except (certifier.NotProvedError, UnknownError) as error:
+        raise CertificateError(f"{file}: by the naive machine: {error}") from error
+    said = (
+        f"By the naive machine: all {found.questions} questions are answered, by "
+        f"{' and by '.join(found.solvers)}; proved {', '.join(found.proved)}."
+    )
+    if found.not_covered:
+        said += (
+            f"\nNot covered there, since no invariant proves it: {', '.join(found.not_covered)}."
+        )
+    return said

@@ -39,8 +39,8 @@ def check_conformance(engine: Engine, models: Mapping[str, Model] = SMALL_MODELS
     """Raises ConformanceError unless the engine does with all these models what every engine does.
 
     That is: the reference's verdict, property, states (up to a permutation, if the engine says
-    so), transitions, depth, and a run of the shortest length with the fewest switches; the same
-    on one thread and on two; never safe when cut short; each extra of a request done or refused.
+    so), transitions, depth, and the very run that it shows: the first of the shortest ones; the
+    same on one thread and on two; never safe when cut short; each extra done or refused.
     """
     found = [
         f"{name}: {wrong}"

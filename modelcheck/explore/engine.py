@@ -68,6 +68,7 @@ def _comparable(found: Exploration) -> dict[str, object]:
         "depth": found.depth,
         "length": len(found.path),
         "switches": sum(before != after for before, after in pairwise(contexts)),
+        "path": [(transition.actor, transition.row.number) for transition in found.path],
         "states": found.states,
         "transitions": found.transitions,
     }

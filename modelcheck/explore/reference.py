@@ -3,6 +3,7 @@
 It is exact, and its counterexamples are shortest. All other engines must agree with it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ def _search(name: str, system: System, request: Request) -> Exploration:
         # Shortest also if a limit cut the level short: nothing violates on the levels above it.
         depth = depth_of[violating[0][0]] + 1
         try:
-            path = _fewest_switches(system, depth_of, violating, depth)
+            path = _best(system, depth_of, violating, depth)
         except KeyboardInterrupt:
             reason = INTERRUPTED
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
@@ -95,71 +96,105 @@ def _search(name: str, system: System, request: Request) -> Exploration:
     )
 
 
-def _fewest_switches(
+class _Cost(NamedTuple):
+    """The fewest switches on the rest of the way to a violation, and the contexts in which a way
+    with so few can begin."""
+
+    switches: int
+    contexts: frozenset[Context]
+
+
+_Costs = list[dict[State, _Cost]]
+"""By level, the states that have a way to a violation."""
+
+
+def _best(
     system: System,
     depth_of: dict[State, int],
     violating: list[tuple[State, Transition]],
     depth: int,
 ) -> tuple[Transition, ...]:
-    """Of all paths of `depth` transitions to a violation, one that changes context least often.
+    """Of all paths of `depth` transitions to a violation, the first one in the published order.
 
-    A walk over the shortest paths only, level by level; for each state and last context it
-    keeps the best way there. Among equals, the property that the model names first wins, and
-    then a violation outside interrupts.
+    That is the order of all engines, so that a trace does not tell which of them found it: the
+    fewest switches of context; the property that the model names first; a violation outside
+    interrupts; and then, step by step from the start, the least actor and the first of its steps
+    (the one that needs no switch, where there is such a one).
     """
-    if not violating:
-        return ()
-    rank = {name: number for number, name in enumerate(system.model.properties)}
-    ways: dict[tuple[State, Context], _Way] = {(system.initial(), NOBODY): _Way(0, None, None)}
-    for level in range(1, depth):
-        further: dict[tuple[State, Context], _Way] = {}
-        for (state, context), way in ways.items():
+    levels: list[list[State]] = [[] for _ in range(depth)]
+    for state, level in depth_of.items():
+        if level < depth:
+            levels[level].append(state)
+    order = {name: number for number, name in enumerate(system.model.properties)}
+    ends: dict[tuple[int, bool], list[tuple[State, Transition]]] = {}
+    for state, transition in violating:
+        row = transition.row
+        ends.setdefault((order[row.violations[0]], row.interrupt), []).append((state, transition))
+    first = system.initial()
+    least = _costs(system, depth_of, levels, violating)[0][first].switches
+    for _, wanted in sorted(ends.items()):
+        costs = _costs(system, depth_of, levels, wanted)
+        if first in costs[0] and costs[0][first].switches == least:
+            return tuple(_follow(system, costs, wanted))
+    raise AssertionError("a violation has no way to it")
+
+
+def _costs(
+    system: System,
+    depth_of: dict[State, int],
+    levels: list[list[State]],
+    wanted: list[tuple[State, Transition]],
+) -> _Costs:
+    """The costs of all states on a shortest path to a wanted violation, from the last level on."""
+    last: dict[State, set[Context]] = {}
+    for state, transition in wanted:
+        last.setdefault(state, set()).add(_context(transition))
+    found = [{state: _Cost(0, frozenset(contexts)) for state, contexts in last.items()}]
+    for level in range(len(levels) - 2, -1, -1):
+        ahead, here = found[-1], dict[State, _Cost]()
+        for state in levels[level]:
+            ways: dict[int, set[Context]] = {}
             for transition in system.successors(state):
-                if depth_of.get(transition.target) == level and not transition.row.violations:
-                    _keep_best(further, transition, context, way)
-        ways = further
-    last: dict[State, list[Transition]] = {}
-    for source, transition in violating:
-        last.setdefault(source, []).append(transition)
-    ends = [
-        (_switches(way, context, transition), transition, way)
-        for (state, context), way in ways.items()
-        for transition in last.get(state, ())
-    ]
-    _, transition, way = min(
-        ends, key=lambda end: (end[0], rank[end[1].row.violations[0]], end[1].row.interrupt)
-    )
-    return (*_transitions(way), transition)
+                further = ahead.get(transition.target)
+                if further is None or transition.row.violations:
+                    continue
+                if depth_of[transition.target] == level + 1:
+                    ways.setdefault(_after(transition, further), set()).add(_context(transition))
+            if ways:
+                switches = min(ways)
+                here[state] = _Cost(switches, frozenset(ways[switches]))
+        found.append(here)
+    return found[::-1]
 
 
-class _Way(NamedTuple):
-    """A path to a state: its number of switches, its last transition, and the path before that."""
+def _after(transition: Transition, further: _Cost) -> int:
+    """The switches of a way that begins with a transition."""
+    return further.switches + (_context(transition) not in further.contexts)
 
-    switches: int
-    transition: Transition | None
-    before: "_Way | None"
+
+def _follow(
+    system: System, costs: _Costs, wanted: list[tuple[State, Transition]]
+) -> Iterator[Transition]:
+    """The first path that switches no more often than must be."""
+    state, before = system.initial(), NOBODY
+    for level, here in enumerate(costs):
+        cost = here[state]
+        allowed = {before} if before in cost.contexts else cost.contexts
+        for transition in system.successors(state):
+            if _context(transition) not in allowed:
+                continue
+            if level + 1 == len(costs):
+                if (state, transition) in wanted:
+                    break
+            elif not transition.row.violations:
+                further = costs[level + 1].get(transition.target)
+                if further is not None and _after(transition, further) == cost.switches:
+                    break
+        else:
+            raise AssertionError("a way to a violation ends before it")
+        yield transition
+        state, before = transition.target, _context(transition)
 
 
 def _context(transition: Transition) -> Context:
     return transition.actor, transition.row.interrupt
-
-
-def _switches(way: _Way, context: Context, transition: Transition) -> int:
-    return way.switches + (context not in (NOBODY, _context(transition)))
-
-
-def _keep_best(
-    ways: dict[tuple[State, Context], _Way], transition: Transition, context: Context, way: _Way
-) -> None:
-    switches = _switches(way, context, transition)
-    key = (transition.target, _context(transition))
-    if key not in ways or switches < ways[key].switches:
-        ways[key] = _Way(switches, transition, way)
-
-
-def _transitions(way: _Way | None) -> list[Transition]:
-    found: list[Transition] = []
-    while way is not None and way.transition is not None:
-        found.append(way.transition)
-        way = way.before
-    return found[::-1]

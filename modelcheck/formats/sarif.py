@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelcheck.protocol.program import Source
 from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.protocol.source import Source
 from modelcheck.questions.check import Result
 from modelcheck.questions.findings import (
     INCONCLUSIVE,
     UNEXPECTEDLY_SAFE,
-    VACUOUS,
+    UNEXPECTEDLY_VACUOUS,
     Finding,
     findings,
 )
@@ -24,7 +24,7 @@ FINGERPRINT = "modelcheckFinding/v1"
 
 OTHER = {
     UNEXPECTEDLY_SAFE: "A variant that the spec expects to be violated is safe.",
-    VACUOUS: "A verdict is safe only because nobody ran what it is about.",
+    UNEXPECTEDLY_VACUOUS: "A verdict is safe only because nobody ran what it is about.",
     INCONCLUSIVE: "A search was cut short.",
     "not-checked": "A spec could not be loaded.",
 }

@@ -27,7 +27,15 @@ from modelcheck.machine.state import (
     StopAll,
     Trap,
 )
-from modelcheck.machine.stores import of_cell, owning, put, reached_memory, read
+from modelcheck.machine.stores import (
+    is_buffered,
+    of_cell,
+    owning,
+    put,
+    reached_memory,
+    read,
+    read_code,
+)
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action, Actions
 from modelcheck.protocol.code import Value
@@ -82,7 +90,7 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
         case do.Put():
             yield from _put(action, setup, before)
         case do.Set():
-            yield _set(action, setup, before, actor)
+            yield from _set(action, setup, before, actor)
         case do.Change():
             yield from _change(action, setup, before, actor)
         case do.Ask():
@@ -140,9 +148,8 @@ def _put(action: do.Put, setup: Setup, before: Effect) -> Iterator[Effect]:
     site = _target(action, setup, shared, local)
     violations: tuple[str, ...] = ()
     if action.expects and not local.written:
-        contents = setup.layout.contents(shared.memory, site)
-        there = contents[action.at : action.at + len(action.expects)]
-        violations = setup.watch(UNEXPECTED) if there != action.expects else ()
+        there = read_code(setup, shared, local, site)[action.at :]
+        violations = () if there.startswith(action.expects) else setup.watch(UNEXPECTED)
     for i, data, written in stores:
         done = written == every
         after = local._replace(written=0 if done else written)
@@ -161,23 +168,25 @@ def _target(action: do.Put, setup: Setup, shared: Shared, local: Local) -> int:
 # Data.
 
 
-def _set(action: do.Set, setup: Setup, before: Effect, actor: Actor) -> Effect:
+def _set(action: do.Set, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
     """Set a cell, or all CPUs' copies of it."""
     cell = setup.cells[action.cell]
     if setup.protocol.cells[cell].per_cpu:
         told = SetOwn(cell, action.value) if actor.for_all else None
-        return before._replace(local=owning(before.local, cell, action.value), broadcast=told)
+        yield before._replace(local=owning(before.local, cell, action.value), broadcast=told)
+        return
     store = of_cell(cell, action.value)
-    if action.at_once:
-        return before._replace(shared=reached_memory(setup, before.shared, store))
-    stored, after = put(setup, before.shared, before.local, store)
-    return before._replace(shared=stored, local=after)
+    if not action.at_once:
+        stored, after = put(setup, before.shared, before.local, store)
+        yield before._replace(shared=stored, local=after)
+    elif not is_buffered(before.local, cell):
+        yield before._replace(shared=reached_memory(setup, before.shared, store))
 
 
 def _change(action: do.Change, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
     """Atomic, so in memory at once, after what the CPU stored there before."""
     cell, shared, local = setup.cells[action.cell], before.shared, before.local
-    if any(store.cell == cell for store in local.buffer):
+    if is_buffered(local, cell):
         return
     value = read(setup, shared, local, cell)
     assert isinstance(value, int)
@@ -185,7 +194,7 @@ def _change(action: do.Change, setup: Setup, before: Effect, actor: Actor) -> It
         told = SetOwn(cell, None, action.amount) if actor.for_all else None
         yield before._replace(local=owning(local, cell, value + action.amount), broadcast=told)
         return
-    for total in setup.counted(value, action.amount):
+    for total in setup.counted(cell, value, action.amount):
         stored = reached_memory(setup, shared, of_cell(cell, total))
         yield before._replace(shared=stored, choice=(total,))
 

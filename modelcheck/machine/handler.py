@@ -5,7 +5,7 @@ Knows the setup, regions and stores; knows nothing of programs, nor of fetching.
 
 from typing import NamedTuple
 
-from modelcheck.machine.region import NEW, OLD
+from modelcheck.machine.region import kind_of
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import Execution, Local, Place, Shared, Trap
 from modelcheck.machine.stores import read
@@ -73,7 +73,8 @@ def _searched(setup: Setup, site: int, value: Value) -> bool:
 def follow(action: Follow, setup: Setup, shared: Shared, local: Local, trap: Trap) -> Handled:
     """Rely on what was found: stale if the cell has changed since, or if nothing was found."""
     cell, found = setup.cells[action.cell], dict(trap.found)
-    stale = cell not in found or read(setup, shared, local, cell) != found[cell]
+    now = read(setup, shared, local, cell)
+    stale = cell not in found or now != found[cell] or setup.is_many(cell, now)
     return Handled(local, setup.watch(STALE) if stale else ())
 
 
@@ -90,8 +91,7 @@ def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
     else:
         data, agreeing = region.emulated(place.offset, action.instruction)
         execution = Execution(trap.site, data, "emulated", place.offset)
-    kind = "old" if agreeing & OLD else "new" if agreeing & NEW else ""
-    after, went_back = acted(setup, local, trap.site, kind)
+    after, went_back = acted(setup, local, trap.site, kind_of(agreeing))
     if went_back:
         violations.append(MONOTONE)
     after, torn = onward(setup, after, place, agreeing)

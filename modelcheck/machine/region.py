@@ -22,10 +22,14 @@ OLD, NEW = 1, 2
 
 
 class Region:
-    """The forms of a site, by offset. A site of one instruction is a region that has no inside."""
+    """The forms of a site, by offset. A site of one instruction is a region that has no inside.
 
-    def __init__(self, number: int, site: Site) -> None:
+    `trap` is the trap instruction, which may be longer than all that a form has at an offset.
+    """
+
+    def __init__(self, number: int, site: Site, trap: bytes = b"") -> None:
         self._number = number
+        self._trap = trap
         self._site = site
         self._forms = site.forms
         self._every = (1 << len(self._forms)) - 1
@@ -50,7 +54,9 @@ class Region:
     def _extent(self, offset: int) -> int:
         """Up to which byte a CPU may read to fetch the instruction at an offset."""
         known = self.known(offset)
-        return offset + max(map(len, known)) if known else len(self._site)
+        if not known:
+            return len(self._site)
+        return min(offset + max(map(len, (self._trap, *known))), len(self._site))
 
     def _instruction(self, form: int, offset: int) -> bytes:
         length = self._length.get((form, offset), 0)

@@ -10,12 +10,14 @@ from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Find, Put
+from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
+from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import flatten, flow
 from modelcheck.protocol.properties import MONOTONE, PROPERTIES, UNPERMITTED
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.watched import inapplicable, waived
 
 MOST_CPUS = 1024
 """More than any state space has room for."""
@@ -27,8 +29,8 @@ class Configuration:
 
     `cpus` (1 to MOST_CPUS) run the site besides the patcher's own CPU. `chunk`, a power of two, is
     the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
-    (None: where its address says). `properties` are watched (none: those the protocol names).
-    With `any_number`, counters go 0, 1, many, so that they are right for any number of CPUs.
+    (None: where its address says). `properties` are watched (none: those it is held to).
+    With `any_number`, counters go 0, 1, ... many, so that they are right for any number of CPUs.
     Raises SpecError for a value out of range.
     """
 
@@ -89,10 +91,6 @@ def inapplicable_under(fetch: FetchModel) -> dict[str, str]:
     return {}
 
 
-MANY = 2
-"""What a counter holds that is 2 or more, where the number of CPUs is left open."""
-
-
 class Setup:
     """A protocol in one configuration, with what the rules look up in every step."""
 
@@ -136,20 +134,26 @@ class Setup:
             True: flow(protocol.callee),
         }
         """What a CPU runs in a trap, and what it runs in the function called (see Trap)."""
-        self.regions = tuple(Region(number, site) for number, site in enumerate(protocol.sites))
         self.trap = self.handler.trap if self.handler else b""
+        self.regions = tuple(
+            Region(number, site, self.trap) for number, site in enumerate(protocol.sites)
+        )
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
         self.published = published(protocol)
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
+        self._many = self._bounds()
         self.coherent_icache = protocol.coherent_icache or self.newest_only
         self.weak_stores = protocol.stores == "weak"
-        free = inapplicable_under(self.fetch)
-        implied = (UNPERMITTED,) if self.fetch.strict else ()
-        self.watched = configuration.properties or (
-            *(name for name in protocol.properties if name not in free),
-            *implied,
+        self.inapplicable = inapplicable(protocol)
+        """The properties that cannot be violated, each with the reason."""
+        if self.fetch.strict:
+            del self.inapplicable[UNPERMITTED]
+        self.unwatched = self.inapplicable | inapplicable_under(self.fetch) | waived(protocol)
+        """The properties that the protocol is not held to, each with the reason."""
+        self.watched = configuration.properties or tuple(
+            name for name in PROPERTIES if name not in self.unwatched
         )
 
     def ends_as_new(self, shared: Shared, local: Local) -> bool:
@@ -188,8 +192,13 @@ class Setup:
 
     def puts(self) -> Iterator[Put]:
         """All that programs write to code."""
-        lines = (line for program in self.programs for line in program)
-        return (action for line in lines for action in line.actions if isinstance(action, Put))
+        return (action for action in self._actions() if isinstance(action, Put))
+
+    def _actions(self) -> Iterator[Action]:
+        """All that programs, the handler and the callee are made of."""
+        for lines in (*self.programs, *self.routines.values()):
+            for line in lines:
+                yield from line.actions
 
     def initial_shared(self) -> Shared:
         """Memory before the patch."""
@@ -244,15 +253,36 @@ class Setup:
         """Whether the architecture lets an instruction be replaced by another while it runs."""
         return self.protocol.architecture.permits(before, after)
 
-    def counted(self, value: int, amount: int) -> tuple[int, ...]:
+    def _bounds(self) -> tuple[int, ...]:
+        """For each cell, the least number that the protocol never sets it to nor asks it for.
+
+        Where the number of CPUs is left open, a counter that holds this, or minus this, holds that
+        or more: no question tells these numbers apart.
+        """
+        named = [{1} for _ in self.protocol.cells]
+        for number, cell in enumerate(self.protocol.cells):
+            if isinstance(cell.initial, int):
+                named[number].add(abs(cell.initial))
+        for action in self._actions():
+            if isinstance(action, Ask | Need | Set) and isinstance(action.value, int):
+                named[self.cells[action.cell]].add(abs(action.value))
+        return tuple(max(numbers) + 1 for numbers in named)
+
+    def is_many(self, cell: int, value: Value) -> bool:
+        """Whether a counter's value stands for several numbers."""
+        left_open = self.configuration.any_number and not self.protocol.cells[cell].per_cpu
+        return left_open and isinstance(value, int) and abs(value) == self._many[cell]
+
+    def counted(self, cell: int, value: int, amount: int) -> tuple[int, ...]:
         """What a counter may hold after an amount is added, negative amounts included."""
         if not self.configuration.any_number:
             return (value + amount,)
-        least = max(-MANY, min(MANY, value + amount))
-        if value == MANY and amount < 0:
-            return tuple(range(least, MANY + 1))
-        if value == -MANY and amount > 0:
-            return tuple(range(-MANY, least + 1))
+        many = self._many[cell]
+        least = max(-many, min(many, value + amount))
+        if value == many and amount < 0:
+            return tuple(range(least, many + 1))
+        if value == -many and amount > 0:
+            return tuple(range(-many, least + 1))
         return (least,)
 
     def watch(self, *violations: str) -> tuple[str, ...]:

@@ -46,6 +46,20 @@ def read(setup: Setup, shared: Shared, local: Local, cell: int) -> Value:
     return own[-1] if own else shared.cells[cell]
 
 
+def read_code(setup: Setup, shared: Shared, local: Local, site: int) -> bytes:
+    """What a CPU reads, as data, from the bytes of a site: its own last stores, and memory."""
+    contents = bytearray(setup.layout.contents(shared.memory, site))
+    for store in local.buffer:
+        if store.site == site:
+            contents[store.at : store.at + len(store.data)] = store.data
+    return bytes(contents)
+
+
+def is_buffered(local: Local, cell: int) -> bool:
+    """Whether a store of this CPU to a cell is not in memory yet; no atomic one overtakes it."""
+    return any(store.cell == cell for store in local.buffer)
+
+
 def owning(local: Local, cell: int, value: Value) -> Local:
     """A CPU whose copy of a per-CPU cell has this value."""
     return local._replace(own=(*local.own[:cell], value, *local.own[cell + 1 :]))

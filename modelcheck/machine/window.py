@@ -84,7 +84,8 @@ class TornRead:
                 self.solver.add(z3.ULE(left, right))
 
         self.is_known = {data: self._spells(data) for data in window.known}
-        self.is_trap = self._spells(window.trap) if window.trap else z3.BoolVal(False)
+        room = 0 < len(window.trap) <= len(self.values)
+        self.is_trap = self._spells(window.trap) if room else z3.BoolVal(False)
         self.enters_trap = self.is_trap
         if window.newest_trap:
             newest = [len(versions) - 1 for versions in window.chunks for _ in versions[0]]

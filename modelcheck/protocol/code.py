@@ -1,17 +1,31 @@
-"""What a protocol changes: sites (code bytes) and cells (data). Knows nothing but bytes."""
+"""What a protocol changes: sites (code bytes) and cells (data). Knows bytes, and how to check."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, permutations
+from typing import Annotated
 
+from modelcheck.protocol.checking import Name, Natural, Positive, Rule, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
 
 Value = int | str | tuple[str, ...] | None
+
+
+def _can_be_shown(value: Value) -> bool:
+    names = (value,) if isinstance(value, str) else value
+    return not isinstance(names, tuple) or all(name.isprintable() for name in names)
+
+
+Held = Annotated[
+    Value, Rule("value", "None, a whole number, a name, or a tuple of names", _can_be_shown)
+]
+"""What a cell may hold; its names have no characters that cannot be shown."""
 
 Runs = tuple[tuple[int, int], ...]
 """The instructions of one pass through a site as (offset, length), in the order of execution."""
 
 
-def runs(*lengths: int, start: int = 0) -> Runs:
+@checked
+def runs(*lengths: Positive, start: Natural = 0) -> Runs:
     """Instructions of these lengths, one behind the other from byte `start` on."""
     ends = [start]
     for length in lengths:
@@ -20,16 +34,16 @@ def runs(*lengths: int, start: int = 0) -> Runs:
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(SpecValue):
     """One thing that a site may be: its bytes, and which instructions a pass through it runs."""
 
-    name: str
+    name: Name
     data: bytes
     runs: Runs
 
 
 @dataclass(frozen=True)
-class Site:
+class Site(SpecValue):
     """Code in memory, its bytes before the patch and after it: one instruction, or a region.
 
     `old` and `new` have the same length, at least one byte. `address` is the virtual address of
@@ -38,10 +52,12 @@ class Site:
     Where one of them is several instructions, `old_runs` and `new_runs` say which (see `runs`); a
     CPU may be interrupted between them for as long as it likes. CPUs enter at the offsets
     `entries`. `between` has forms that the site may also take on the way. A `foreign` site is not
-    the patcher's: its handler must find that out and leave the trap to others.
+    the patcher's: its handler must find that out and leave the trap to others. Where bytes are
+    no instructions of the architecture, or several taken as one, `undecoded` says why; a spec
+    that does not is refused.
     """
 
-    name: str
+    name: Name
     old: bytes
     new: bytes
     address: int = 0
@@ -50,8 +66,10 @@ class Site:
     between: tuple[Form, ...] = ()
     entries: tuple[int, ...] = (0,)
     foreign: bool = False
+    undecoded: Text = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.old or len(self.old) != len(self.new):
             raise SpecError(
                 f"site {self.name!r}: old has {len(self.old)} bytes and new has {len(self.new)}; "
@@ -115,7 +133,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(SpecValue):
     """A word of data that patcher and CPUs share, read and written atomically.
 
     None, 0 and () mean "nothing published"; a handler that looks the cell up then finds no entry.
@@ -124,7 +142,7 @@ class Cell:
     when all programs have ended; `stays` says why it is not, if it is not.
     """
 
-    name: str
-    initial: Value = None
+    name: Name
+    initial: Held = None
     per_cpu: bool = False
-    stays: str = ""
+    stays: Text = ""

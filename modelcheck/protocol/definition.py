@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture, Stores
 from modelcheck.protocol.actions import Leave, first
+from modelcheck.protocol.checking import Name, SpecValue, checked
 from modelcheck.protocol.code import Cell, Site
-from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Block, Element, If, Step, flatten
 from modelcheck.protocol.watched import Waiver, applicable
 from modelcheck.protocol.wellformed import check_protocol, labels
@@ -19,7 +20,7 @@ CALLEE_PREFIX = "callee/"
 
 
 @dataclass(frozen=True)
-class Handler:
+class Handler(SpecValue):
     """What a CPU does when it executes the trap instruction.
 
     `trap` is that instruction's bytes. The steps of `program` interleave with everything else, and
@@ -39,15 +40,15 @@ class Handler:
 
 
 @dataclass(frozen=True)
-class Patcher:
+class Patcher(SpecValue):
     """Another program that runs beside the patcher's, on a CPU of its own."""
 
-    name: str
+    name: Name
     program: tuple[Element, ...]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(SpecValue):
     """A patching protocol: sites, cells, the patcher's program, and the trap handler.
 
     It is held to every property that applies; `waived` are those that it is not, with the reason
@@ -66,7 +67,7 @@ class Protocol:
     Raises SpecError where the parts do not fit together.
     """
 
-    name: str
+    name: Name
     sites: tuple[Site, ...]
     program: tuple[Element, ...]
     handler: Handler | None = None
@@ -81,6 +82,7 @@ class Protocol:
     coherent_icache: bool | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_protocol(self)
         # Here alone: all else, traces too, sees what holds, whatever it is that says so.
         if self.stores is None:
@@ -128,6 +130,7 @@ class Protocol:
 
     # Edits: each gives another protocol. They raise SpecError when a label names no step.
 
+    @checked
     def without(self, *labels: str) -> "Protocol":
         """The protocol with the named steps or blocks taken out."""
         edited = self
@@ -135,10 +138,12 @@ class Protocol:
             edited = edited.replaced(label)
         return edited
 
+    @checked
     def replaced(self, label: str, *elements: Element) -> "Protocol":
         """The protocol with the named step replaced by `elements` (by nothing, if none)."""
         return self._edit({label: lambda _: elements})
 
+    @checked
     def inserted(self, *elements: Element, before: str = "", after: str = "") -> "Protocol":
         """The protocol with `elements` put in before, or after, the named step."""
         if bool(before) == bool(after):
@@ -147,6 +152,7 @@ class Protocol:
             return self._edit({before: lambda anchor: (*elements, anchor)})
         return self._edit({after: lambda anchor: (anchor, *elements)})
 
+    @checked
     def moved(self, label: str, *, before: str = "", after: str = "") -> "Protocol":
         """The protocol with the named step moved to before, or after, another."""
         element, anchor = self.element(label), before or after
@@ -155,6 +161,7 @@ class Protocol:
         _check_apart(label, anchor)
         return self.without(label).inserted(element, before=before, after=after)
 
+    @checked
     def swapped(self, first: str, second: str) -> "Protocol":
         """The protocol with two steps exchanged."""
         one, other = self.element(first), self.element(second)
@@ -164,10 +171,12 @@ class Protocol:
         _check_apart(second, first)
         return self._edit({first: lambda _: (other,), second: lambda _: (one,)})
 
+    @checked
     def with_handler(self, handler: Handler | None) -> "Protocol":
         """The protocol with another trap handler, or none."""
         return replace(self, handler=handler)
 
+    @checked
     def element(self, label: str) -> Element:
         """The step or block of the program with this label; blocks nest as "block/step"."""
         found: list[Element] = []
@@ -199,8 +208,8 @@ class Protocol:
         }
         for label in sorted(missed):
             raise SpecError(
-                f"protocol {self.name!r} has no step named {label!r}; its steps are: "
-                + ", ".join(labels(self))
+                f"protocol {self.name!r} has no step named {label!r}; "
+                + meant(label, labels(self), "its steps are")
             )
         return self._with_programs(programs)
 

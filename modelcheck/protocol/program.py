@@ -3,56 +3,22 @@
 A step says once what it is made of; see actions. Knows actions; knows no kind of step.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import NamedTuple
 
 from modelcheck.protocol.actions import Actions, Owner, synchronises
+from modelcheck.protocol.checking import Name, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """The line of the spec that made a step."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-    @staticmethod
-    def parse(text: str) -> "Source":
-        """The source that `str` wrote. Raises ValueError for any other text."""
-        file, _, line = text.rpartition(":")
-        return Source(file=file, line=int(line))
+from modelcheck.protocol.source import Source, here
 
 
 @dataclass(frozen=True)
-class Element:
+class Element(SpecValue):
     """A part of a program; `label` names it in edits, traces and reports."""
 
-    label: str
+    label: Text
     source: Source | None = field(default=None, compare=False, repr=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        kind: Any = type(self)
-        for name, words in _choices(kind).items():
-            if getattr(self, name) not in words:
-                raise SpecError(
-                    f"step {self.label!r}: {name} {getattr(self, name)!r} is none of "
-                    + ", ".join(words)
-                )
-
-
-@cache
-def _choices(kind: type[Element]) -> dict[str, tuple[str, ...]]:
-    """The fields of a kind of step that take one of a few words, and these words."""
-    hints = get_type_hints(kind)
-    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 @dataclass(frozen=True)
@@ -167,19 +133,13 @@ def _leading(program: tuple[Element, ...], at: int, end: int) -> Iterator[tuple[
         at = after
 
 
-def here() -> Source | None:
-    """The innermost frame outside this package: the line of the spec that calls."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("modelcheck."):
-        frame = frame.f_back
-    return Source(file=Path(frame.f_code.co_filename).name, line=frame.f_lineno)
-
-
-def block(label: str, *steps: Element) -> Block:
+@checked
+def block(label: Name, *steps: Element) -> Block:
     """Several steps under one name."""
     return Block(label, steps, source=here())
 
 
+@checked
 def when(test: Step, *then: Element, otherwise: tuple[Element, ...] = ()) -> If:
     """Do `then` if the test holds, and `otherwise` if it does not."""
     return If(test.label, test, then, otherwise, source=test.source)

@@ -1,4 +1,8 @@
-"""The properties, by name: what each forbids. Knows nothing else."""
+"""The properties, by name: what each forbids. Knows how a field says what it takes."""
+
+from typing import Annotated
+
+from modelcheck.protocol.checking import one_of
 
 TORN = "no-torn-instruction"
 SEQUENCE = "no-torn-sequence"
@@ -33,3 +37,6 @@ PROPERTIES: dict[str, str] = {
     FINISHES: "Wherever a run has come to, every program can still finish.",
     COMPLETES: "Every program finishes, if each step that can be taken is taken at last.",
 }
+
+Property = Annotated[str, one_of("property", tuple(PROPERTIES))]
+"""The name of one."""

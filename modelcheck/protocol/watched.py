@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
-from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.checking import Reason, SpecValue, checked
 from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.properties import (
     EFFECT,
@@ -19,6 +19,7 @@ from modelcheck.protocol.properties import (
     UNEXPECTED,
     UNHANDLED,
     UNPERMITTED,
+    Property,
 )
 
 if TYPE_CHECKING:
@@ -26,23 +27,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Waiver:
-    """A property that a protocol is not held to, and why not, for those who read its verdicts.
+class Waiver(SpecValue):
+    """A property that a protocol is not held to, and why not, for those who read its verdicts."""
 
-    Raises SpecError for a name that is no property, and where no reason is given.
-    """
-
-    name: str
-    because: str
-
-    def __post_init__(self) -> None:
-        if self.name not in PROPERTIES:
-            raise SpecError(f"unknown property {self.name!r}; known: {', '.join(PROPERTIES)}")
-        if not isinstance(self.because, str) or not self.because.strip():
-            raise SpecError(f"property {self.name!r} is waived without a reason; say because=...")
+    name: Property
+    because: Reason
 
 
-def without_property(name: str, *, because: str) -> Waiver:
+@checked
+def without_property(name: Property, *, because: Reason) -> Waiver:
     """Do not hold a protocol to a property that applies, for this reason."""
     return Waiver(name, because)
 
@@ -69,9 +62,19 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     return found
 
 
+def waived(protocol: "Protocol") -> dict[str, str]:
+    """The properties that a protocol waives, each with the reason."""
+    return {waiver.name: f"waived: {waiver.because}" for waiver in protocol.waived}
+
+
+def unwatched(protocol: "Protocol") -> dict[str, str]:
+    """The properties that a protocol is not held to, each with the reason."""
+    return inapplicable(protocol) | waived(protocol)
+
+
 def applicable(protocol: "Protocol") -> tuple[str, ...]:
     """The properties that a protocol is held to: all that apply and are not waived, in order."""
-    left_out = {*inapplicable(protocol), *(waiver.name for waiver in protocol.waived)}
+    left_out = unwatched(protocol)
     return tuple(name for name in PROPERTIES if name not in left_out)
 
 

@@ -23,9 +23,11 @@ from modelcheck.protocol.actions import (
     first,
     is_test,
 )
-from modelcheck.protocol.code import Cell
-from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.cell_values import check_values
+from modelcheck.protocol.code import Cell, Site
+from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Block, Element, If, Step, flatten, flow
+from modelcheck.protocol.source import Source
 
 if TYPE_CHECKING:
     from modelcheck.protocol.definition import Handler, Protocol
@@ -43,6 +45,11 @@ def check_protocol(protocol: "Protocol") -> None:
         _check_handler(protocol, protocol.handler)
     if protocol.callee:
         _check_routine(protocol, protocol.callee, "callee")
+    check_values(protocol)
+    if not protocol.properties:
+        raise SpecError(
+            f"protocol {protocol.name!r} waives every property that applies; watch one at least"
+        )
     waived = [waiver.name for waiver in protocol.waived]
     for name, count in Counter(waived).items():
         if count > 1:
@@ -50,10 +57,10 @@ def check_protocol(protocol: "Protocol") -> None:
                 f"protocol {protocol.name!r}: property {name!r} is waived {count} times"
             )
     if protocol.arch not in ARCHITECTURES:
-        meant = nearest(protocol.arch)
+        near = nearest(protocol.arch)
         raise SpecError(
             f"protocol {protocol.name!r}: unknown architecture {protocol.arch!r}; "
-            + (f"did you mean {meant!r}? " if meant else "")
+            + (f"did you mean {near!r}? " if near else "")
             + f"known: {', '.join(ARCHITECTURES)}"
         )
 
@@ -61,18 +68,19 @@ def check_protocol(protocol: "Protocol") -> None:
 def labels(protocol: "Protocol") -> Iterator[str]:
     """The names of all steps and blocks, as edits name them."""
     for prefix, program in protocol.programs.items():
-        yield from _labels(program, prefix)
+        for label, _ in _labelled(program, prefix):
+            yield label
 
 
-def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
+def _labelled(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str, Source | None]]:
     for element in program:
         path = prefix + element.label
-        yield path
+        yield path, element.source
         match element:
             case Block():
-                yield from _labels(element.steps, path + "/")
+                yield from _labelled(element.steps, path + "/")
             case If():
-                yield from _labels((*element.then, *element.otherwise), path + "/")
+                yield from _labelled((*element.then, *element.otherwise), path + "/")
             case Step():
                 pass
             case _:
@@ -81,19 +89,28 @@ def _labels(program: tuple[Element, ...], prefix: str) -> Iterator[str]:
 
 def _check_names(protocol: "Protocol") -> None:
     handler = protocol.handler.program if protocol.handler else ()
-    for kind, names in (
-        ("site", [site.name for site in protocol.sites]),
-        ("cell", [cell.name for cell in protocol.cells]),
-        ("patcher", [patcher.name for patcher in protocol.patchers]),
-        ("handler step label", [*_labels(handler, "")]),
-        ("step label", [*labels(protocol)]),
+    steps = [found for p, program in protocol.programs.items() for found in _labelled(program, p)]
+    for kind, named in (
+        ("site", [(site.name, site.made) for site in protocol.sites]),
+        ("cell", [(cell.name, cell.made) for cell in protocol.cells]),
+        ("patcher", [(patcher.name, patcher.made) for patcher in protocol.patchers]),
+        ("handler step label", [*_labelled(handler, "")]),
+        ("step label", steps),
     ):
-        for name, count in Counter(names).items():
+        for name, count in Counter(name for name, _ in named).items():
             if count > 1:
                 raise SpecError(
                     f"protocol {protocol.name!r}: {kind} {name!r} is used {count} times; "
-                    "give each its own name"
+                    "give each its own name",
+                    [source for other, source in named if other == name][-1],
                 )
+    for patcher in protocol.patchers:
+        if patcher.name in ("handler", "cpu", "callee"):
+            raise SpecError(
+                f"patcher {patcher.name!r}: its steps would be named as those of another program; "
+                "give it another name",
+                patcher.made,
+            )
 
 
 def _check_sites(protocol: "Protocol") -> None:
@@ -104,7 +121,8 @@ def _check_sites(protocol: "Protocol") -> None:
             raise SpecError(
                 f"sites {one.name!r} ({one.address:#x}, {len(one)} bytes) and {other.name!r} "
                 f"({other.address:#x}, {len(other)} bytes) overlap; give them addresses that "
-                "do not"
+                "do not",
+                other.made,
             )
 
 
@@ -114,11 +132,9 @@ def _check_program(
     for step in flatten(program):
         if owner not in step.owners:
             places = " or ".join(o.value for o in Owner if o in step.owners) or "nobody here"
-            raise SpecError(
-                f"{_where(step)}: {type(step).__name__} is nothing for {whose}; it is for {places}"
-            )
+            raise _fault(step, f"{type(step).__name__} is nothing for {whose}; it is for {places}")
         for action in step.actions():
-            _check_action(protocol, action, _where(step))
+            _check_action(protocol, action, step)
     _check_tests(program)
 
 
@@ -130,39 +146,49 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                 _check_tests(element.steps)
             case If():
                 if not is_test(element.test.actions()):
-                    raise SpecError(
-                        f"{_where(element.test)}: {type(element.test).__name__} is no test; when() "
-                        "takes is_equal, increment_unless_zero or lookup"
+                    raise _fault(
+                        element.test,
+                        f"{type(element.test).__name__} is no test; when() takes is_equal, "
+                        "increment_unless_zero or lookup",
                     )
                 _check_tests((*element.then, *element.otherwise))
             case Step() if first(Ask, element.actions()):
-                raise SpecError(f"{_where(element)}: a test leads nowhere; put it into when()")
+                raise _fault(element, "a test leads nowhere; put it into when()")
             case Step():
                 pass
             case _:
                 raise AssertionError(element)
 
 
-def _check_action(protocol: "Protocol", action: Action, where: str) -> None:
+def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
     sites = {site.name: site for site in protocol.sites}
     for name in _sites_of(action):
         if name not in sites:
-            raise SpecError(f"{where}: no site named {name!r}; add it to the protocol's sites")
+            raise _fault(
+                step,
+                f"no site named {name!r}; add it to the protocol's sites; "
+                + meant(name, sites, "they are"),
+            )
     if isinstance(action, Put):
         size = len(sites[action.site])
         for data in (action.data, action.expects or action.data):
             if not action.data or action.at < 0 or action.at + len(data) > size:
-                raise SpecError(
-                    f"{where}: {len(data)} bytes at offset {action.at} are not within site "
-                    f"{action.site!r}, which has {size}"
+                raise _fault(
+                    step,
+                    f"{len(data)} bytes at offset {action.at} are not within site "
+                    f"{action.site!r}, which has {size}",
                 )
     cells = {cell.name: cell for cell in protocol.cells}
     used = action.through if isinstance(action, Put) else getattr(action, "cell", None)
     if used is None:
         return
     if used not in cells:
-        raise SpecError(f"{where}: no cell named {used!r}; add it to the protocol's cells")
-    _check_cell(action, cells[used], where)
+        raise _fault(
+            step,
+            f"no cell named {used!r}; add it to the protocol's cells; "
+            + meant(used, cells, "they are"),
+        )
+    _check_cell(action, cells[used], step)
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
@@ -171,36 +197,52 @@ def _sites_of(action: Action) -> tuple[str, ...]:
     return action.sites if isinstance(action, Run) else ()
 
 
-def _check_cell(action: Action, cell: Cell, where: str) -> None:
+def _check_cell(action: Action, cell: Cell, step: Step) -> None:
     locks = isinstance(action, Set) and action.at_once
     if (locks or isinstance(action, Change)) and not isinstance(cell.initial, int):
-        raise SpecError(
-            f"{where}: cell {cell.name!r} begins with {cell.initial!r}, which is no number"
-        )
+        raise _fault(step, f"cell {cell.name!r} begins with {cell.initial!r}, which is no number")
     if locks and cell.per_cpu:
-        raise SpecError(f"{where}: a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")
+        raise _fault(step, f"a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")
 
 
-def _where(step: Step) -> str:
-    return f"step {step.label!r}" + (f" ({step.source})" if step.source else "")
+def _fault(step: Step, what: str) -> SpecError:
+    """The error in a step, with the line of the step."""
+    return SpecError(f"step {step.label!r}: {what}", step.source)
 
 
 def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
     if not handler.trap:
-        raise SpecError(f"protocol {protocol.name!r}: the handler's trap has no bytes")
+        raise SpecError(
+            f"protocol {protocol.name!r}: the handler's trap has no bytes", handler.made
+        )
     for site in protocol.sites:
         if len(handler.trap) > len(site):
             raise SpecError(
                 f"site {site.name!r} has {len(site)} bytes, fewer than the trap instruction, "
-                f"{handler.trap.hex(' ')}; take a shorter trap"
+                f"{handler.trap.hex(' ')}; take a shorter trap",
+                site.made,
             )
-        for which, data in (("old", site.old), ("new", site.new)):
-            if data.startswith(handler.trap) and not site.foreign:
-                raise SpecError(
-                    f"site {site.name!r}: its {which} instruction is the trap instruction, so a "
-                    "trap could not be told from it; patch another instruction or trap"
-                )
+        for form in site.forms:
+            for offset, length in form.runs:
+                _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
     _check_routine(protocol, handler.program, "trap handler")
+
+
+def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
+    """Neither an instruction nor the trap is the beginning of the other."""
+    trap = handler.trap
+    if data.startswith(trap) and not site.foreign:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction is the trap instruction, so a "
+            "trap could not be told from it; patch another instruction or trap",
+            site.made,
+        )
+    if trap.startswith(data) and trap != data:
+        raise SpecError(
+            f"site {site.name!r}: its {form} instruction {data.hex(' ')} is how the trap "
+            f"instruction begins, {trap.hex(' ')}: no CPU tells them apart",
+            site.made,
+        )
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
@@ -211,9 +253,10 @@ def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str
             if isinstance(action, Find):
                 looked_up.add(action.cell)
             elif isinstance(action, Follow) and action.cell not in looked_up:
-                raise SpecError(
-                    f"step {step.label!r}: the handler uses cell {action.cell!r} before looking it "
-                    "up; put a lookup before it"
+                raise _fault(
+                    step,
+                    f"the handler uses cell {action.cell!r} before looking it up; "
+                    "put a lookup before it",
                 )
     _check_ends(protocol, program, what)
 
@@ -226,8 +269,8 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
         at = todo.pop()
         if at == len(lines):
             raise SpecError(
-                f"protocol {protocol.name!r}: the {what} must end with a Return (iret), "
-                "whichever way it takes"
+                f"protocol {protocol.name!r}: the {what} must end with a Return "
+                f"({'ret' if what == 'callee' else 'iret'}), whichever way it takes"
             )
         if at not in reached:
             reached.add(at)
@@ -235,9 +278,9 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
                 todo += _following(lines[at].then, lines[at].otherwise)
     for number, line in enumerate(lines):
         if number not in reached:
-            raise SpecError(
-                f"protocol {protocol.name!r}: step {line.step.label!r} of the {what} stands behind "
-                "a Return, and is never reached; take it out"
+            raise _fault(
+                line.step,
+                f"it stands behind a Return of the {what}, and is never reached; take it out",
             )
 
 

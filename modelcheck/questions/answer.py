@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, assert_never, runtime_checkable
 
 from modelcheck.explore.verdict import Verdict
 
@@ -56,6 +56,19 @@ class Answer(Protocol):
 def surprising(answer: Answer) -> bool:
     """Whether there is a verdict, and it is not the one expected."""
     return not answer.as_expected and answer.verdict is not Verdict.INCONCLUSIVE
+
+
+def grounds_of(verdict: Verdict, *, safe: Iterable[Ground], violated: Iterable[Ground]) -> Grounds:
+    """What a verdict rests on, by what it is: an inconclusive one on nothing."""
+    match verdict:
+        case Verdict.SAFE:
+            return tuple(safe)
+        case Verdict.VIOLATED:
+            return tuple(violated)
+        case Verdict.INCONCLUSIVE:
+            return ()
+        case never:
+            assert_never(never)
 
 
 def together(grounds: Iterable[Ground]) -> Grounds:

@@ -7,7 +7,7 @@ violates. Knows protocols, machine, system, engines and traces; knows nothing of
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import ndiff
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
 from modelcheck.explore.system import State, Transition
@@ -16,7 +16,7 @@ from modelcheck.machine.state import Move
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import flatten
 from modelcheck.protocol.step_text import phrase
-from modelcheck.questions.answer import Ground, Grounds, Means
+from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
 from modelcheck.questions.check import Job
 from modelcheck.trace.document import TraceStep, Violation
 from modelcheck.trace.run import Run
@@ -75,15 +75,8 @@ class Comparison:
     @property
     def grounds(self) -> Grounds:
         """The comparison of both, and the machine alone for what it found."""
-        match self.verdict:
-            case Verdict.SAFE:
-                return (Ground(Means.AUTOMATA),)
-            case Verdict.VIOLATED:
-                return (Ground(Means.AUTOMATA), Ground(Means.REPLAY))
-            case Verdict.INCONCLUSIVE:
-                return ()
-            case never:
-                assert_never(never)
+        found = Ground(Means.AUTOMATA)
+        return grounds_of(self.verdict, safe=(found,), violated=(found, Ground(Means.REPLAY)))
 
     @property
     def as_expected(self) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.questions.check import DEFAULT_FETCH, Result
+from modelcheck.questions.check import DEFAULT_FETCH, VACUOUS, Result
 
 UNEXPECTEDLY_SAFE = "unexpectedly-safe"
-VACUOUS = "vacuous"
+UNEXPECTEDLY_VACUOUS = "unexpectedly-vacuous"
 INCONCLUSIVE = "inconclusive"
 
 
@@ -59,7 +59,7 @@ def kind(result: Result) -> str:
     """How a result is not as expected."""
     if result.verdict is Verdict.INCONCLUSIVE:
         return INCONCLUSIVE
-    return result.violated or (VACUOUS if result.is_vacuous else UNEXPECTEDLY_SAFE)
+    return result.violated or (UNEXPECTEDLY_VACUOUS if result.is_vacuous else UNEXPECTEDLY_SAFE)
 
 
 def expected(result: Result) -> str:

@@ -5,7 +5,7 @@ Knows jobs, the machine and engines; knows nothing of what the edits are for.
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
@@ -19,7 +19,7 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Line, flatten, flow
 from modelcheck.protocol.properties import LIVENESS
-from modelcheck.questions.answer import Ground, Grounds, Means
+from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
 from modelcheck.questions.check import Job
 from modelcheck.questions.prove import not_excluded, safe_for_any_number
 from modelcheck.questions.subject import Subject
@@ -40,15 +40,11 @@ class Judgement(NamedTuple):
     @property
     def grounds(self) -> Grounds:
         """The abstraction if safe, the reference's search if violated."""
-        match self.verdict:
-            case Verdict.SAFE:
-                return (Ground(Means.ABSTRACTION),)
-            case Verdict.VIOLATED:
-                return (Ground(Means.SEARCH, REFERENCE.name),)
-            case Verdict.INCONCLUSIVE:
-                return ()
-            case never:
-                assert_never(never)
+        return grounds_of(
+            self.verdict,
+            safe=(Ground(Means.ABSTRACTION),),
+            violated=(Ground(Means.SEARCH, REFERENCE.name),),
+        )
 
 
 Listener = Callable[[str], None]

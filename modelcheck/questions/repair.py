@@ -18,7 +18,7 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
 from modelcheck.protocol.suite import Variant
 from modelcheck.protocol.vocabulary.program import on_each_cpu
-from modelcheck.questions.answer import Grounds, together
+from modelcheck.questions.answer import Grounds, grounds_of, together
 from modelcheck.questions.check import Job
 from modelcheck.questions.judge import (
     PROVED,
@@ -159,16 +159,12 @@ class Repairs:
     @property
     def grounds(self) -> Grounds:
         """The proofs of the repairs; of what needs none the abstraction; or the counterexamples."""
-        match self.verdict:
-            case Verdict.SAFE:
-                proofs = [proof for found in self.found for proof in found.proofs]
-                return together(g for proof in proofs for g in proof.grounds) or PROVED.grounds
-            case Verdict.VIOLATED:
-                return Judgement(Verdict.VIOLATED).grounds
-            case Verdict.INCONCLUSIVE:
-                return ()
-            case never:
-                assert_never(never)
+        proofs = [proof for found in self.found for proof in found.proofs]
+        return grounds_of(
+            self.verdict,
+            safe=together(g for proof in proofs for g in proof.grounds) or PROVED.grounds,
+            violated=Judgement(Verdict.VIOLATED).grounds,
+        )
 
     @property
     def as_expected(self) -> bool:

@@ -114,6 +114,9 @@ class _Coverage:
     def nothing(self) -> Iterator[str]:
         """Why the verdict rests on nothing."""
         setup = self._setup
+        if not {*setup.watched} - {*setup.inapplicable}:
+            reasons = (setup.inapplicable[name] for name in setup.watched)
+            yield "; ".join(("nothing that is watched applies", *reasons))
         for site, ran in zip(setup.protocol.sites, self._ran, strict=True):
             if site.foreign or (site.old == site.new and not ran.half):
                 continue

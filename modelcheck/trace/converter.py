@@ -11,9 +11,10 @@ from cattrs.v import format_exception
 
 from modelcheck.arch.architecture import Stores
 from modelcheck.protocol import vocabulary  # noqa: F401, so that all kinds of steps exist
-from modelcheck.protocol.code import Value
+from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.program import Element, Source, Step
+from modelcheck.protocol.program import Element, Step
+from modelcheck.protocol.source import Source
 
 
 def faults(error: BaseValidationError, root: str) -> str:
@@ -96,6 +97,23 @@ def _element(element: Element) -> dict[str, Any]:
 converter.register_structure_hook_func(lambda kind: kind in (Element, Step), _element_from)
 converter.register_unstructure_hook_func(lambda kind: kind in (Element, Step), _element)
 
+
+# Sites: what is said to a spec's author of its bytes is not part of a document.
+_unsaid = override(omit=True)
+converter.register_unstructure_hook(
+    Site,
+    make_dict_unstructure_fn(Site, converter, _cattrs_omit_if_default=True, undecoded=_unsaid),
+)
+converter.register_structure_hook(
+    Site,
+    make_dict_structure_fn(
+        Site,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=True,
+        undecoded=_unsaid,
+    ),
+)
 
 # Protocols.
 

@@ -17,7 +17,7 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
-from modelcheck.questions.check import Job, Result
+from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import findings
 from modelcheck.trace.document import to_document as to_trace_document
 from modelcheck.views.trace_text import plural
@@ -64,6 +64,7 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "verdict": result.word,
         "property": result.violated,
         "properties": list(job.setup.watched),
+        "not_held_to": job.setup.unwatched,
         "rests_on_nothing": list(result.vacuity.nothing),
         "notes": list(result.vacuity.notes),
         "expected": _expected(result),
@@ -83,7 +84,7 @@ def _expected(result: Result) -> str:
     """The verdict that the spec states, in a word."""
     if result.expected:
         return str(Verdict.VIOLATED)
-    return "vacuous" if result.job.variant.vacuous else str(Verdict.SAFE)
+    return VACUOUS if result.job.variant.vacuous else str(Verdict.SAFE)
 
 
 def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
@@ -121,6 +122,9 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
+    else:
+        for waiver in protocol.waived:
+            text.append(f"\n  not held to {waiver.name}: {waiver.because}", "yellow")
     if not any(Setup(variant.protocol, run).splits() for variant in job.suite):
         text.append(
             "\n  All that changes lies in one chunk, which is fetched atomically: a fetch mixes "
@@ -242,7 +246,7 @@ def any_number(results: Sequence[Result]) -> str:
 
 def remarks(results: Sequence[Result]) -> list[Text]:
     """What stands out: verdicts that are not as expected, and what safe ones do not rest on."""
-    return [*_surprises(results), *_vacuous(results)]
+    return [*_surprises(results), *_waived(results), *_vacuous(results)]
 
 
 def _surprises(results: Sequence[Result]) -> list[Text]:
@@ -256,6 +260,18 @@ def _surprises(results: Sequence[Result]) -> list[Text]:
         text = f"INCONCLUSIVE  {finding.where}: {finding.result.reason}; reached {states:,} states"
         lines.append(Text(f"{text}, depth {depth}", "yellow"))
     return lines
+
+
+def _waived(results: Sequence[Result]) -> list[Text]:
+    """What variants are not held to, though their base is."""
+    found: dict[str, None] = {}
+    for job in (result.job for result in results):
+        name, base = job.suite.protocol.name, job.suite.protocol.waived
+        for waiver in job.variant.protocol.waived:
+            if waiver not in base and not job.configuration.properties:
+                line = f"{name}, {job.variant.name}: not held to {waiver.name}: {waiver.because}"
+                found[line] = None
+    return [Text(f"WAIVED        {line}", "yellow") for line in found]
 
 
 def _vacuous(results: Sequence[Result]) -> list[Text]:

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.questions.check import Result
-from modelcheck.questions.findings import VACUOUS, findings
+from modelcheck.questions.check import VACUOUS, Result
+from modelcheck.questions.findings import findings
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
 
-WORDS = (Verdict.SAFE, VACUOUS, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+WORDS = (str(Verdict.SAFE), VACUOUS, str(Verdict.VIOLATED), str(Verdict.INCONCLUSIVE))
 
 
 def render(
@@ -23,9 +23,7 @@ def render(
     """A line for each spec, then what is not as expected, and what could not be checked."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("spec", no_wrap=True)
-    vacuous = any(result.is_vacuous for _, results in checked for result in results)
-    words = [word for word in WORDS if vacuous or word != VACUOUS]
-    for name in ("verdicts", *words, "surprises", "states", "time"):
+    for name in ("verdicts", *WORDS, "surprises", "states", "time"):
         table.add_column(name, justify="right")
     parts: list[RenderableType] = [table, Text()]
     for spec, results in checked:
@@ -33,7 +31,7 @@ def render(
         table.add_row(
             Text(spec.stem),
             str(len(results)),
-            *(str(count[word]) for word in words),
+            *(str(count[word]) for word in WORDS),
             Text(str(surprises), "bold red" if surprises else ""),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.1f}s",
@@ -57,7 +55,7 @@ def render(
 def _counts(results: Sequence[Result]) -> dict[str, int]:
     count: dict[str, int] = dict.fromkeys(WORDS, 0)
     for result in results:
-        count["vacuous" if result.is_vacuous else result.verdict] += 1
+        count[result.word] += 1
     return count
 
 

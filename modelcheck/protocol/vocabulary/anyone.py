@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Set
-from modelcheck.protocol.code import Cell, Value
-from modelcheck.protocol.program import Step, here
+from modelcheck.protocol.checking import Name, checked
+from modelcheck.protocol.code import Cell, Held
+from modelcheck.protocol.program import Step
+from modelcheck.protocol.source import here
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Test(Step):
     """A question that leads one of two ways; see If. Is the cell's value `value`?"""
 
     cell: str
-    value: Value
+    value: Held
 
     def actions(self) -> Actions:
         return (Ask(self.cell, self.value),)
@@ -23,7 +25,7 @@ class Store(Step):
     """Store `value` to a data cell; every CPU sees it at once, unless stores are weak."""
 
     cell: str
-    value: Value
+    value: Held
 
     def actions(self) -> Actions:
         return (Set(self.cell, self.value),)
@@ -70,31 +72,37 @@ class Pause(Step):
         return "waits some time"
 
 
-def is_equal(label: str, cell: Cell, value: Value) -> Test:
+@checked
+def is_equal(label: Name, cell: Cell, value: Held) -> Test:
     """Test whether a cell holds a value."""
     return Test(label, cell.name, value, source=here())
 
 
-def store(label: str, cell: Cell, value: Value) -> Store:
+@checked
+def store(label: Name, cell: Cell, value: Held) -> Store:
     """Store a value to a data cell."""
     return Store(label, cell.name, value, source=here())
 
 
-def add(label: str, cell: Cell, amount: int = 1) -> Add:
+@checked
+def add(label: Name, cell: Cell, amount: int = 1) -> Add:
     """Add to a cell that counts, atomically."""
     return Add(label, cell.name, amount, source=here())
 
 
-def increment_unless_zero(label: str, cell: Cell) -> IncrementUnlessZero:
+@checked
+def increment_unless_zero(label: Name, cell: Cell) -> IncrementUnlessZero:
     """Take a reference, unless there is none any more: inc_not_zero()."""
     return IncrementUnlessZero(label, cell.name, source=here())
 
 
-def fence(label: str) -> Fence:
+@checked
+def fence(label: Name) -> Fence:
     """Let all stores before come before all stores and IPIs behind: smp_wmb(), smp_mb()."""
     return Fence(label, source=here())
 
 
-def pause(label: str) -> Pause:
+@checked
+def pause(label: Name) -> Pause:
     """Let some time pass."""
     return Pause(label, source=here())

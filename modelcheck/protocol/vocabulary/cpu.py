@@ -6,8 +6,10 @@ Knows sites and actions.
 from dataclasses import dataclass
 
 from modelcheck.protocol.actions import Actions, Mode, Refresh, Run
+from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Site
-from modelcheck.protocol.program import Step, here
+from modelcheck.protocol.program import Step
+from modelcheck.protocol.source import here
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,25 @@ class Flush(Step):
         return (Refresh(if_deferred=True),)
 
 
-def execute(label: str, *sites: Site) -> Execute:
+@checked
+def execute(label: Name, *sites: Site) -> Execute:
     """CPU: run these sites any number of times."""
     return Execute(label, tuple(site.name for site in sites), source=here())
 
 
-def enter_user(label: str) -> EnterUser:
+@checked
+def enter_user(label: Name) -> EnterUser:
     """CPU: return to user mode."""
     return EnterUser(label, source=here())
 
 
-def leave_user(label: str) -> LeaveUser:
+@checked
+def leave_user(label: Name) -> LeaveUser:
     """CPU: enter the kernel."""
     return LeaveUser(label, source=here())
 
 
-def flush(label: str) -> Flush:
+@checked
+def flush(label: Name) -> Flush:
     """CPU: serialise if that was deferred."""
     return Flush(label, source=here())

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from modelcheck.protocol.actions import Actions, Order, Put
+from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell, Site
-from modelcheck.protocol.program import Step, here
+from modelcheck.protocol.program import Step
+from modelcheck.protocol.source import here
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Write(Step):
         return (Put(self.site, self.data, self.at, self.order, self.expects, self.through),)
 
 
+@checked
 def write(
-    label: str,
+    label: Name,
     site: Site,
     data: bytes,
     *,

@@ -21,8 +21,10 @@ from modelcheck.protocol.actions import (
     Stop,
     Tell,
 )
-from modelcheck.protocol.code import Cell, Value
-from modelcheck.protocol.program import Block, Element, Step, here
+from modelcheck.protocol.checking import Name, checked
+from modelcheck.protocol.code import Cell, Held
+from modelcheck.protocol.program import Block, Element, Step
+from modelcheck.protocol.source import here
 from modelcheck.protocol.vocabulary.anyone import Fence
 
 
@@ -31,7 +33,7 @@ class WaitUntil(Step):
     """Wait until a cell holds `value`; of a cell that each CPU has, until all of them do."""
 
     cell: str
-    value: Value
+    value: Held
 
     def actions(self) -> Actions:
         return (Need(self.cell, self.value),)
@@ -206,57 +208,68 @@ class WaitGrace(Step):
         return (Await("quiescent"),)
 
 
-def wait_until(label: str, cell: Cell, value: Value) -> WaitUntil:
+@checked
+def wait_until(label: Name, cell: Cell, value: Held) -> WaitUntil:
     """Wait until a cell holds a value."""
     return WaitUntil(label, cell.name, value, source=here())
 
 
-def lock(label: str, cell: Cell) -> Lock:
+@checked
+def lock(label: Name, cell: Cell) -> Lock:
     """Take a lock."""
     return Lock(label, cell.name, source=here())
 
 
-def unlock(label: str, cell: Cell) -> Unlock:
+@checked
+def unlock(label: Name, cell: Cell) -> Unlock:
     """Release a lock."""
     return Unlock(label, cell.name, source=here())
 
 
-def irq_off(label: str) -> IrqOff:
+@checked
+def irq_off(label: Name) -> IrqOff:
     """Disable interrupts on this CPU."""
     return IrqOff(label, source=here())
 
 
-def irq_on(label: str) -> IrqOn:
+@checked
+def irq_on(label: Name) -> IrqOn:
     """Enable interrupts on this CPU."""
     return IrqOn(label, source=here())
 
 
-def sync_core(label: str) -> Serialise:
+@checked
+def sync_core(label: Name) -> Serialise:
     """Serialise this CPU: sync_core()."""
     return Serialise(label, source=here())
 
 
-def isb(label: str) -> Serialise:
+@checked
+def isb(label: Name) -> Serialise:
     """Serialise this CPU: ISB."""
     return Serialise(label, source=here())
 
 
-def fence_i(label: str) -> Serialise:
+@checked
+def fence_i(label: Name) -> Serialise:
     """Let this hart fetch anew: FENCE.I."""
     return Serialise(label, source=here())
 
 
-def dc_cvau(label: str) -> CleanDcache:
+@checked
+def dc_cvau(label: Name) -> CleanDcache:
     """Clean the data cache to the point of unification, and wait for it."""
     return CleanDcache(label, source=here())
 
 
-def ic_ivau(label: str) -> InvalidateIcache:
+@checked
+def ic_ivau(label: Name) -> InvalidateIcache:
     """Invalidate all instruction caches, and wait for it."""
     return InvalidateIcache(label, source=here())
 
 
-def caches_clean_inval_pou(label: str) -> Block:
+@checked
+def caches_clean_inval_pou(label: Name) -> Block:
     """Publish code on Arm: DC CVAU, DSB, IC IVAU, DSB, ISB."""
     source = here()
     steps = (
@@ -268,24 +281,28 @@ def caches_clean_inval_pou(label: str) -> Block:
     return Block(label, steps, source=source)
 
 
-def send_ipi(label: str, *, synchronises: bool = True, deferred: bool = False) -> SendIpi:
+@checked
+def send_ipi(label: Name, *, synchronises: bool = True, deferred: bool = False) -> SendIpi:
     """Send a serialising IPI to all other CPUs, and serialise this one."""
     return SendIpi(label, synchronises, deferred, source=here())
 
 
-def wait_acks(label: str) -> WaitAcks:
+@checked
+def wait_acks(label: Name) -> WaitAcks:
     """Wait until all other CPUs have acknowledged."""
     return WaitAcks(label, source=here())
 
 
-def on_each_cpu(label: str, *, synchronises: bool = True, deferred: bool = False) -> Block:
+@checked
+def on_each_cpu(label: Name, *, synchronises: bool = True, deferred: bool = False) -> Block:
     """Make every CPU serialise, and wait for it: on_each_cpu(do_sync_core, NULL, 1)."""
     source = here()
     send = SendIpi("send", synchronises, deferred, source=source)
     return Block(label, (send, WaitAcks("wait", source=source)), source=source)
 
 
-def stop_machine(label: str, *steps: Element, synchronises: bool = True) -> Block:
+@checked
+def stop_machine(label: Name, *steps: Element, synchronises: bool = True) -> Block:
     """Run steps while all other CPUs are stopped; see StopCpus."""
     source = here()
     begin = (StopCpus("stop", source=source), WaitStopped("stopped", source=source))
@@ -293,12 +310,14 @@ def stop_machine(label: str, *steps: Element, synchronises: bool = True) -> Bloc
     return Block(label, (*begin, *steps, end), source=source)
 
 
-def synchronize_rcu_tasks(label: str) -> Block:
+@checked
+def synchronize_rcu_tasks(label: Name) -> Block:
     """Wait until no task is where it was: neither in a region of instructions nor in a handler."""
     return _grace_period(label, regions=True)
 
 
-def synchronize_rcu(label: str, *, regions: bool = False) -> Block:
+@checked
+def synchronize_rcu(label: Name, *, regions: bool = False) -> Block:
     """Wait until all CPUs have left the handlers they were in; tasks may be preempted anywhere.
 
     With `regions`, the sites are run within RCU read-side sections, and are waited for too.
@@ -306,7 +325,7 @@ def synchronize_rcu(label: str, *, regions: bool = False) -> Block:
     return _grace_period(label, regions=regions)
 
 
-def _grace_period(label: str, *, regions: bool) -> Block:
+def _grace_period(label: Name, *, regions: bool) -> Block:
     source = here()
     steps = (StartGrace("begin", regions, source=source), WaitGrace("end", source=source))
     return Block(label, steps, source=source)

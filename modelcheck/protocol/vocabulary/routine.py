@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from modelcheck.protocol.actions import Act, Actions, Find, Follow, Instruction, Leave
+from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell
-from modelcheck.protocol.program import Step, here
+from modelcheck.protocol.program import Step
+from modelcheck.protocol.source import here
 
 
 @dataclass(frozen=True)
@@ -86,36 +88,43 @@ class NotOurs(Step):
         return (Leave(self.synchronises, handled=False),)
 
 
-def lookup(label: str, cell: Cell, *, search: bool = False) -> Lookup:
+@checked
+def lookup(label: Name, cell: Cell, *, search: bool = False) -> Lookup:
     """Handler: look up what is published in `cell`."""
     return Lookup(label, cell.name, search, source=here())
 
 
-def use(label: str, cell: Cell) -> Use:
+@checked
+def use(label: Name, cell: Cell) -> Use:
     """Handler: follow what was looked up in `cell`."""
     return Use(label, cell.name, source=here())
 
 
-def emulate(label: str, cell: Cell | None = None, *, instruction: Instruction = "new") -> Emulate:
+@checked
+def emulate(label: Name, cell: Cell | None = None, *, instruction: Instruction = "new") -> Emulate:
     """Handler: emulate the old or new instruction with the data found in `cell`."""
     return Emulate(label, instruction, cell.name if cell else None, source=here())
 
 
-def skip(label: str) -> Skip:
+@checked
+def skip(label: Name) -> Skip:
     """Handler: step over the instruction."""
     return Skip(label, source=here())
 
 
-def iret(label: str, *, synchronises: bool = True) -> Return:
+@checked
+def iret(label: Name, *, synchronises: bool = True) -> Return:
     """Handler: return from the exception, serialising."""
     return Return(label, synchronises, source=here())
 
 
-def ret(label: str) -> Return:
+@checked
+def ret(label: Name) -> Return:
     """Callee: return to the caller; nothing serialises."""
     return Return(label, synchronises=False, source=here())
 
 
-def not_ours(label: str, *, synchronises: bool = True) -> NotOurs:
+@checked
+def not_ours(label: Name, *, synchronises: bool = True) -> NotOurs:
     """Handler: leave the trap to other handlers."""
     return NotOurs(label, synchronises, source=here())

@@ -11,7 +11,7 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
-from modelcheck.questions.check import Job, Result
+from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import expected
 from modelcheck.views.comparison import any_number, heading, remarks
 from modelcheck.views.trace_text import plural
@@ -27,7 +27,7 @@ def summary(results: Sequence[Result]) -> str:
     counted = [
         (len(results), "verdicts", ""),
         (sum(result.word == Verdict.SAFE for result in results), "safe", "safe"),
-        (sum(result.is_vacuous for result in results), "vacuous", "open"),
+        (sum(result.is_vacuous for result in results), VACUOUS, "open"),
         (sum(result.verdict is Verdict.VIOLATED for result in results), "violated", "bad"),
         (sum(result.verdict is Verdict.INCONCLUSIVE for result in results), "inconclusive", "open"),
         (sum(not result.as_expected for result in results), "not as expected", "surprise"),
@@ -212,7 +212,8 @@ def legend(results: Sequence[Result]) -> str:
     )
     return (
         "<div><h2>Verdicts</h2><dl><dt>safe</dt><dd>All reachable states were searched.</dd>"
-        "<dt>vacuous</dt><dd>So they were, but nobody ran what the verdict is about.</dd>"
+        "<dt>vacuous</dt><dd>Safe, but that rests on nothing: nobody ran what the verdict is about."
+        "</dd>"
         "<dt>BAD n</dt><dd>A property is violated; the shortest trace has n steps. Follow the link "
         "to step through it.</dd><dt>?</dt><dd>Inconclusive: the search was cut short.</dd>"
         "<dt>any N</dt><dd>Whether what is not violated is proved for every number of CPUs.</dd>"

@@ -1,0 +1,162 @@
+"""From a test and an order to its final states and the verdict. Knows the explorers."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, assert_never
+
+from modelcheck.explore.reference import REFERENCE
+from modelcheck.explore.system import System
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Request
+from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
+from modelcheck.litmus.foresight import foresee
+from modelcheck.litmus.happenings import UnforeseenError
+from modelcheck.litmus.machine import Final, Litmus, Move
+from modelcheck.litmus.order import MemoryOrder
+from modelcheck.litmus.program import LitmusTest
+
+
+class LitmusVerdict(StrEnum):
+    """What an order says of a test's outcome."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    REQUIRED = "required"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """A step of a run: the thread, and the move that it made."""
+
+    thread: int
+    move: Move
+
+
+@dataclass(frozen=True)
+class LitmusJudgement:
+    """The final states of a test, as text, and what they say.
+
+    `run` is a shortest run to the outcome asked for, where one was wanted and there is one; of a
+    required outcome, one to the contrary. `reason` says what made it inconclusive.
+    """
+
+    test: LitmusTest
+    order: MemoryOrder
+    verdict: LitmusVerdict
+    states: tuple[str, ...]
+    matching: int
+    reached: int
+    seconds: float
+    run: tuple[RunStep, ...] = field(default=())
+    reason: str | None = None
+
+    @property
+    def observation(self) -> str:
+        """How often the condition holds, in herd's words."""
+        if not self.matching:
+            return "Never"
+        return "Always" if self.matching == len(self.states) else "Sometimes"
+
+
+def judge(
+    test: LitmusTest, order: MemoryOrder, limits: Limits = NO_LIMITS, *, with_run: bool = False
+) -> LitmusJudgement:
+    """Explore all runs of a test. Raises LitmusError where one leaves what is covered."""
+    started = time.monotonic()
+    stores = foresee(test, order)
+    contrary = test.quantifier is Quantifier.FORALL
+    while True:
+        model = Litmus(test, order, stores, lambda final: holds(test, final) != contrary)
+        system = System(model)
+        try:
+            found = REFERENCE.explore(system, Request(limits, beyond_violations=True))
+            break
+        except UnforeseenError as more:
+            stores |= {(more.place, more.value)}
+    finals = {
+        model.final(shared) for shared in system.shareds.values if None not in shared.outcomes
+    }
+    states: dict[str, bool] = {}
+    for final in finals:
+        states[told(test, final)] = holds(test, final)
+    run: tuple[RunStep, ...] = ()
+    if with_run and found.found:
+        path = REFERENCE.explore(system, Request(limits)).path
+        run = tuple(_steps(model, system, path))
+    matching = sum(states.values())
+    reason = found.reason
+    if reason is None and not states:
+        reason = "no run comes to an end"
+    verdict = _verdict(test.quantifier, matching, len(states))
+    if reason is None and model.cut and verdict is not LitmusVerdict.ALLOWED:
+        reason = "a loop was not followed to its end"
+    if reason is not None and not (verdict is LitmusVerdict.ALLOWED and not contrary):
+        verdict = LitmusVerdict.INCONCLUSIVE
+    return LitmusJudgement(
+        test,
+        order,
+        verdict,
+        tuple(sorted(states)),
+        matching,
+        found.states,
+        time.monotonic() - started,
+        run,
+        reason,
+    )
+
+
+def _verdict(quantifier: Quantifier, matching: int, states: int) -> LitmusVerdict:
+    if quantifier is Quantifier.FORALL and matching == states:
+        return LitmusVerdict.REQUIRED
+    return LitmusVerdict.ALLOWED if matching else LitmusVerdict.FORBIDDEN
+
+
+def _steps(model: Litmus, system: System, path: Iterable[Any]) -> Iterable[RunStep]:
+    state = system.initial()
+    for transition in path:
+        role = model.roles[system.actors[transition.actor]]
+        shared = system.shareds.values[state[0]]
+        local = system.locals.values[state[1 + transition.actor]]
+        moves = list(model.moves(role, shared, local))
+        yield RunStep(transition.actor, moves[transition.row.number])
+        state = transition.target
+
+
+def holds(test: LitmusTest, final: Final) -> bool:
+    """Whether the condition of a test holds of a final state."""
+    values = {
+        (location.thread, test.canonical(location)): value
+        for location, value in zip(test.observed, final.values, strict=True)
+    }
+
+    def atom(part: Equals | Faulted) -> bool:
+        match part:
+            case Equals(location, written):
+                value = values[location.thread, test.canonical(location)]
+                return test.equal(value, test.value(written))
+            case Faulted(thread, label, _):
+                faults = final.faults[thread]
+                if label is None:
+                    return bool(faults)
+                return test.labels[f"P{thread}"][label] in faults
+            case _:
+                assert_never(part)
+
+    return evaluate(test.condition, atom)
+
+
+def told(test: LitmusTest, final: Final) -> str:
+    """A final state as text: 0:X1=1 1:X9=0 [x]=2."""
+    parts = []
+    for location, value in zip(test.observed, final.values, strict=True):
+        where = (
+            f"[{location.name}]"
+            if location.thread is None
+            else f"{location.thread}:{location.name}"
+        )
+        parts.append(f"{where}={test.told(value)}")
+    for faults in final.faults:
+        parts += [f"fault({test.where(at)})" for at in faults]
+    return " ".join(parts)

@@ -1,0 +1,213 @@
+"""A protocol in one configuration: its code, its cells, and how stores reach them.
+
+Knows the reader and states.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from modelcheck.naive import reading
+from modelcheck.naive.reading import OLD, Json, Program, one_of, places, program, take
+from modelcheck.naive.state import Cpu, Move, Places, Shared, Store
+
+CPUS = -1
+"""The role, and the sender, of all CPUs but the patchers'."""
+
+
+class Memory:
+    """What a protocol is made of, and its memory.
+
+    Raises UnknownError for what is not known here.
+    """
+
+    def __init__(self, protocol: Json, configuration: Json) -> None:
+        data = take(protocol, "the protocol", "name sites program", reading.PROTOCOL)
+        run = take(configuration, "the configuration", "", reading.CONFIGURATION)
+        self.fetch: str = one_of("fetch model", run["fetch"], reading.FETCH)
+        self.weak = one_of("stores", data["stores"], ("in-order", "weak")) == "weak"
+        how = one_of("semantics", run["semantics"], ("windowed", "bytewise"))
+        self.in_one_step = how == "windowed"
+        self.cpus: int = run["cpus"]
+        self.arch: str = one_of("architecture", data["isa"], reading.ARCHITECTURES)
+        self.patcher_executes: bool = data["patcher_executes"]
+        self.ordered = self.fetch in ("coherent", "store-order")
+        self.newest_only = self.fetch.startswith("coherent")
+        self.coherent_icache = data["coherent_icache"] or self.newest_only
+        self.watched = frozenset(run["properties"] or self._held_to(data))
+        self._read_programs(data)
+        self._read_code(data, run)
+        self._read_cells(data, run)
+
+    def _held_to(self, data: Json) -> set[str]:
+        """What can be violated, and is not waived."""
+        waived = {take(one, "a waiver", "name because", {})["name"] for one in data["waived"]}
+        free = {"per-cpu-monotone"} if self.fetch in ("incoherent", "strict") else set()
+        other = set() if self.fetch == "strict" else {"no-unpermitted-modification"}
+        return set(reading.PROPERTIES) - waived - free - other
+
+    def _read_programs(self, data: Json) -> None:
+        others = [take(one, "a patcher", "name program", {}) for one in data["patchers"]]
+        self.programs = {
+            number: program(steps)
+            for number, steps in enumerate([data["program"], *(one["program"] for one in others)])
+        }
+        self.patchers = frozenset(self.programs)
+        self.roles = [*self.programs, CPUS]
+        self.programs[CPUS] = program(data["cpu_program"])
+        handler = data["handler"] or {"trap": "", "program": []}
+        one = take(handler, "the handler", "trap program", {"interrupts": False})
+        self.trap = bytes.fromhex(one["trap"])
+        self.masked: bool = not one["interrupts"]
+        self.handler, self.callee = program(one["program"]), program(data["callee"])
+        ends = [at[0] for at in places(self.handler) if at[0].kind in ("Return", "NotOurs")]
+        self.all_ways_synchronise = bool(self.trap) and all(end["synchronises"] for end in ends)
+
+    def _read_code(self, data: Json, run: Json) -> None:
+        self.sites = tuple(reading.site(one) for one in data["sites"])
+        self.numbers = {one.name: number for number, one in enumerate(self.sites)}
+        first = self.sites[0].address
+        shift = 0 if run["offset"] is None else run["offset"] - first % 64
+        self.old: dict[int, int] = {}
+        self.chunk_of: dict[int, int] = {}
+        for one in self.sites:
+            for address, byte in enumerate(one.forms[OLD].data, start=one.address):
+                self.old[address] = byte
+                self.chunk_of[address] = (address + shift) // run["chunk"]
+        history_of = {a: 0 if self.ordered else chunk for a, chunk in self.chunk_of.items()}
+        names = list(dict.fromkeys(history_of.values()))
+        self.line_of = {address: names.index(name) for address, name in history_of.items()}
+        """For each address its history's number."""
+        self.histories = cache(self._histories)
+
+    def _read_cells(self, data: Json, run: Json) -> None:
+        cells = [
+            take(c, "a cell", "name", {"initial": None, "per_cpu": False, "stays": ""})
+            for c in data["cells"]
+        ]
+        self.cells = {one["name"]: number for number, one in enumerate(cells)}
+        self.initial = tuple(reading.value_of(one["initial"]) for one in cells)
+        self.per_cpu = {number for number, one in enumerate(cells) if one["per_cpu"]}
+        looked_up = {at[0]["cell"] for at in places(self.handler) if at[0].kind == "Lookup"}
+        looked_up |= {
+            at[0].test["cell"]
+            for at in places(self.handler)
+            if at[0].test and at[0].test.kind == "Lookup"
+        }
+        self.retired = {
+            number
+            for number, one in enumerate(cells)
+            if one["name"] in looked_up and not self.initial[number] and not one["stays"]
+        }
+        """The cells that are to be empty when all has ended."""
+        self.many: dict[int, int] = {}
+        """For each counter, from where on it is many, if the number of CPUs is left open."""
+        if run["any_number"]:
+            for number, initial in enumerate(self.initial):
+                named = {1, abs(initial)} if isinstance(initial, int) else {1}
+                self.many[number] = 1 + max(named | set(self._numbers_for(number)))
+
+    def _numbers_for(self, cell: int) -> Iterator[int]:
+        """The numbers that some step names for a cell."""
+        for steps in (*self.programs.values(), self.handler, self.callee):
+            for head, *_ in places(steps):
+                fields = (head.test or head).fields
+                if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:
+                    yield abs(fields["value"])
+
+    # States before the first step.
+
+    def shared(self) -> Shared:
+        """What all share."""
+        none = (0,) * len(set(self.line_of.values()))
+        over = frozenset(role for role in self.roles if role != CPUS and not self.programs[role])
+        return Shared((), self.initial, none, none, over, over)
+
+    def cpu(self, steps: Program) -> Cpu:
+        """A CPU."""
+        own = tuple(v if n in self.per_cpu else None for n, v in enumerate(self.initial))
+        return Cpu(steps, since=self.shared().cleaned, own=own)
+
+    # Code.
+
+    def _histories(self, log: tuple[Store, ...]) -> tuple[tuple[dict[int, int], ...], ...]:
+        """For each history, what its bytes were, and after each store that changed them."""
+        found: list[list[dict[int, int]]] = [[{}] for _ in self.shared().cleaned]
+        for address, byte in self.old.items():
+            found[self.line_of[address]][0][address] = byte
+        for store in log:
+            for history in found:
+                after = history[-1] | {a: byte for a, byte in store.code if a in history[-1]}
+                if after != history[-1]:
+                    history.append(after)
+        return tuple(map(tuple, found))
+
+    def newest(self, shared: Shared) -> Places:
+        """The places of a CPU that sees what is in memory."""
+        return tuple(len(history) - 1 for history in self.histories(shared.log))
+
+    def synchronised(self, shared: Shared, cpu: Cpu) -> Cpu:
+        """A CPU that has synchronised."""
+        cpu = cpu._replace(reading=None)
+        if self.newest_only:
+            return self.settled(shared, cpu)
+        if self.coherent_icache:
+            return cpu._replace(since=self.newest(shared))
+        return cpu._replace(since=tuple(map(max, cpu.since, shared.dropped)))
+
+    def settled(self, shared: Shared, cpu: Cpu) -> Cpu:
+        """A CPU after a step that is no fetch: no fetch of the newest begins before it."""
+        keeps = self.newest_only and self.in_one_step
+        return cpu._replace(since=self.newest(shared)) if keeps else cpu
+
+    # Stores.
+
+    def store(self, here: Move, store: Store) -> Move:
+        """A store sets out for memory."""
+        if self.weak:
+            return here.me(buffer=(*here.cpu.buffer, store))
+        return here._replace(shared=self.stored(here.shared, store))
+
+    def stored(self, shared: Shared, store: Store) -> Shared:
+        """A store reaches memory."""
+        if store.cell is None:
+            return shared._replace(log=(*shared.log, store))
+        cells = list(shared.cells)
+        cells[store.cell] = store.value
+        return shared._replace(cells=tuple(cells))
+
+    def drains(self, here: Move) -> Iterator[Move]:
+        """Stores that may reach memory now."""
+        for number, store in enumerate(here.cpu.buffer):
+            before, behind = here.cpu.buffer[:number], here.cpu.buffer[number + 1 :]
+            if not any(map(store.meets, before)):
+                shared = self.stored(here.shared, store)
+                yield here._replace(label="drain", shared=shared).me(buffer=before + behind)
+
+    def under_way(self, cpu: Cpu, cell: int) -> list[Any]:
+        """The values that a CPU has stored to a cell, and that are not in memory yet."""
+        return [store.value for store in cpu.buffer if store.cell == cell]
+
+    def read(self, here: Move, cell: int) -> Any:
+        """What the CPU reads in a cell."""
+        if cell in self.per_cpu:
+            return here.cpu.own[cell]
+        return [here.shared.cells[cell], *self.under_way(here.cpu, cell)][-1]
+
+    def read_code(self, here: Move, addresses: range) -> bytes:
+        """What the CPU reads, as data, in code."""
+        histories = self.histories(here.shared.log)
+        found = {address: histories[self.line_of[address]][-1][address] for address in addresses}
+        for store in here.cpu.buffer:
+            found |= {address: byte for address, byte in store.code if address in found}
+        return bytes(found.values())
+
+    def sums(self, cell: int, value: int, amount: int) -> set[int]:
+        """What a cell may hold after an addition to a value, which may stand for many."""
+        if cell not in self.many:
+            return {value + amount}
+        many, beyond = self.many[cell], self.many[cell] + abs(amount) + 1
+        stands_for = {value}
+        if abs(value) == many:
+            stands_for = {n for n in range(-beyond, beyond) if n * value > 0 and abs(n) >= many}
+        return {max(-many, min(many, number + amount)) for number in stands_for}

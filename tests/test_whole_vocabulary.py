@@ -1,0 +1,128 @@
+"""Random protocols over the whole vocabulary, through all that can be held against one another.
+
+test_naive.py gives them to the naive machine. With --nightly, each test here draws 20,000.
+"""
+
+import json
+from dataclasses import replace
+
+from hypothesis import given, reject
+
+from modelcheck import Protocol, Suite, Variant
+from modelcheck.axiomatic.events import NotCoveredError
+from modelcheck.axiomatic.verdict import DECIDED, violated
+from modelcheck.certificate.certify import certify_text
+from modelcheck.explore import compiled, reference
+from modelcheck.explore.system import System
+from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.machine.actors import Machine
+from modelcheck.machine.setup import Configuration
+from modelcheck.naive import certifier
+from modelcheck.protocol.properties import LIVENESS
+from modelcheck.questions.check import Job, check
+from modelcheck.questions.prove import not_excluded, prove
+from modelcheck.trace.converter import converter
+from modelcheck.trace.document import Trace, to_json
+from modelcheck.trace.replay import replay
+from tests.checks import TooBigError, assert_agree, walk
+from tests.protocols import EVERY_PROPERTY
+from tests.random_protocols import configurations, protocols, random_runs
+from tests.test_compiled import assert_same
+
+SAFETY = tuple(name for name in EVERY_PROPERTY if name not in LIVENESS)
+FEW = Limits(states=3_000)
+
+
+def job_of(protocol: Protocol, configuration: Configuration) -> Job:
+    """The protocol as a job, expected to be safe."""
+    return Job(Suite(protocol), Variant("base", protocol), configuration, "random")
+
+
+def found_by(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+    """What is violated anywhere; rejects what is too big to walk."""
+    try:
+        return walk(protocol, configuration, 3_000).survey.found
+    except TooBigError:
+        reject()
+
+
+@random_runs(100)
+@given(protocols(), configurations(semantics=("windowed",)))
+def test_both_semantics(protocol: Protocol, configuration: Configuration) -> None:
+    """Differential: byte-wise and windowed execute and violate the same."""
+    try:
+        assert_agree(protocol, configuration, at_most=3_000)
+    except TooBigError:
+        reject()
+
+
+@random_runs(40)
+@given(protocols(), configurations(cpus=2, semantics=("windowed",)))
+def test_every_engine(protocol: Protocol, configuration: Configuration) -> None:
+    """Differential: the compiled explorers give the reference's answers."""
+    model = Machine(protocol, replace(configuration, properties=SAFETY))
+    oracle = reference.explore(System(model), FEW)
+    if oracle.reason:
+        reject()
+    for threads in (1, 2):
+        assert_same(compiled.explore(System(model), threads=threads), oracle)
+    symmetric = compiled.explore(System(model), threads=1, symmetric=True)
+    assert_same(symmetric, oracle, counts=False)
+
+
+@random_runs(60)
+@given(protocols(), configurations(semantics=("windowed",)))
+def test_axioms(protocol: Protocol, configuration: Configuration) -> None:
+    """Differential: an order of events without states, where the axioms cover the protocol."""
+    try:
+        excluded = violated(protocol, configuration)
+    except NotCoveredError:
+        reject()
+    watching = replace(configuration, properties=DECIDED)
+    assert excluded == found_by(protocol, watching) & set(DECIDED)
+
+
+@random_runs(60)
+@given(protocols(), configurations(semantics=("windowed",)))
+def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
+    """Sound: what is proved for any number of CPUs is violated by neither one nor two."""
+    open_ = not_excluded(protocol, configuration, Limits(states=20_000))
+    for cpus in (1, 2):
+        assert found_by(protocol, replace(configuration, cpus=cpus)) <= open_
+
+
+@random_runs(40)
+@given(protocols(), configurations(semantics=("windowed",)))
+def test_certificates(protocol: Protocol, configuration: Configuration) -> None:
+    """A proof of all that can be proved is confirmed by its checker, and by the independent one."""
+    open_ = not_excluded(protocol, configuration, FEW)
+    proved = tuple(name for name in SAFETY if name not in open_)
+    if not proved:
+        reject()
+    job = job_of(protocol, replace(configuration, properties=proved))
+    certificate = prove(job, spec="random").certificate
+    assert certificate is not None
+    assert certify_text(certificate).invariant.protocol == protocol
+    assert certifier.certify(certificate).proved == tuple(sorted(proved))
+
+
+@random_runs(100)
+@given(protocols(), configurations())
+def test_documents(protocol: Protocol, configuration: Configuration) -> None:
+    """A protocol and a configuration come back from JSON as they were."""
+    for value in (protocol, configuration):
+        document = json.loads(json.dumps(converter.unstructure(value)))
+        assert converter.structure(document, type(value)) == value
+
+
+@random_runs(60)
+@given(protocols(), configurations())
+def test_traces(protocol: Protocol, configuration: Configuration) -> None:
+    """A counterexample is replayed by the machine alone, after a way through JSON."""
+    result = check(job_of(protocol, configuration), spec="random.py", limits=FEW)
+    if result.verdict is not Verdict.VIOLATED:
+        reject()
+    assert result.trace is not None
+    again = converter.structure(json.loads(to_json(result.trace)), Trace)
+    assert again == result.trace
+    assert replay(again) == len(again.steps)
