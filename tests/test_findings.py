@@ -124,9 +124,9 @@ def test_vacuous_has_its_word_in_every_format(
     assert ">vacuous !</td>" in text["html"]
     assert "| p | base | vacuous | vacuous |" in text["markdown"]
     assert "found vacuous (nobody can enter s (entries=()))" in text["junit"]
-    assert '"ruleId": "vacuous"' in text["sarif"]
+    assert '"ruleId": "unexpectedly-vacuous"' in text["sarif"]
     (entry,) = of_results(str(idle), results(idle))
-    assert entry.verdict == "vacuous"
+    assert entry.verdict == "vacuous for 2 CPUs"
     assert "nobody can enter s" in entry.note
 
 

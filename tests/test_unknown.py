@@ -52,7 +52,7 @@ WAITS = Protocol(
 )
 """The patcher waits for what a CPU stores."""
 
-CALL = Site("s", b"\x0f\x1f\x00", b"\xe8\x00\x00", 0x1000)
+CALL = Site("s", b"\x0f\x1f\x00", b"\x48\x89\xc3", 0x1000)
 CLOSED, INSIDE = Cell("closed", 0), Cell("inside", 0)
 COUNTED = Protocol(
     "counted",
@@ -138,7 +138,7 @@ def test_a_base_that_is_not_to_end_as_new_is_no_reason_to_reject() -> None:
     half = Protocol(
         "half",
         (CALL,),
-        (write("tail", CALL, b"\x00", at=2), on_each_cpu("sync")),
+        (write("tail", CALL, b"\xc3", at=2), on_each_cpu("sync")),
         waived=(without_property("ends-as-new", because="the first half of a patch"),),
     )
     suite = Suite(half, (Variant("no-sync", half.without("sync")),))

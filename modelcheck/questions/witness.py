@@ -45,8 +45,11 @@ def witness(
 ) -> Witnessed:
     """A shortest run that shows as much as any does, of a protocol that violates nothing.
 
-    Of several CPUs alike, the first is looked at. Raises KeyboardInterrupt on Ctrl-C.
+    All states of the subject's system have been searched before, and it is still there: what CPUs
+    come to do at all is known from that. Of CPUs alike, the first is looked at. Raises
+    KeyboardInterrupt on Ctrl-C.
     """
+    assert subject.system.asked(), "nothing was searched, or it was forgotten"
     search = _Search(subject)
     try:
         path = search.run(Pulse(limits, watcher))
