@@ -18,6 +18,7 @@ from modelcheck.protocol.checking import (
 )
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.properties import UNPERMITTED, Property
 from modelcheck.protocol.watched import unwatched
 
@@ -157,7 +158,7 @@ class Variant(SpecValue):
 
 def _check_name(kind: str, name: str) -> None:
     """Names are shown in tables, and files are named after them."""
-    if not name or not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
+    if not name or hidden(name) or name.startswith(".") or "/" in name or "\\" in name:
         raise SpecError(
             f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
         )

@@ -8,7 +8,8 @@ from typing import assert_never
 
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.reasons import Mixed, Possible, explained_mixes
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.pulse import LimitError, in_time, why
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.protocol.properties import TORN
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
@@ -18,7 +19,7 @@ from modelcheck.questions.check import Job
 class Explanation:
     """What is to be said of as many mixes as account for every torn fetch.
 
-    If `reason` is set, nothing is: it says what the axioms do not cover.
+    If `reason` is set, nothing is: it says what the axioms do not cover, or what cut it short.
     """
 
     job: Job
@@ -44,12 +45,15 @@ class Explanation:
         return tears_as_expected(self.job, self.verdict)
 
 
-def explain(job: Job) -> Explanation:
-    """Put the mixes to Z3 as constraints over an order of events."""
+@in_time
+def explain(job: Job, limits: Limits = NO_LIMITS) -> Explanation:
+    """Put the mixes to Z3 as constraints over an order of events, for so many seconds at most."""
     try:
         return Explanation(job, explained_mixes(job.variant.protocol, job.configuration))
     except NotCoveredError as error:
-        return Explanation(job, (), str(error))
+        return Explanation(job, (), f"Not covered by the axioms: {error}")
+    except (LimitError, MemoryError) as stop:
+        return Explanation(job, (), f"Cut short: {why(stop)}")
 
 
 def tears_as_expected(job: Job, verdict: Verdict) -> bool:

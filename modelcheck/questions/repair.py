@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple, assert_never
 
+from modelcheck.explore.pulse import CUT_SHORT, LimitError, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
@@ -85,7 +86,8 @@ class Repairs:
     `unsafe` are the fetch models under which the variant is not safe, `base_unsafe` those under
     which the base protocol is not. Every program with up to `edits` edits was judged, `tried` in
     all; `undecided` of them could be neither proved nor refuted. `found` has all repairs of the
-    smallest size, the cheapest first. With `complete`, nothing was cut short.
+    smallest size, the cheapest first. With `complete`, nothing was cut short; otherwise `reason`
+    says by what.
     """
 
     jobs: tuple[Job, ...]
@@ -96,6 +98,7 @@ class Repairs:
     undecided: int = 0
     found: list[Repair] = field(default_factory=list)
     complete: bool = False
+    reason: str | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -135,21 +138,23 @@ def repair(
 ) -> Repairs:
     """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
 
-    The jobs differ in the fetch model alone. Ctrl-C ends it with what is known by then.
+    The jobs differ in the fetch model alone. Ctrl-C and the judge's limits end it with what is
+    known by then.
     """
     jobs = tuple(safety_only(job) for job in jobs)
     result = Repairs(jobs)
     try:
-        result.unsafe = _unsafe(jobs, jobs[0].variant.protocol, judge)
-        result.base_unsafe = _unsafe(jobs, jobs[0].suite.protocol, judge)
-        if result.unsafe:
-            _search(result, most_edits, judge, tell)
-            for number, found in enumerate(result.found):
-                tell(f"proving repair {number + 1} of {len(result.found)}")
-                result.found[number] = _proved(found, jobs, spec)
-        result.complete = True
-    except KeyboardInterrupt:
-        pass
+        with time_limit(judge.seconds):
+            result.unsafe = _unsafe(jobs, jobs[0].variant.protocol, judge)
+            result.base_unsafe = _unsafe(jobs, jobs[0].suite.protocol, judge)
+            if result.unsafe:
+                _search(result, most_edits, judge, tell)
+                for number, found in enumerate(result.found):
+                    tell(f"proving repair {number + 1} of {len(result.found)}")
+                    result.found[number] = _proved(found, jobs, spec)
+            result.complete = True
+    except CUT_SHORT as stop:
+        result.reason = why(stop)
     return result
 
 
@@ -186,8 +191,11 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> N
 def _proved(found: Repair, jobs: tuple[Job, ...], spec: str) -> Repair:
     variant = Variant("repaired", found.protocol)
     proofs = tuple(prove(replace(job, variant=variant), spec=spec) for job in jobs)
-    if any(proof.interrupted for proof in proofs):
-        raise KeyboardInterrupt
+    for proof in proofs:
+        if proof.interrupted:
+            raise KeyboardInterrupt
+        if proof.reason is not None:
+            raise LimitError(proof.reason)
     assert all(proof.verdict is Verdict.SAFE for proof in proofs)
     return replace(found, proofs=proofs)
 

@@ -30,7 +30,7 @@ def render(spec: str, job: Job, by_model: Iterable[tuple[str, Answers]]) -> Text
     for answers, models in told.items():
         text.append(f"\nunder {_enumerated(models)}:\n", "bold")
         if isinstance(answers, str):
-            text.append(f"  Not covered by the axioms: {answers}.\n", "yellow")
+            text.append(f"  {answers}.\n", "yellow")
             continue
         for alike in _alike(answers):
             text.append_text(_answer(job.variant.protocol, alike))
