@@ -10,7 +10,7 @@ from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, block, when
-from modelcheck.protocol.suite import SAFE, Bug, Expectation, Suite, Variant, violates
+from modelcheck.protocol.suite import SAFE, STRICT_TOO, Bug, Expectation, Suite, Variant, violates
 from modelcheck.protocol.vocabulary.anyone import (
     add,
     fence,
@@ -41,6 +41,7 @@ from modelcheck.protocol.vocabulary.program import (
     wait_until,
 )
 from modelcheck.protocol.vocabulary.routine import emulate, iret, lookup, not_ours, ret, skip, use
+from modelcheck.protocol.watched import Waiver, without_property
 from modelcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAFE",
+    "STRICT_TOO",
     "Block",
     "Bug",
     "Cell",
@@ -63,6 +65,7 @@ __all__ = [
     "SpecError",
     "Suite",
     "Variant",
+    "Waiver",
     "add",
     "block",
     "caches_clean_inval_pou",
@@ -102,6 +105,7 @@ __all__ = [
     "wait_acks",
     "wait_until",
     "when",
+    "without_property",
     "write",
 ]
 

@@ -1,15 +1,16 @@
 r"""Checking from Python: one call, and a result that shows itself in a terminal and a notebook.
 
-    from modelcheck import Protocol, Site, verify, write
+    from modelcheck import Protocol, Site, on_each_cpu, verify, write
 
     site = Site("foo", old=b"\x66\x90", new=b"\xeb\x00")
     one_by_one = Protocol("one-by-one", (site,), (write("both", site, site.new),))
-    at_once = Protocol("at-once", (site,), (write("both", site, site.new, order="single"),))
+    at_once = write("both", site, site.new, order="single"), on_each_cpu("sync")
 
     outcome = verify(one_by_one, cpus=1, fetch="coherent")
     print(outcome)                                    # the verdict, and the trace
     assert outcome.violated == "no-torn-instruction"
-    assert verify(at_once, cpus=1, chunk=2).safe      # if two bytes are fetched in one read
+    # If two bytes are fetched in one read.
+    assert verify(Protocol("at-once", (site,), at_once), cpus=1, chunk=2).safe
 
 Knows checking and the views of results; `import modelcheck` loads this only when it is used.
 """
@@ -48,8 +49,14 @@ class Outcome:
 
     @property
     def safe(self) -> bool:
-        """Whether all reachable states were searched and none violates anything."""
-        return self.result.verdict is Verdict.SAFE
+        """Whether all reachable states were searched and none violates anything, though some CPU
+        ran the code meanwhile."""
+        return self.result.verdict is Verdict.SAFE and not self.result.is_vacuous
+
+    @property
+    def vacuous(self) -> tuple[str, ...]:
+        """Why the verdict rests on nothing, if it is safe only because nobody ran the code."""
+        return self.result.vacuity.nothing
 
     @property
     def violated(self) -> str | None:
@@ -87,7 +94,7 @@ class Outcome:
         )
         match self.verdict:
             case Verdict.SAFE:
-                verdict = "safe"
+                verdict = "; ".join((self.result.word, *self.vacuous))
             case Verdict.VIOLATED:
                 verdict = f"violates {self.violated} in {plural(self.result.depth, 'step')}"
             case Verdict.INCONCLUSIVE:

@@ -3,7 +3,9 @@
 Source: Linux arch/arm64/kernel/patching.c, aarch64_insn_patch_text_cb(); 31a099dbd91e (2022) makes
 the last CPU that arrives the one that patches. All CPUs come to a callback with interrupts off;
 the master writes, the others spin and then execute ISB. csky, riscv and xtensa had the same code
-and the same bug. Left out: the counter by which CPUs find out who is the last.
+and the same bug. Left out: the counter by which CPUs find out who is the last; and lines: to clean
+one is to clean all here, so the maintenance of the first word can be dropped, which in a kernel
+nobody may do.
 
 What the verdicts mean: when all others are stopped, words of any kind can be replaced, and an ISB
 on the way out makes sure that each CPU fetches the new ones. When the first to arrive patches,
@@ -11,6 +13,7 @@ others still run the code; and who spins without ISB goes on with what it had fe
 """
 
 from modelcheck import (
+    STRICT_TOO,
     Bug,
     Protocol,
     Site,
@@ -45,7 +48,6 @@ def patch_text(*, isb: bool) -> Protocol:
                 synchronises=isb,
             ),
         ),
-        properties=("no-torn-instruction", "visible-after-return", "deadlock-free"),
         patcher_executes=False,
         arch="arm64",
     )
@@ -66,7 +68,6 @@ as_region = Protocol(
     "as-one-region",
     sites=(region,),
     program=(stop_machine("stop_machine", write("both", region, NEW, order="single")),),
-    properties=("no-torn-instruction", "no-torn-sequence"),
     patcher_executes=False,
     arch="arm64",
     stores="in-order",
@@ -98,6 +99,7 @@ SUITES = (
         ),
         chunk=4,
         cpus=1,
+        fetch=STRICT_TOO,
     ),
-    Suite(as_region, expect=violates("no-torn-sequence"), chunk=4, cpus=1),
+    Suite(as_region, expect=violates("no-torn-sequence"), chunk=4, cpus=1, fetch=STRICT_TOO),
 )

@@ -60,7 +60,6 @@ def one_cpu(name: str, where: Site, *offsets: int) -> Protocol:
         sites=(where,),
         program=tuple(step for at in offsets for step in patch(where, at)),
         cpu_program=(pause("idle"),),
-        properties=("no-torn-instruction", "no-torn-sequence"),
         arch="parisc",
         # The CPUs that exist store in order, and FDC, SYNC, FIC, SYNC are the flush above.
         stores="in-order",
@@ -86,7 +85,6 @@ on_all_cpus = Protocol(
         write("words", traced, NOPS),
         on_each_cpu("flush words"),
     ),
-    properties=("no-torn-instruction", "no-torn-sequence"),
     arch="parisc",
     stores="in-order",
     coherent_icache=True,

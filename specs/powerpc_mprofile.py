@@ -25,6 +25,7 @@ from modelcheck import (
     runs,
     synchronize_rcu_tasks,
     violates,
+    without_property,
     write,
 )
 
@@ -57,7 +58,13 @@ def protocol(name: str, old: bytes, new: bytes, *phases: tuple[str, bytes, int])
         name,
         sites=(site,),
         program=(*first, synchronize_rcu_tasks("grace"), *second),
-        properties=("no-torn-instruction", "no-torn-sequence"),
+        waived=(
+            without_property(
+                "per-cpu-monotone",
+                because="between the phases, a pass runs MFLR and the NOP in place of BL: one of "
+                "them is new and the other old, and that is right",
+            ),
+        ),
         arch="ppc64",
     )
 

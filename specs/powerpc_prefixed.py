@@ -34,7 +34,6 @@ one_store = Protocol(
         caches_clean_inval_pou("dcbst, icbi"),
         on_each_cpu("isync"),
     ),
-    properties=("no-torn-instruction", "visible-after-return"),
     arch="ppc64",
 )
 

@@ -11,7 +11,8 @@ What the verdicts mean: the pair can be stored in one go, but not fetched in one
 stop_machine() a hart stops where it is, between the two old NOPs; then it runs JALR with a t0 that
 nobody set. Going through a trap helps only with a grace period: between AUIPC and JALR, all harts
 must have left the trap that they met after another first slot. The other grace period, before
-AUIPC is written, is not needed: whoever is between the slots then meets the trap. To
+AUIPC is written, is not needed: whoever is between the slots then meets the trap. Where the second
+slot was a NOP, nor is the first fence, since to run the NOP is as good as to step over it. To
 exchange one word needs none of that. But a fence.i is for one hart alone, so each must run its own
 when it has come to hear of the store; an IPI that overtakes the store is of no use.
 """
@@ -36,6 +37,7 @@ from modelcheck import (
     synchronize_rcu_tasks,
     violates,
     wait_acks,
+    without_property,
     write,
 )
 
@@ -67,7 +69,6 @@ stopped = Protocol(
     "stop-machine",
     sites=(pair,),
     program=(stop_machine("stop_machine", write("pair", pair, AUIPC + JALR, order="single")),),
-    properties=("no-torn-instruction", "no-torn-sequence", "visible-after-return"),
     arch="riscv64",
     stores="in-order",  # without a fence, weak ones would hide what is asked: who stands where
 )
@@ -103,7 +104,13 @@ def by_exception(name: str, old: bytes, new: bytes) -> Protocol:
             remote_fence_i("fence-3"),
         ),
         handler=Handler(EBREAK, (skip("fixup"), iret("sret", synchronises=False))),
-        properties=("no-torn-instruction", "no-torn-sequence"),
+        waived=(
+            without_property(
+                "per-cpu-monotone",
+                because="half-way, a pass runs AUIPC, which is new, and steps over the second slot "
+                "as over the old NOP, and that is right",
+            ),
+        ),
         arch="riscv64",
         stores="in-order",  # the question is who stands between the slots
     )
@@ -132,12 +139,6 @@ merged = Protocol(
     "merged",
     sites=(slot,),
     program=(write("jalr", slot, JALR, at=4, order="single"), remote_fence_i("flush_icache_all")),
-    properties=(
-        "no-torn-instruction",
-        "no-torn-sequence",
-        "visible-after-return",
-        "deadlock-free",
-    ),
     patcher_executes=False,
     arch="riscv64",
 )
@@ -183,7 +184,7 @@ SUITES = (
                         remote_fence_i("flush_icache_all"),
                     ),
                 ),
-                violates("deadlock-free"),
+                violates("finishes"),
                 bug=Bug(
                     "2024-03",
                     "Linux riscv",

@@ -23,7 +23,6 @@ enable = Protocol(
     "enable",
     sites=(site,),
     program=(write("mask", site, ALWAYS[1:2], at=1), on_each_cpu("text_poke_sync")),
-    properties=("no-torn-instruction", "visible-after-return"),
     arch="s390x",
 )
 
@@ -53,7 +52,6 @@ SUITES = (
             "all-bytes",
             sites=(retargeted,),
             program=(write("brcl", retargeted, OTHER), on_each_cpu("text_poke_sync")),
-            properties=("no-torn-instruction",),
             arch="s390x",
         ),
         expect=violates("no-torn-instruction"),

@@ -13,11 +13,15 @@ waits for them wherever they are, since they run under rcu_read_lock(): it is th
 synchronize_rcu_tasks(). Left out: replacing one program by another, several programs of one map.
 
 What the verdicts mean: a program that finds nop at the bypass, undoes its frame, and finds nop at
-the target goes on without a frame. No breakpoint helps, as each jump is whole. In the other suite
-the map and the code disagree: a poke was left out, and the next one finds other bytes.
+the target goes on without a frame. No breakpoint helps, as each jump is whole; that of the target
+is for nobody, since it is changed while all are led over it. In the other suite the map and the
+code disagree: a poke was left out, and the next one finds other bytes.
 """
 
+from dataclasses import replace
+
 from modelcheck import (
+    STRICT_TOO,
     Bug,
     Cell,
     Element,
@@ -41,6 +45,7 @@ from modelcheck import (
     unlock,
     violates,
     when,
+    without_property,
     write,
 )
 
@@ -78,12 +83,6 @@ def text_poke_bp(label: str, site: Site, at: int, new: bytes) -> Element:
 
 
 handler = Handler(INT3, (lookup("find", poke), emulate("emulate", poke), iret("iret")))
-PROPERTIES = (
-    "no-torn-instruction",
-    "no-torn-sequence",
-    "no-unhandled-trap",
-    "no-stale-handler-data",
-)
 
 
 def protocol(name: str, site: Site, *program: Element) -> Protocol:
@@ -93,7 +92,6 @@ def protocol(name: str, site: Site, *program: Element) -> Protocol:
         cells=(poke,),
         program=program,
         handler=handler,
-        properties=PROPERTIES,
         patcher_executes=False,
     )
 
@@ -151,7 +149,6 @@ def updates(first: Element, second: Element) -> Protocol:
         ),
         patchers=(Patcher("loading", (store("bpf_prog_kallsyms_add", kallsyms, 1),)),),
         handler=Handler(INT3, (emulate("emulate"), iret("iret"))),
-        properties=("no-torn-instruction", "no-unexpected-bytes"),
         patcher_executes=False,
     )
 
@@ -164,7 +161,16 @@ def if_known(label: str, update: Element) -> Element:
 first_update = expecting("first update", NOP, JMP_PROG)
 second_update = expecting("second update", JMP_PROG, JMP_OTHER)
 always = updates(first_update, second_update)
-losing = updates(if_known("in kallsyms?", first_update), if_known("now?", second_update))
+losing = replace(
+    updates(if_known("in kallsyms?", first_update), if_known("now?", second_update)),
+    waived=(
+        without_property(
+            "ends-as-new",
+            because="a lost poke leaves the old jump, which is the bug itself; what is told here "
+            "is the BUG() by which it was found, at the next update",
+        ),
+    ),
+)
 
 INVALID = violates("no-torn-instruction", "no-torn-sequence")
 
@@ -177,11 +183,13 @@ SUITES = (
             Variant("grace-first", remove.moved("synchronize_rcu", before="bypass"), INVALID),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
     Suite(
         install,
         (Variant("bypass-first", install.swapped("bypass", "target"), INVALID),),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
     Suite(
         always,
@@ -203,5 +211,6 @@ SUITES = (
             ),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
 )

@@ -12,6 +12,7 @@ the CPU runs half of it. Real IPIs make that safe, at the price of the interrupt
 """
 
 from modelcheck import (
+    STRICT_TOO,
     Block,
     Cell,
     Element,
@@ -61,12 +62,6 @@ def text_poke(name: str, *cpu_program: Element, deferred: bool) -> Protocol:
         ),
         handler=Handler(INT3, (lookup("find", vec), emulate("emulate", vec), iret("iret"))),
         cpu_program=cpu_program,
-        properties=(
-            "no-torn-instruction",
-            "no-unhandled-trap",
-            "no-stale-handler-data",
-            "visible-after-return",
-        ),
     )
 
 
@@ -93,6 +88,7 @@ SUITES = (
         late,
         (Variant("no-flush", late.without("cpu/ct_work_flush"), ANY | ANY_STRICT),),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
     Suite(
         early,
@@ -106,5 +102,6 @@ SUITES = (
             ),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
 )

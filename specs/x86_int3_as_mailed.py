@@ -20,11 +20,13 @@ and it makes no difference whether the five bytes are written one by one or in o
 fetch that takes bytes 0 and 1 in one atomic chunk is safe from it (try --chunk 2, and then
 --chunk 2 --offset 1). With 1f, as meant, the
 two IPIs of the mail suffice: its handler needs no data that is ever withdrawn, so it also does
-without the third IPI that text_poke_bp() sends. One typo of two bits is all of the difference
-between a protocol that is proved safe and one that corrupts memory.
+without the third IPI that text_poke_bp() sends, if it is no matter when the others come to run the
+call: without one, they may do so as late as they like. One typo of two bits is all of the
+difference between a protocol that is proved safe and one that corrupts memory.
 """
 
 from modelcheck import (
+    STRICT_TOO,
     Handler,
     Protocol,
     Site,
@@ -34,6 +36,7 @@ from modelcheck import (
     iret,
     on_each_cpu,
     violates,
+    without_property,
     write,
 )
 
@@ -60,7 +63,13 @@ as_mailed = Protocol(
         trap=b"\xcc",
         program=(emulate("push return address, go to ftrace_caller"), iret("iret")),
     ),
-    properties=("no-torn-instruction", "no-unhandled-trap", "effect-is-old-or-new"),
+    waived=(
+        without_property(
+            "visible-after-return",
+            because="the mail has no IPI behind the last store: others may trap, or run the nop, a "
+            "while longer",
+        ),
+    ),
 )
 
 TORN = "no-torn-instruction"
@@ -83,4 +92,5 @@ SUITE = Suite(
         Variant("as-meant", as_mailed.replaced("breakpoint", write("breakpoint", site, AS_MEANT))),
     ),
     expect=tears,
+    fetch=STRICT_TOO,
 )

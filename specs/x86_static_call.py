@@ -15,6 +15,7 @@ runs that. If it is code that others branch to, not even a grace period helps.
 """
 
 from modelcheck import (
+    STRICT_TOO,
     Bug,
     Cell,
     Form,
@@ -69,13 +70,6 @@ def static_call_update(name: str, site: Site) -> Protocol:
             store("retire", poke, None),
         ),
         handler=Handler(INT3, (lookup("find", poke), emulate("emulate", poke), iret("iret"))),
-        properties=(
-            "no-torn-instruction",
-            "no-unhandled-trap",
-            "no-stale-handler-data",
-            "effect-is-old-or-new",
-            *(("no-torn-sequence",) if site.is_region else ()),
-        ),
     )
 
 
@@ -127,8 +121,9 @@ SUITES = (
             Variant("bare-ret-before-code-grace", waiting(shared), INSIDE),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
-    Suite(jmp_to_ret, cpus=1),
+    Suite(jmp_to_ret, cpus=1, fetch=STRICT_TOO),
     Suite(
         call_to_call,
         (
@@ -141,7 +136,8 @@ SUITES = (
             ),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
-    Suite(call_to_nop, cpus=1),
-    Suite(xor_to_call, cpus=1),
+    Suite(call_to_nop, cpus=1, fetch=STRICT_TOO),
+    Suite(xor_to_call, cpus=1, fetch=STRICT_TOO),
 )

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from modelcheck import (
+    STRICT_TOO,
     Block,
     Bug,
     Cell,
@@ -65,12 +66,6 @@ vec = Cell("vec", ())
 refs = Cell("refs", 0, per_cpu=True)
 
 BOTH = ("foo", "bar")
-PROPERTIES = (
-    "no-torn-instruction",
-    "no-unhandled-trap",
-    "no-stale-handler-data",
-    "effect-is-old-or-new",
-)
 HANDLER_DATA = ("no-unhandled-trap", "no-stale-handler-data")
 TORN = "no-torn-instruction"
 UNPERMITTED = "no-unpermitted-modification"
@@ -133,7 +128,6 @@ batch = Protocol(
     cells=(vec, refs),
     program=(store("add", vec, BOTH), *finish((foo, bar), refs)),
     handler=handler(refs, refs),
-    properties=PROPERTIES,
 )
 
 # One byte each, which becomes int3 and stays: nothing to sync for behind the first pass.
@@ -169,7 +163,6 @@ to_int3 = Protocol(
             ),
         ),
     ),
-    properties=PROPERTIES,
 )
 
 # Linux 5.3: no counts. A foreign trap may be in the handler whenever the array goes away.
@@ -207,7 +200,6 @@ without_counts = Protocol(
             not_ours("not ours"),
         ),
     ),
-    properties=PROPERTIES,
 )
 
 
@@ -273,7 +265,6 @@ on_stack = Protocol(
         store("stack reused: refs", one_count, 1),
     ),
     handler=on_stack_handler,
-    properties=PROPERTIES,
 )
 
 
@@ -303,7 +294,6 @@ def two_users(*single: Element) -> Protocol:
             ),
         ),
         handler=handler(refs, refs),
-        properties=(*PROPERTIES, "deadlock-free"),
         patcher_executes=False,
     )
 
@@ -346,7 +336,6 @@ def migrating(put: Cell) -> Protocol:
             ),
         ),
         handler=handler(refs, refs),
-        properties=(*PROPERTIES, "deadlock-free"),
         patcher_executes=False,
     )
 
@@ -375,6 +364,7 @@ SUITES = (
             Variant("unsorted", batch.replaced("add", store("add", vec, ("bar", "foo"))), DATA),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
     Suite(two_counts, (Variant("put-elsewhere", migrating(refs), DATA),), cpus=1, fetch=FETCH),
     Suite(
@@ -386,7 +376,12 @@ SUITES = (
         cpus=1,
         fetch=FETCH,
     ),
-    Suite(to_int3, (Variant("no-wait", to_int3.without("wait for refs"), DATA),), cpus=1),
+    Suite(
+        to_int3,
+        (Variant("no-wait", to_int3.without("wait for refs"), DATA),),
+        cpus=1,
+        fetch=STRICT_TOO,
+    ),
     Suite(
         checking,
         (
@@ -429,6 +424,7 @@ SUITES = (
             ),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
     Suite(
         on_stack,
@@ -443,5 +439,6 @@ SUITES = (
             "the patcher finished, and its stack was used again; the handler found a count there "
             "that was not 0, took it for a reference, and followed a wild pointer.",
         ),
+        fetch=STRICT_TOO,
     ),
 )

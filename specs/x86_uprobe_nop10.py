@@ -20,6 +20,7 @@ nop's operand.
 """
 
 from modelcheck import (
+    STRICT_TOO,
     Bug,
     Cell,
     Element,
@@ -29,6 +30,7 @@ from modelcheck import (
     Site,
     Suite,
     Variant,
+    Waiver,
     iret,
     lookup,
     on_each_cpu,
@@ -36,6 +38,7 @@ from modelcheck import (
     skip,
     violates,
     when,
+    without_property,
     write,
 )
 
@@ -45,6 +48,11 @@ LEA = bytes.fromhex("48 8d 64 24 80")
 CALL = bytes.fromhex("e8 d0 d1 d2 d3")
 OTHER_CALL = bytes.fromhex("e8 a0 a1 a2 d3")
 KEPT = NOP[:5] + CALL
+
+BEHIND_LEA = without_property(
+    "visible-after-return",
+    because="a task that stands behind the lea runs the old call whenever it goes on",
+)
 
 one, two = runs(10), runs(5, 5)
 uprobe = Cell("uprobe", 1)
@@ -80,14 +88,16 @@ def unoptimise(site: Site, restored: bytes, tag: str = "") -> tuple[Element, ...
     )
 
 
-def protocol(name: str, where: Site, *program: Element) -> Protocol:
+def protocol(
+    name: str, where: Site, *program: Element, waived: tuple[Waiver, ...] = ()
+) -> Protocol:
     return Protocol(
         name,
         sites=(where,),
         cells=(uprobe,),
         program=program,
         handler=handler,
-        properties=("no-torn-instruction", "no-torn-sequence", "effect-is-old-or-new"),
+        waived=waived,
         patcher_executes=False,
     )
 
@@ -100,10 +110,10 @@ optimising = protocol(
 )
 
 remove = site(on, kept)
-unoptimising = protocol("unoptimise", remove, *unoptimise(remove, KEPT[:5]))
+unoptimising = protocol("unoptimise", remove, *unoptimise(remove, KEPT[:5]), waived=(BEHIND_LEA,))
 
 remove_all = site(on, nop)
-restoring = protocol("restore", remove_all, *unoptimise(remove_all, NOP))
+restoring = protocol("restore", remove_all, *unoptimise(remove_all, NOP), waived=(BEHIND_LEA,))
 
 # On, off, and on again, with tasks between lea and call all the while.
 cycle = site(nop, on, kept)
@@ -119,6 +129,11 @@ def cycling(call: bytes) -> Protocol:
         *unoptimise(where, KEPT[:5]),
         write("install again", where, INT3),
         *optimise(where, call, " again"),
+        waived=(
+            without_property(
+                "per-cpu-monotone", because="the probe goes on and off as often as one likes"
+            ),
+        ),
     )
 
 
@@ -135,6 +150,12 @@ def failing(restored: bytes) -> Protocol:
         on_each_cpu("sync-2"),
         write("restore", where, restored, at=1),
         on_each_cpu("sync-3"),
+        waived=tuple(
+            without_property(
+                name, because="the error path leaves int3, which is stepped over as the nop"
+            )
+            for name in ("ends-as-new", "visible-after-return")
+        ),
     )
 
 
@@ -171,8 +192,19 @@ SUITES = (
             Variant("no-sync-4", unoptimising.without("sync-4"), MIXES),
         ),
         cpus=1,
+        fetch=STRICT_TOO,
     ),
-    Suite(optimising, (Variant("no-sync-1", optimising.without("sync-1"), MIXES),), cpus=1),
-    Suite(cycle_same, (Variant("other-trampoline", cycling(OTHER_CALL), BROKEN),), cpus=1),
-    Suite(fails, (Variant("restore-all", failing(NOP[1:]), BROKEN),), cpus=1),
+    Suite(
+        optimising,
+        (Variant("no-sync-1", optimising.without("sync-1"), MIXES),),
+        cpus=1,
+        fetch=STRICT_TOO,
+    ),
+    Suite(
+        cycle_same,
+        (Variant("other-trampoline", cycling(OTHER_CALL), BROKEN),),
+        cpus=1,
+        fetch=STRICT_TOO,
+    ),
+    Suite(fails, (Variant("restore-all", failing(NOP[1:]), BROKEN),), cpus=1, fetch=STRICT_TOO),
 )

@@ -22,6 +22,7 @@ from modelcheck import (
     skip,
     store,
     wait_acks,
+    without_property,
     write,
 )
 from modelcheck.machine.fetch import MODELS
@@ -30,6 +31,7 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.program import Element, Step
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.watched import inapplicable
 
 SPECS = Path(__file__).parent.parent / "specs"
 FETCH = tuple(MODELS)
@@ -48,7 +50,7 @@ SHORT_MOV = bytes.fromhex("48 89 c3")
 def minimal() -> Protocol:
     """The smallest protocol that is right: three writes and three syncs, on five bytes."""
     site = Site("foo", NOP, CALL)
-    return Protocol(
+    protocol = Protocol(
         "minimal",
         sites=(site,),
         program=(
@@ -62,6 +64,7 @@ def minimal() -> Protocol:
         handler=Handler(INT3, (iret("leave"),)),
         patcher_executes=False,
     )
+    return watching(protocol, "no-torn-instruction")
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -90,6 +93,15 @@ def three_byte_variants() -> dict[str, Protocol]:
     base: Protocol = names["text_poke_bp"]("three", SHORT_NOP, SHORT_MOV)
     edits: tuple[Variant, ...] = names["variants"](base)
     return {"base": base} | {variant.name: variant.protocol for variant in edits}
+
+
+def watching(protocol: Protocol, *names: str) -> Protocol:
+    """The protocol held to these properties alone."""
+    others = {*PROPERTIES} - {*names} - {*inapplicable(protocol)}
+    waived = (
+        without_property(name, because="not asked here") for name in PROPERTIES if name in others
+    )
+    return replace(protocol, waived=tuple(waived))
 
 
 def on_other_cpus(protocol: Protocol) -> Protocol:

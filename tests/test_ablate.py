@@ -27,10 +27,18 @@ from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Patcher
-from modelcheck.protocol.suite import FETCH_MODELS
+from modelcheck.protocol.suite import STRICT_TOO
 from modelcheck.questions.ablate import Ablation, Edited, ablate
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.judge import UNDECIDED, Judge, Judgement, completes, end_state, meaning
+from modelcheck.questions.judge import (
+    UNDECIDED,
+    EndState,
+    Judge,
+    Judgement,
+    completes,
+    end_state,
+    meaning,
+)
 from modelcheck.questions.prove import not_excluded
 from modelcheck.questions.subject import Subject
 from tests.protocols import (
@@ -40,6 +48,7 @@ from tests.protocols import (
     random_protocols,
     suites,
     three_byte_variants,
+    watching,
 )
 
 TORN = "no-torn-instruction"
@@ -70,17 +79,17 @@ def without(ablation: Ablation, *labels: str) -> Edited:
 def needed_under(ablation: Ablation, label: str, name: str) -> tuple[str, ...]:
     """The fetch models under which the property needs the step."""
     edited = without(ablation, label)
-    return tuple(fetch for fetch in FETCH_MODELS if name in ablation.broken(edited, fetch))
+    return tuple(fetch for fetch in STRICT_TOO if name in ablation.broken(edited, fetch))
 
 
 def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
     """Each sync has its purpose; sync-2 has one only where chunks are read in any order."""
     assert int3.settled
-    assert needed_under(int3, "sync-1", TORN) == FETCH_MODELS
+    assert needed_under(int3, "sync-1", TORN) == STRICT_TOO
     assert needed_under(int3, "sync-2", TORN) == ("per-chunk", "incoherent", "strict")
     assert needed_under(int3, "sync-3", TORN) == ()
     for name in HANDLER_DATA:
-        assert needed_under(int3, "sync-3", name) == FETCH_MODELS
+        assert needed_under(int3, "sync-3", name) == STRICT_TOO
         assert needed_under(int3, "sync-1", name) == needed_under(int3, "sync-2", name) == ()
     two, three = [("sync-1", "sync-3")], [("sync-1", "sync-2", "sync-3")]
     assert int3.minimal == {
@@ -95,19 +104,21 @@ def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
 def test_sending_without_waiting_is_no_sync(int3: Ablation) -> None:
     """An IPI without its acknowledgement, or the reverse, tears under every fetch model."""
     for part in ("send", "wait"):
-        assert needed_under(int3, f"sync-1/{part}", TORN) == FETCH_MODELS
+        assert needed_under(int3, f"sync-1/{part}", TORN) == STRICT_TOO
 
 
 def test_steps_that_never_matter(int3: Ablation) -> None:
-    """Harmless is only what no property under no fetch model needs: retiring the cell."""
-    harmless = [edited.labels for edited in int3.steps if int3.harmless(edited)]
-    assert harmless == [("retire",)]
+    """Harmless is only what no property under no fetch model needs: of a barer protocol, a sync."""
+    assert [edited.labels for edited in int3.steps if int3.harmless(edited)] == []
+    bare = ablation_of(minimal())
+    harmless = [edited.labels for edited in bare.steps if bare.harmless(edited)]
+    assert harmless == [("sync-3",), ("sync-3/send",), ("sync-3/wait",)]
 
 
 def test_neighbours_that_may_be_swapped(int3: Ablation) -> None:
     """A swap is an edit like any other, judged under each fetch model by itself."""
     may = {
-        edited.labels: tuple(f for f in FETCH_MODELS if not int3.broken(edited, f))
+        edited.labels: tuple(f for f in STRICT_TOO if not int3.broken(edited, f))
         for edited in int3.swaps
     }
     two = ("coherent", "store-order")
@@ -162,15 +173,21 @@ def test_every_answer_agrees_with_the_explorer() -> None:
                 ), edited.labels
 
 
+def left(edited: Edited) -> EndState:
+    """What an edit leaves behind; its programs end."""
+    assert edited.end_state is not None
+    return edited.end_state
+
+
 def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> None:
     """What is in memory and cells at the end tells a harmless step from a patch left half done."""
     site = int3.protocol.sites[0]
-    assert int3.base.end_state.code == (site.new,)
-    assert without(int3, "head").end_state.code == (b"\xcc" + site.new[1:],)
-    assert without(int3, "retire").end_state.data == ("foo",)
+    assert left(int3.base).code == (site.new,)
+    assert left(without(int3, "head")).code == (b"\xcc" + site.new[1:],)
+    assert left(without(int3, "retire")).data == ("foo",)
     assert without(int3, "sync-1").end_state == int3.base.end_state
-    assert completes(int3.protocol)
-    assert not completes(int3.protocol.without("tail"))
+    assert completes(int3.protocol, int3.base.end_state)
+    assert not completes(int3.protocol, end_state(int3.protocol.without("tail")))
 
 
 def test_bytes_in_any_order_leave_the_same_behind() -> None:
@@ -231,11 +248,11 @@ def test_only_properties_that_a_proof_can_have_are_looked_at(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No invariant proves liveness: it is left out, or refused when asked for alone."""
-    both = replace(minimal(), properties=(TORN, "deadlock-free"))
+    both = watching(minimal(), TORN, "finishes")
     found = ablation_of(both, fetch=("coherent",))
     assert {name for _, name in found.base.verdicts} == {TORN}
     spec = str(SPECS / "x86_int3_minimal.py")
-    assert main(["ablate", spec, "--property", "deadlock-free"]) == 2
+    assert main(["ablate", spec, "--property", "finishes"]) == 2
     assert "cannot be proved for any number of CPUs" in capsys.readouterr().err
 
 
@@ -333,8 +350,8 @@ def test_a_property_is_judged_also_behind_violations_of_others() -> None:
     handler = Handler(b"\xcc", (lookup("find", cell), iret("iret")))
     names = ("visible-after-return", "no-unhandled-trap")
     # The trap is there only when the patcher has returned: to enter it is a violation already.
-    protocol = Protocol(
-        "late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,), properties=names
+    protocol = watching(
+        Protocol("late", (site,), (write("trap", site, b"\xcc"),), handler, (cell,)), *names
     )
     judged = Judge().judge_each(Subject(protocol, Configuration(fetch="coherent")))
     assert judged == dict.fromkeys(names, Judgement(Verdict.VIOLATED, 1))

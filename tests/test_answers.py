@@ -12,7 +12,7 @@ from modelcheck.cli.group import AS_EXPECTED, INCONCLUSIVE, NOT_AS_EXPECTED, exi
 from modelcheck.explore.choose import AUTO, Paranoid
 from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.properties import DEADLOCK, TORN
+from modelcheck.protocol.properties import FINISHES, TORN
 from modelcheck.protocol.suite import SAFE, violates
 from modelcheck.questions.ablate import ablate
 from modelcheck.questions.answer import Answer, Ground, Means
@@ -124,7 +124,7 @@ def test_grounds_say_who_searched_and_who_confirmed() -> None:
 
 def test_liveness_rests_on_the_graph() -> None:
     """Watched for being stuck, a safe verdict has that ground besides the search."""
-    result = check(job_of(minimal(), safe=True, watched=(DEADLOCK,)), spec="spec")
+    result = check(job_of(minimal(), safe=True, watched=(FINISHES,)), spec="spec")
     assert result.grounds == (Ground(Means.SEARCH, "reference"), Ground(Means.GRAPH))
 
 

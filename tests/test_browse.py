@@ -24,6 +24,7 @@ from modelcheck.cli import main
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Overrides, check, jobs
+from tests.protocols import watching
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "counterexamples"
@@ -225,12 +226,14 @@ def test_a_loop_and_an_actor_for_each_column() -> None:
     """A trace that never ends says where it goes round."""
     site = Site("s", b"\x90\x90", b"\xc3\xc3")
     flag = Cell("flag", 0)
-    protocol = Protocol(
-        "waits",
-        (site,),
-        (write("write", site, b"\xc3"), wait_until("wait", flag, 1)),
-        cells=(flag,),
-        properties=("patch-completes",),
+    protocol = watching(
+        Protocol(
+            "waits",
+            (site,),
+            (write("write", site, b"\xc3"), wait_until("wait", flag, 1)),
+            cells=(flag,),
+        ),
+        "patch-completes",
     )
     (job,) = jobs((Suite(protocol, cpus=1, fetch=("per-chunk",)),), Overrides())
     trace = check(job, spec="nowhere.py").trace

@@ -328,12 +328,13 @@ def test_an_invariant_is_no_proof_of_a_broken_variant() -> None:
 
 
 def test_an_invariant_of_one_property_is_no_proof_of_another() -> None:
-    """Safe of tears alone: read as a proof of every property, its safety fails."""
+    """Safe of tears alone: read as a proof of what traps find, its safety fails."""
     job = next(shipped(INT3, variants=("no-sync-3",), properties=("no-torn-instruction",)))
     text = prove(job, spec="spec").certificate
     assert text is not None
     invariant = certify_text(text).invariant
-    every = replace(invariant, configuration=replace(invariant.configuration, properties=()))
+    both = ("no-torn-instruction", "no-unhandled-trap")
+    every = replace(invariant, configuration=replace(invariant.configuration, properties=both))
     with pytest.raises(CertificateError, match=r"obligation 'safety: .* is sat"):
         certify_text(to_smtlib(every))
 
@@ -370,7 +371,7 @@ def test_whatever_a_patcher_is_called_two_solvers_read_its_proof(name: str) -> N
     assert certify_text(text).proved == ("no-torn-instruction",)
 
 
-@pytest.mark.parametrize("name", ["patcher", "cpu", "cpu0", "handler", ""])
+@pytest.mark.parametrize("name", ["patcher", "cpu", "cpu0", "handler", "callee"])
 def test_a_patcher_is_not_named_as_another_actor(name: str) -> None:
     """In proofs and traces, names tell actors apart."""
     site = Site("foo", b"\x90", b"\xcc")

@@ -30,6 +30,10 @@ KEYS = {
     "explorer",
     "verdict",
     "property",
+    "properties",
+    "not_held_to",
+    "rests_on_nothing",
+    "notes",
     "expected",
     "as_expected",
     "states",
@@ -37,6 +41,7 @@ KEYS = {
     "depth",
     "seconds",
     "counterexample",
+    "witness",
 }
 
 
@@ -62,7 +67,7 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 
 def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture[str]) -> None:
     """A spec alone: the table of its variants, and a trace for each violation."""
-    code, out, _ = run(capsys, INT3, "--cpus", "1")
+    code, out, _ = run(capsys, INT3, "--cpus", "1", "--update-counterexamples")
     assert code == 0
     assert "all as expected" in out
     assert "no-sync-2           safe    safe    BAD" in out
@@ -72,7 +77,7 @@ def test_default_command_compares_and_keeps_traces(capsys: pytest.CaptureFixture
 
 def test_one_variant_also_shows_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
     """The trace printed is the one kept, and the one committed."""
-    code, out, _ = run(capsys, "check", INT3, "--variant", "no-sync-1")
+    code, out, _ = run(capsys, "check", INT3, "--variant", "no-sync-1", "--update-counterexamples")
     assert code == 0
     assert "movntq [rax+rax], mm0" in out
     assert Path("counterexamples/x86_int3/no-sync-1.json").read_text() == TRACE.read_text().replace(
@@ -83,7 +88,7 @@ def test_one_variant_also_shows_its_trace(capsys: pytest.CaptureFixture[str]) ->
 def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts rely on these keys; the schema's number changes with them."""
     found = document(capsys, INT3, "--variant", "no-sync-2", "--cpus", "1", "--out", "traces")
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert found["spec"] == INT3
     by_model = {result["fetch"]: result for result in found["results"]}
     assert all(set(result) == KEYS for result in found["results"])
@@ -106,7 +111,7 @@ def test_json_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_other_settings_do_not_replace_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
     """A file's name has the settings that are not the spec's own."""
-    arguments = (INT3, "--variant", "no-sync-1", "--cpus", "2")
+    arguments = (INT3, "--variant", "no-sync-1", "--cpus", "2", "--update-counterexamples")
     run(capsys, *arguments)
     run(capsys, *arguments, "--chunk", "2", "--fetch", "coherent", "--offset", "1")
     kept = {path.name for path in Path("counterexamples/x86_int3").glob("*.json")}
@@ -130,11 +135,17 @@ def test_a_search_cut_short_is_inconclusive(
 
 def test_a_surprise_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
     """A verdict that the spec does not expect is exit code 1, with a line of its own."""
-    code, out, _ = run(capsys, INT3, "--variant", "base", "--property", "visible-after-return")
+    spec = Path(INT3).read_text(encoding="utf-8")
+    told = "violates(*HANDLER_DATA, VISIBLE)"
+    assert told in spec
+    Path("other.py").write_text(spec.replace(told, "violates(*HANDLER_DATA)"), encoding="utf-8")
+    code, out, _ = run(capsys, INT3, "--variant", "no-sync-3")
     assert code == 0
-    code, out, _ = run(capsys, INT3, "--variant", "no-sync-3", "--property", "visible-after-return")
+    code, out, _ = run(capsys, "other.py", "--variant", "no-sync-3")
     assert code == 1
-    assert "SURPRISE      nop-to-call, no-sync-3, per-chunk: expected safe, found" in out
+    assert (
+        "SURPRISE nop-to-call, no-sync-3 (store-order, per-chunk, incoherent, strict): "
+    ) in " ".join(out.split())
 
 
 def test_new_writes_a_spec_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +173,7 @@ def test_what_a_spec_prints_does_not_mix_with_results(capsys: pytest.CaptureFixt
     Path("spec.py").write_text("print('hello')\n" + text)
     code, out, err = run(capsys, "spec.py", "--variant", "base", "--cpus", "1", "--json", "-")
     assert code == 0
-    assert json.loads(out)["schema"] == 1
+    assert json.loads(out)["schema"] == 2
     assert "hello" in err
 
 
@@ -196,8 +207,9 @@ def test_a_spec_may_have_classes_and_neighbours(capsys: pytest.CaptureFixture[st
 def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     """Square brackets are markup to the terminal library, and no markup in a name."""
     Path("spec.py").write_text(
-        TWO_BYTES + 'p = Protocol("p", (site,), (on_each_cpu("sync"),))\n'
-        's = Suite(p, (Variant("a [red]b", p.without("sync")),))\n'
+        TWO_BYTES + 'w = write("w", site, site.new, order="single")\n'
+        'p = Protocol("p", (site,), (w, on_each_cpu("sync")))\n'
+        's = Suite(p, (Variant("a [red]b", p.inserted(on_each_cpu("x"), after="w")),), chunk=2)\n'
     )
     for command in ("check", "list", "prove"):
         code, out, _ = run(capsys, command, "spec.py")
@@ -270,6 +282,10 @@ def test_replay_of_a_tampered_trace_names_the_step(capsys: pytest.CaptureFixture
             TWO_BYTES + 'other = Site("b", b"\\x90", b"\\xcc", address=1)\n'
             'Protocol("p", (site, other), (write("w", site, b"\\xeb"),))\n',
             "spec.py:3: sites 'a' (0x0, 2 bytes) and 'b' (0x1, 1 bytes) overlap",
+        ),
+        (
+            TWO_BYTES + 'without_property("x", because="nobody cares")\n',
+            "spec.py:3: without_property 'x': name is 'x'; wanted is a property",
         ),
         (
             TWO_BYTES + 'p = Protocol("p", [site], (write("w", site, b"\\xeb"),))\n',

@@ -227,9 +227,9 @@ def test_a_process_that_dies_takes_no_result_with_it(tmp_path: Path) -> None:
     """Of a folder, the specs that were checked are told; exit code 4."""
     (tmp_path / "specs").mkdir()
     shutil.copy(MINIMAL, tmp_path / "specs" / "a.py")
-    (tmp_path / "specs" / "z.py").write_text("import os, time\ntime.sleep(6)\nos._exit(9)\n")
+    (tmp_path / "specs" / "z.py").write_text("import os\nos._exit(9)\n")
     done = subprocess.run(
-        [sys.executable, "-m", "modelcheck", "specs", "--jobs", "2", "--json", "out.json"],
+        [sys.executable, "-m", "modelcheck", "specs", "--jobs", "1", "--json", "out.json"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -288,7 +288,7 @@ def test_names_that_act_are_refused(name: str) -> None:
         lambda: Protocol("p", (site,), body, patchers=(Patcher(name, ()),)),
     )
     for make in makers:
-        with pytest.raises(SpecError, match="acted on"):
+        with pytest.raises(SpecError, match="Take out"):
             make()
 
 

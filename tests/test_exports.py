@@ -32,6 +32,7 @@ from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.setup import Configuration
+from tests.protocols import watching
 from tests.test_promela import (
     INT3,
     MINIMAL,
@@ -58,20 +59,24 @@ def with_names_of_theirs() -> Protocol:
     """Names that TLA+ and Murphi have other uses for, and text that neither can quote."""
     sites = (Site("Init", b"\x10\x11", b"\x20\x21", 8), Site("self", b"\x30", b"\x40", 11))
     cell = Cell("ENUM")
-    return Protocol(
-        "theirs",
-        sites,
-        (
-            store('say "\\x"', cell, 'a "b" \\ c'),
-            write("Next", sites[0], b"\xcc"),
-            write("cpu_t", sites[1], b"\x40"),
-            on_each_cpu("vars"),
-            write("\u00e9", sites[0], b"\x20\x21"),
+    return watching(
+        Protocol(
+            "theirs",
+            sites,
+            (
+                store('say "\\x"', cell, 'a "b" \\ c'),
+                write("Next", sites[0], b"\xcc"),
+                write("cpu_t", sites[1], b"\x40"),
+                on_each_cpu("vars"),
+                write("\u00e9", sites[0], b"\x20\x21"),
+            ),
+            handler=Handler(b"\xcc", (lookup("Cpus", cell), emulate("other", cell), iret("iret"))),
+            cells=(cell,),
+            patcher_executes=False,
         ),
-        handler=Handler(b"\xcc", (lookup("Cpus", cell), emulate("other", cell), iret("iret"))),
-        cells=(cell,),
-        properties=("no-torn-instruction", "visible-after-return", "per-cpu-monotone"),
-        patcher_executes=False,
+        "no-torn-instruction",
+        "visible-after-return",
+        "per-cpu-monotone",
     )
 
 

@@ -12,6 +12,7 @@ from modelcheck.questions.check import Overrides, check, jobs
 from modelcheck.trace.document import Trace, load
 from modelcheck.trace.frames import Arrival, DecodedAt, Frame, Readable, Version, frames, lanes
 from modelcheck.trace.replay import ReplayError
+from tests.protocols import watching
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted((ROOT / "counterexamples").glob("*/*.json"))
@@ -159,12 +160,14 @@ def test_a_patchers_cpu_is_told_like_any_other() -> None:
 def test_a_loop_is_marked() -> None:
     """Of a lasso the steps that repeat are known."""
     site, never = Site("s", b"\x90\x90", b"\xc3\xc3"), Cell("never", 0)
-    waiting = Protocol(
-        "waits",
-        (site,),
-        (wait_until("wait", never, 1),),
-        cells=(never,),
-        properties=("patch-completes",),
+    waiting = watching(
+        Protocol(
+            "waits",
+            (site,),
+            (wait_until("wait", never, 1),),
+            cells=(never,),
+        ),
+        "patch-completes",
     )
     (job,) = jobs((Suite(waiting, cpus=1, fetch=("per-chunk",)),), Overrides())
     loop = check(job, spec="waits.py").trace

@@ -82,7 +82,7 @@ def test_svg(capsys: pytest.CaptureFixture[str]) -> None:
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "nop-to-call, variant no-sync-1" in texts
     assert "TORN (7)" in texts
-    assert "int3  (line 51)" in texts
+    assert "int3  (line 53)" in texts
     assert texts.count("no-torn-instruction") == 3
     width = int(root.attrib["width"])
     for element in root.iter("{http://www.w3.org/2000/svg}text"):

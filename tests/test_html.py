@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from modelcheck import Cell, Protocol, Site, Suite, Variant, store, violates, wait_until, write
+from modelcheck import (
+    STRICT_TOO,
+    Cell,
+    Protocol,
+    Site,
+    Suite,
+    Variant,
+    store,
+    violates,
+    wait_until,
+    write,
+)
 from modelcheck.cli import main
 from modelcheck.cli.check import checked
 from modelcheck.frontends.spec_files import load_suites
@@ -22,6 +33,7 @@ from modelcheck.views import report
 from modelcheck.views.report.programs import compared
 from modelcheck.views.report.traces import document, embedded
 from modelcheck.views.sources import sources
+from tests.protocols import watching
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -103,18 +115,26 @@ def page_text() -> str:
         (store(HOSTILE, cell, HOSTILE), write("bytes", site, site.new)),
         cells=(cell,),
     )
-    waits = Protocol(
-        "waits",
-        (site,),
-        (store("set", cell, 2), wait_until("wait", cell, 1)),
-        cells=(cell,),
-        properties=("deadlock-free", "patch-completes"),
+    waits = watching(
+        Protocol(
+            "waits",
+            (site,),
+            (store("set", cell, 2), wait_until("wait", cell, 1)),
+            cells=(cell,),
+        ),
+        "finishes",
+        "patch-completes",
     )
     suites = (
         # Twice the variants: the base, and the hostile one.
-        Suite(odd, (Variant("hostile <i>", odd, violates("no-torn-instruction")),), cpus=1),
+        Suite(
+            odd,
+            (Variant("hostile <i>", odd, violates("no-torn-instruction")),),
+            cpus=1,
+            fetch=STRICT_TOO,
+        ),
         Suite(waits, cpus=1, fetch=("per-chunk",)),
-        Suite(replace(waits, name="loops", properties=("patch-completes",)), cpus=1),
+        Suite(watching(replace(waits, name="loops"), "patch-completes"), cpus=1, fetch=STRICT_TOO),
     )
     others = checked(
         Path("a_long_folder_name/" * 8 + "odd.py"),
@@ -232,7 +252,7 @@ def test_a_link_opens_a_single_step_and_the_slider_moves_on(page: Any) -> None:
     assert at(page) == "7 / 12"
     assert in_memory(page) == ["cc", "e7 changed*", "44", "00", "00"]
     assert page.inner_text(".row.current .box").endswith("00")
-    assert page.inner_text("#now .source") == 'x86_int3.py:53write("tail", site, new[1:], at=1),'
+    assert page.inner_text("#now .source") == 'x86_int3.py:55write("tail", site, new[1:], at=1),'
     page.fill("#slider", "8")
     assert at(page) == "8 / 12"
     assert in_memory(page) == ["cc", "e7", "57 changed*", "00", "00"]

@@ -30,17 +30,18 @@ from modelcheck.trace.document import Trace, load, to_json
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.trace_text import to_text
 from tests.checks import by_last
+from tests.protocols import watching
 
 A, B = Cell("a", 0), Cell("b", 0)
 SITE = Site("s", b"\x90\x90", b"\xc3\xc3")
-LIVE = ("deadlock-free", "patch-completes")
+LIVE = ("finishes", "patch-completes")
 PATCH = write("write", SITE, b"\xc3")
 SYNC = on_each_cpu("sync")
 
 
 def protocol(*program: Element, properties: tuple[str, ...] = LIVE) -> Protocol:
     """A program that is watched for what never finishes."""
-    return Protocol("live", (SITE,), program, cells=(A, B), properties=properties)
+    return watching(Protocol("live", (SITE,), program, cells=(A, B)), *properties)
 
 
 def in_order(*cells: Cell) -> tuple[Element, ...]:
@@ -67,21 +68,21 @@ CPUS_LOCK = replace(
         irq_on("on"),
     ),
 )
-NEVER = protocol(wait_until("wait", A, 1), properties=("deadlock-free",))
+NEVER = protocol(wait_until("wait", A, 1), properties=("finishes",))
 UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes",))
 
 
 @pytest.mark.parametrize(
     ("one", "violated"),
     [
-        (CROSSED, "deadlock-free"),
+        (CROSSED, "finishes"),
         (replace(CROSSED, patchers=(Patcher("other", in_order(A, B)),)), None),
-        (IN_STOP, "deadlock-free"),
+        (IN_STOP, "finishes"),
         (protocol(stop_machine("stop", PATCH), SYNC), None),
-        (CPUS_LOCK, "deadlock-free"),
+        (CPUS_LOCK, "finishes"),
         (CPUS_LOCK.without("sync"), None),
         (UNHEARD, "patch-completes"),
-        (NEVER, "deadlock-free"),
+        (NEVER, "finishes"),
         # A CPU that traps over and over takes the IPI between two traps at last.
         (
             replace(

@@ -32,7 +32,7 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Configuration
 from modelcheck.naive.reading import STEPS, UnknownError
 from modelcheck.naive.walk import walk as naive_walk
-from modelcheck.protocol.properties import DEADLOCK
+from modelcheck.protocol.properties import FINISHES
 from modelcheck.protocol.vocabulary import KINDS
 from modelcheck.questions.check import Job, check
 from modelcheck.trace.converter import converter
@@ -48,7 +48,7 @@ NAIVE = Path(__file__).parent.parent / "modelcheck" / "naive"
 def deadlocks(protocol: Protocol, run: Configuration) -> set[str]:
     """Whether some program can never finish, as the set of what that violates."""
     variant = Variant("base", protocol)
-    job = Job(Suite(protocol), variant, replace(run, properties=(DEADLOCK,)), "naive")
+    job = Job(Suite(protocol), variant, replace(run, properties=(FINISHES,)), "naive")
     violated = check(job, spec="naive").violated
     return {violated} if violated else set()
 

@@ -34,11 +34,14 @@ from modelcheck.export.rules import Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.setup import Configuration
+from tests.protocols import watching
 
 SPECS = Path(__file__).parent.parent / "specs"
 SPEC = runpy.run_path(str(SPECS / "x86_int3.py"))
 INT3: Protocol = SPEC["SUITES"][0].protocol
-MINIMAL: Protocol = runpy.run_path(str(SPECS / "x86_int3_minimal.py"))["minimal"]
+MINIMAL = watching(
+    runpy.run_path(str(SPECS / "x86_int3_minimal.py"))["minimal"], "no-torn-instruction"
+)
 COUNTS = {1: (64, 119), 2: (460, 1_394), 3: (4_156, 18_198)}
 
 with_spin = pytest.mark.skipif(
@@ -62,23 +65,27 @@ def with_hostile_names() -> Protocol:
     """Two sites, and names that Promela has other uses for."""
     sites = (Site("do", b"\x10\x11", b"\x20\x21", 8), Site("cpu", b"\x30\x31", b"\x40\x41", 11))
     cell = Cell("init")
-    return Protocol(
-        "hostile",
-        sites,
-        (
-            store("*/", cell, "me"),
-            write("active", sites[0], b"\xcc"),
-            write("end", sites[1], b"\x40\x41", order="any"),
-            on_each_cpu("end-"),
-            store("end_", cell, 7),
+    return watching(
+        Protocol(
+            "hostile",
+            sites,
+            (
+                store("*/", cell, "me"),
+                write("active", sites[0], b"\xcc"),
+                write("end", sites[1], b"\x40\x41", order="any"),
+                on_each_cpu("end-"),
+                store("end_", cell, 7),
+            ),
+            handler=Handler(
+                b"\xcc",
+                (lookup("find", cell), emulate("act", cell), iret("leave", synchronises=False)),
+                interrupts=True,
+            ),
+            cells=(cell,),
         ),
-        handler=Handler(
-            b"\xcc",
-            (lookup("find", cell), emulate("act", cell), iret("leave", synchronises=False)),
-            interrupts=True,
-        ),
-        cells=(cell,),
-        properties=("no-torn-instruction", "no-stale-handler-data", "per-cpu-monotone"),
+        "no-torn-instruction",
+        "no-stale-handler-data",
+        "per-cpu-monotone",
     )
 
 

@@ -29,6 +29,7 @@ from modelcheck import (
     store,
     violates,
     wait_acks,
+    without_property,
     write,
 )
 from modelcheck.machine.setup import Configuration
@@ -36,6 +37,7 @@ from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.source import Source
 from modelcheck.protocol.vocabulary.anyone import Store
 from tests.checks import by_last
+from tests.protocols import watching
 
 SITE = Site("foo", b"\x01\x02\x03", b"\x11\x12\x13")
 CELL = Cell("cell")
@@ -264,8 +266,9 @@ def test_a_step_is_moved_neither_to_itself_nor_into_itself(
             "is 'no-torn-instrucion'; wanted is a property: .* mean 'no-torn-instruction'",
         ),
         (
-            lambda: Suite(BASE, expect=violates("per-cpu-monotone")),
-            "'base': expected to violate per-cpu-monotone, which its protocol does not watch",
+            lambda: Suite(BASE, expect=violates("no-torn-sequence")),
+            "'base': expected to violate no-torn-sequence, which its protocol does not watch: no "
+            "site is a region",
         ),
         *(
             (lambda name=name: Variant(name, BASE), "cannot name a file")  # type: ignore[misc]
@@ -310,7 +313,11 @@ def test_a_slip_of_the_pen_is_refused(build: Callable[[], object], message: str)
         (lambda: protocol(sites=(SITE, Site("bar", b"a", b"b", 2))), "'foo'.*'bar'.*overlap"),
         (lambda: protocol(sites=(Site("bar", b"abc", b"def", 1), SITE)), "'bar'.*'foo'.*overlap"),
         (lambda: protocol(sites=()), "has no site"),
-        (lambda: replace(BASE, properties=()), "watches no property"),
+        (lambda: watching(BASE), "waives every property that applies"),
+        (
+            lambda: replace(BASE, waived=(without_property("finishes", because="x"),) * 2),
+            "'finishes' is waived 2 times",
+        ),
         (lambda: Site("foo", b"", b""), "0 bytes"),
         (lambda: Site("foo", b"a", b"ab"), "old has 1 bytes and new has 2"),
         (lambda: Site("foo", b"a", b"b", -1), "not within 64 bits"),
@@ -536,7 +543,7 @@ def split_before_byte_2(of: tuple[int, ...]) -> bool:
     return not of or len({byte < 2 for byte in of}) > 1
 
 
-A, B, C, D = "no-torn-instruction", "no-torn-sequence", "no-unhandled-trap", "deadlock-free"
+A, B, C, D = "no-torn-instruction", "no-torn-sequence", "no-unhandled-trap", "finishes"
 TORN = violates(A, under=("per-chunk", "incoherent"), split=True)
 EITHER = TORN | violates(B, C, under=("strict",)) | violates(D, split=False)
 

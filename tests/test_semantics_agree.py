@@ -21,6 +21,7 @@ from tests.protocols import (
     random_configurations,
     random_protocols,
     three_byte_variants,
+    watching,
 )
 
 FIVE = five_byte_variants()
@@ -178,12 +179,14 @@ def test_an_ipi_taken_in_a_handler_synchronises_even_if_the_return_does_not(
 ) -> None:
     """Where interrupts are on in a handler, its return must not undo what the IPI did."""
     site = Site("foo", b"\x01", b"\x02")
-    protocol = Protocol(
-        "trap-then-sync",
-        (site,),
-        (write("trap", site, b"\xcc"), write("new", site, b"\x02"), on_each_cpu("sync")),
-        Handler(b"\xcc", (iret("iret", synchronises=False),), interrupts=True),
-        properties=("visible-after-return",),
+    protocol = watching(
+        Protocol(
+            "trap-then-sync",
+            (site,),
+            (write("trap", site, b"\xcc"), write("new", site, b"\x02"), on_each_cpu("sync")),
+            Handler(b"\xcc", (iret("iret", synchronises=False),), interrupts=True),
+        ),
+        "visible-after-return",
     )
     configuration = Configuration(1, fetch, semantics=semantics)
     assert run(protocol, configuration).verdict == Verdict.SAFE

@@ -7,6 +7,7 @@ import pytest
 from modelcheck import Cell, Handler, Protocol, Site, Suite, iret, lookup, store, use, when, write
 from modelcheck.questions.check import Overrides, check, jobs
 from modelcheck.trace.document import load
+from tests.protocols import watching
 
 ROOT = Path(__file__).parent.parent
 SITE = Site("foo", b"\x90\x01", b"\x91\x02")
@@ -19,13 +20,15 @@ def test_to_follow_what_was_not_found_is_a_null_pointer(
 ) -> None:
     """A handler that uses a cell without asking has stale data, unless it is set."""
     found = lookup("find", CELL)
-    protocol = Protocol(
-        "null",
-        sites=(SITE,),
-        cells=(CELL,),
-        program=(store("publish", CELL, value), write("trap", SITE, b"\xcc")),
-        handler=Handler(b"\xcc", (when(found, otherwise=(use("follow", CELL),)), iret("iret"))),
-        properties=("no-stale-handler-data",),
+    protocol = watching(
+        Protocol(
+            "null",
+            sites=(SITE,),
+            cells=(CELL,),
+            program=(store("publish", CELL, value), write("trap", SITE, b"\xcc")),
+            handler=Handler(b"\xcc", (when(found, otherwise=(use("follow", CELL),)), iret("iret"))),
+        ),
+        "no-stale-handler-data",
     )
     (job,) = jobs((Suite(protocol, fetch=("per-chunk",), cpus=1),), Overrides())
     assert check(job, spec="").violated == violated

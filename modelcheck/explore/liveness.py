@@ -157,6 +157,53 @@ def decide(
     return answer(Verdict.SAFE)
 
 
+def shorter_deadlock(
+    system: System, steps: int, limits: Limits = NO_LIMITS
+) -> tuple[Transition, ...] | None:
+    """A shortest path of fewer than so many steps to where a program can never finish; or None.
+
+    For a system whose shortest violation takes `steps`: before that, nothing is violated. A state
+    is stuck if no run from it comes to a step of a program, though some program has not finished.
+    Raises LimitError.
+    """
+    fairness, pulse = Fairness(system), Pulse(limits, None)
+    first = system.initial()
+    graph = StateGraph(parent={first: None})
+    level, moving = [first], set[State]()
+    for depth in range(steps):
+        further = []
+        for number, state in enumerate(level):
+            if number % 2048 == 0:
+                pulse.beat(len(graph.parent), 0, len(level), depth)
+            if not _moves_on(system, fairness, state, moving):
+                return graph.path(state)
+            for transition in system.successors(state):
+                if transition.target not in graph.parent:
+                    graph.parent[transition.target] = (state, transition)
+                    further.append(transition.target)
+        level = further
+    return None
+
+
+def _moves_on(system: System, fairness: Fairness, start: State, moving: set[State]) -> bool:
+    """Whether some run from a state comes to a step of a program, or all have finished there.
+
+    `moving` are states known to, and is added to.
+    """
+    seen, todo = {start}, [start]
+    while todo:
+        state = todo.pop()
+        transitions = tuple(system.successors(state))
+        programs = any(fairness.turn(state, one).kind == PROGRAM for one in transitions)
+        if programs or state in moving or fairness.finished(state):
+            moving.update((start, state))
+            return True
+        fresh = {one.target for one in transitions} - seen
+        seen |= fresh
+        todo += fresh
+    return False
+
+
 def _reach(system: System, graph: StateGraph, pulse: Pulse) -> None:
     first = system.initial()
     graph.parent[first] = None

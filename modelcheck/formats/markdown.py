@@ -25,7 +25,7 @@ def overview(checked: BySpec) -> str:
     for spec, results in checked:
         main, *others = _grouped(results)
         by_model = {result.job.configuration.fetch: result for result in main}
-        cells = [str(by_model[model].verdict) if model in by_model else "" for model in models]
+        cells = [by_model[model].word if model in by_model else "" for model in models]
         violated = sum(any(r.verdict is Verdict.VIOLATED for r in some) for some in others)
         lines.append(_line((_text(spec.stem), *cells, f"{violated} of {len(others)}")))
     return "\n".join(lines) + "\n"
@@ -80,4 +80,4 @@ def _rows(results: Sequence[Result], models: Sequence[str]) -> Iterator[str]:
 def _cell(result: Result) -> str:
     if result.verdict is Verdict.VIOLATED:
         return f"{result.violated}, {len(result.trace.steps) if result.trace else result.depth}"
-    return str(result.verdict)
+    return result.word

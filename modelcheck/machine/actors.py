@@ -13,6 +13,7 @@ from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.machine.state import Broadcast, Guard, Local, Move, Shared
 from modelcheck.protocol.actions import takes_lock
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.properties import ENDS
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,19 @@ class Machine:
         """All that an actor of this role may do next, guards aside, in a fixed order."""
         for move in self._moves(role, shared, local):
             calm = broadcast.quiescent(move.local)
-            yield move if calm is move.local else move._replace(local=calm)
+            if calm is not move.local:
+                move = move._replace(local=calm)
+            yield self._ending(role, move) if role.patches else move
+
+    def _ending(self, role: Role, move: Move) -> Move:
+        """The move, and what it violates if with it all programs have ended."""
+        ended = move.shared.ended | 1 << role.number
+        if ended == move.shared.ended or not self.finished(role, move.local):
+            return move
+        shared = move.shared._replace(ended=ended)
+        right = ended != self.setup.all_programs or self.setup.ends_as_new(shared, move.local)
+        found = () if right else self.setup.watch(ENDS)
+        return move._replace(shared=shared, violations=(*move.violations, *found))
 
     def _moves(self, role: Role, shared: Shared, local: Local) -> Iterator[Move]:
         actor = Actor(role.number, role.executes, for_all=role.patches)

@@ -237,7 +237,8 @@ def _execute(
         violations += [TORN, SEQUENCE]
     if setup.fetch.strict and _unpermitted(setup, shared, before, place, len(data)):
         violations.append(UNPERMITTED)
-    if shared.returned and kind in ("old", "trap") and not setup.protocol.sites[site].foreign:
+    over = shared.returned == setup.all_programs
+    if over and kind in ("old", "trap") and not setup.protocol.sites[site].foreign:
         violations.append(VISIBLE)
     after, went_back = handler.acted(setup, after, site, kind)
     if went_back:

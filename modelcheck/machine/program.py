@@ -10,9 +10,6 @@ from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import Local, Move, Shared, StopStage
 from modelcheck.machine.stores import overlap, reached_memory
 
-PATCHER = 0
-"""The number of the role, and of the CPU, that the patcher runs on."""
-
 DRAIN = "drain"
 """A store leaves the buffer for memory."""
 
@@ -30,8 +27,8 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
                 if actor.role == setup.cpu_role:
                     pc %= len(program)
             after = effect.shared
-            if actor.role == PATCHER:
-                after = after._replace(returned=pc == len(program))
+            if pc == len(program):
+                after = after._replace(returned=after.returned | 1 << actor.role)
             here = effect.local._replace(pc=pc)
             yield Move(
                 line.step.label,

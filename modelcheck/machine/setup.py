@@ -6,17 +6,18 @@ Knows protocols, fetch models and memory; knows nothing of who moves when.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelcheck.machine.fetch import MODELS, Staleness
+from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Action, Ask, Need, Put, Set
+from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import flow
-from modelcheck.protocol.properties import PROPERTIES, UNPERMITTED
+from modelcheck.protocol.program import flatten, flow
+from modelcheck.protocol.properties import MONOTONE, PROPERTIES, UNPERMITTED
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.watched import inapplicable, waived
 
 MOST_CPUS = 1024
 """More than any state space has room for."""
@@ -28,7 +29,7 @@ class Configuration:
 
     `cpus` (1 to MOST_CPUS) run the site besides the patcher's own CPU. `chunk`, a power of two, is
     the bytes fetched in one atomic read; `offset` is where the first site begins in a cache line
-    (None: where its address says). `properties` are watched (none: those the protocol names).
+    (None: where its address says). `properties` are watched (none: those it is held to).
     With `any_number`, counters go 0, 1, ... many, so that they are right for any number of CPUs.
     Raises SpecError for a value out of range.
     """
@@ -63,6 +64,31 @@ class Configuration:
         for name in self.properties:
             if name not in PROPERTIES:
                 raise SpecError(f"unknown property {name!r}; known: {', '.join(PROPERTIES)}")
+
+
+def published(protocol: Protocol) -> tuple[int, ...]:
+    """The numbers of the cells that are to be empty in the end, since they were so at first and a
+    trap handler looks them up."""
+    handler = protocol.handler.program if protocol.handler else ()
+    looked_up = {
+        action.cell
+        for step in flatten(handler)
+        for action in step.actions()
+        if isinstance(action, Find)
+    }
+    return tuple(
+        number
+        for number, cell in enumerate(protocol.cells)
+        if cell.name in looked_up and not cell.initial and not cell.stays
+    )
+
+
+def inapplicable_under(fetch: FetchModel) -> dict[str, str]:
+    """The properties that a fetch model gives CPUs the freedom to break, each with the reason."""
+    if fetch.staleness is Staleness.SINCE_SYNC:
+        reason = f"under {fetch.name} a CPU may fetch older code again until it serialises"
+        return {MONOTONE: reason}
+    return {}
 
 
 class Setup:
@@ -100,6 +126,8 @@ class Setup:
         self.program = tuple(line.step for line in self.programs[0])
         """The patcher's program."""
         self.cpu_role = len(self.programs) - 1
+        self.all_programs = (1 << self.cpu_role) - 1
+        """What Shared.returned and Shared.ended are when all patchers are done."""
         self.handler = protocol.handler
         self.routines = {
             False: flow(protocol.handler.program) if protocol.handler else (),
@@ -112,21 +140,39 @@ class Setup:
         )
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
+        self.published = published(protocol)
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self._many = self._bounds()
         self.coherent_icache = protocol.coherent_icache or self.newest_only
         self.weak_stores = protocol.stores == "weak"
-        implied = (UNPERMITTED,) if self.fetch.strict else ()
-        self.watched = configuration.properties or (
-            *protocol.properties,
-            *(name for name in implied if name not in protocol.properties),
+        self.inapplicable = inapplicable(protocol)
+        """The properties that cannot be violated, each with the reason."""
+        if self.fetch.strict:
+            del self.inapplicable[UNPERMITTED]
+        self.unwatched = self.inapplicable | inapplicable_under(self.fetch) | waived(protocol)
+        """The properties that the protocol is not held to, each with the reason."""
+        self.watched = configuration.properties or tuple(
+            name for name in PROPERTIES if name not in self.unwatched
+        )
+
+    def ends_as_new(self, shared: Shared, local: Local) -> bool:
+        """Whether code and data are as they are to be when all programs have ended."""
+        layout, cells = self.layout, self.protocol.cells
+        return all(
+            layout.contents(shared.memory, number) == site.new
+            for number, site in enumerate(self.protocol.sites)
+            if not site.foreign
+        ) and not any(
+            local.own[cell] if cells[cell].per_cpu else shared.cells[cell]
+            for cell in self.published
         )
 
     def splits(self, of: tuple[int, ...] = ()) -> bool:
         """Whether the bytes that the patch changes (those of `of`, if any) lie in several chunks.
 
-        Otherwise one atomic read fetches all of them, and no fetch can mix old and new.
+        Otherwise one atomic read fetches all of them, and a fetch mixes old and new only where
+        memory itself does.
         """
         changed = {
             (self.sites[put.site], put.at + i)
@@ -158,7 +204,8 @@ class Setup:
         """Memory before the patch."""
         cells = tuple(cell.initial for cell in self.protocol.cells)
         oldest = () if self.coherent_icache else tuple(0 for _ in self.layout.initial)
-        return Shared(self.layout.initial, cells, not self.protocol.program, oldest, oldest)
+        over = sum(1 << role for role in range(self.cpu_role) if not self.programs[role])
+        return Shared(self.layout.initial, cells, over, over, oldest, oldest)
 
     def initial_local(self, shared: Shared) -> Local:
         """A CPU before the patch."""
@@ -239,5 +286,5 @@ class Setup:
         return (least,)
 
     def watch(self, *violations: str) -> tuple[str, ...]:
-        """Those of the violations that are watched for."""
-        return tuple(name for name in violations if name in self.watched)
+        """Those of the violations that are watched for, in the order in which they are watched."""
+        return tuple(name for name in self.watched if name in violations)

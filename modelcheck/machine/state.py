@@ -10,15 +10,18 @@ from modelcheck.protocol.program import Step
 
 
 class Shared(NamedTuple):
-    """What every actor acts on: code memory, data cells, and whether the patcher has returned.
+    """What every actor acts on: code memory, data cells, and which programs are over.
 
+    `returned` has a bit for each patcher whose program has returned, and `ended` for each whose
+    stores are in memory then, too.
     `cleaned` and `dropped` are of instruction caches that are not coherent: the versions that were
     last made visible to them, and those before which they have dropped all.
     """
 
     memory: Memory
     cells: tuple[Value, ...]
-    returned: bool
+    returned: int
+    ended: int
     cleaned: View = ()
     dropped: View = ()
 

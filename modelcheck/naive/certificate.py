@@ -85,7 +85,7 @@ def _index(number: Any) -> int:
 
 
 def _shared(
-    naive: Naive, memory: Any, cells: Any, returned: bool, cleaned: Any, dropped: Any
+    naive: Naive, memory: Any, cells: Any, returned: Any, ended: Any, cleaned: Any, dropped: Any
 ) -> Shared:
     """A shared part: the histories with a store for each change, one behind the other."""
     start, log = naive.shared(), list[Store]()
@@ -98,7 +98,8 @@ def _shared(
         for after in contents[1:] if keeps_histories(naive) else contents:
             log.append(Store(_changes(addresses, before, after)))
             before = after
-    found = Shared(tuple(log), tuple(map(value_of, cells)), start.cleaned, start.dropped, returned)
+    over = frozenset(_bits(returned)), frozenset(_bits(ended))
+    found = Shared(tuple(log), tuple(map(value_of, cells)), start.cleaned, start.dropped, *over)
     if not naive.coherent_icache:
         found = found._replace(cleaned=tuple(cleaned), dropped=tuple(dropped))
     if len(found.cells) != len(start.cells):

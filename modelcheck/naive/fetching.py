@@ -131,7 +131,7 @@ class Fetching(Memory):
             here = here.violating("no-torn-instruction", "no-torn-sequence")
         if self.fetch == "strict" and self._changed(here.shared, since, spot, data):
             here = here.violating("no-unpermitted-modification")
-        if here.shared.returned and kind in ("old", "trap") and not site.foreign:
+        if here.shared.returned == self.patchers and kind in ("old", "trap") and not site.foreign:
             here = here.violating("visible-after-return")
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
         here = here._replace(cpu=self.settled(here.shared, here.cpu))

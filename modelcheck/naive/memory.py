@@ -34,11 +34,17 @@ class Memory:
         self.ordered = self.fetch in ("coherent", "store-order")
         self.newest_only = self.fetch.startswith("coherent")
         self.coherent_icache = data["coherent_icache"] or self.newest_only
-        strict = ["no-unpermitted-modification"] if self.fetch == "strict" else []
-        self.watched = frozenset(run["properties"] or [*data["properties"], *strict])
+        self.watched = frozenset(run["properties"] or self._held_to(data))
         self._read_programs(data)
         self._read_code(data, run)
         self._read_cells(data, run)
+
+    def _held_to(self, data: Json) -> set[str]:
+        """What can be violated, and is not waived."""
+        waived = {take(one, "a waiver", "name because", {})["name"] for one in data["waived"]}
+        free = {"per-cpu-monotone"} if self.fetch in ("incoherent", "strict") else set()
+        other = set() if self.fetch == "strict" else {"no-unpermitted-modification"}
+        return set(reading.PROPERTIES) - waived - free - other
 
     def _read_programs(self, data: Json) -> None:
         others = [take(one, "a patcher", "name program", {}) for one in data["patchers"]]
@@ -46,6 +52,7 @@ class Memory:
             number: program(steps)
             for number, steps in enumerate([data["program"], *(one["program"] for one in others)])
         }
+        self.patchers = frozenset(self.programs)
         self.roles = [*self.programs, CPUS]
         self.programs[CPUS] = program(data["cpu_program"])
         handler = data["handler"] or {"trap": "", "program": []}
@@ -75,11 +82,24 @@ class Memory:
 
     def _read_cells(self, data: Json, run: Json) -> None:
         cells = [
-            take(c, "a cell", "name", {"initial": None, "per_cpu": False}) for c in data["cells"]
+            take(c, "a cell", "name", {"initial": None, "per_cpu": False, "stays": ""})
+            for c in data["cells"]
         ]
         self.cells = {one["name"]: number for number, one in enumerate(cells)}
         self.initial = tuple(reading.value_of(one["initial"]) for one in cells)
         self.per_cpu = {number for number, one in enumerate(cells) if one["per_cpu"]}
+        looked_up = {at[0]["cell"] for at in places(self.handler) if at[0].kind == "Lookup"}
+        looked_up |= {
+            at[0].test["cell"]
+            for at in places(self.handler)
+            if at[0].test and at[0].test.kind == "Lookup"
+        }
+        self.retired = {
+            number
+            for number, one in enumerate(cells)
+            if one["name"] in looked_up and not self.initial[number] and not one["stays"]
+        }
+        """The cells that are to be empty when all has ended."""
         self.many: dict[int, int] = {}
         """For each counter, from where on it is many, if the number of CPUs is left open."""
         if run["any_number"]:
@@ -100,7 +120,8 @@ class Memory:
     def shared(self) -> Shared:
         """What all share."""
         none = (0,) * len(set(self.line_of.values()))
-        return Shared((), self.initial, none, none, not self.programs[0])
+        over = frozenset(role for role in self.roles if role != CPUS and not self.programs[role])
+        return Shared((), self.initial, none, none, over, over)
 
     def cpu(self, steps: Program) -> Cpu:
         """A CPU."""

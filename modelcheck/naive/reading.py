@@ -165,7 +165,7 @@ def site(data: Json) -> Site:
 PROTOCOL: Json = {
     **{name: [] for name in ("cells", "patchers", "cpu_program", "callee")},
     "handler": None,
-    "properties": ["no-torn-instruction"],
+    "waived": [],
     "patcher_executes": True,
     "isa": "x86-64",
     "stores": "in-order",
@@ -184,5 +184,19 @@ CONFIGURATION: Json = {
 }
 """The fields of a configuration; all may be left out."""
 
+PROPERTIES = (
+    "no-torn-instruction",
+    "no-torn-sequence",
+    "no-unhandled-trap",
+    "no-stale-handler-data",
+    "effect-is-old-or-new",
+    "visible-after-return",
+    "per-cpu-monotone",
+    "no-unpermitted-modification",
+    "no-unexpected-bytes",
+    "ends-as-new",
+    "finishes",
+    "patch-completes",
+)
 ARCHITECTURES = ("x86-64", "arm64", "thumb", "riscv64", "ppc64", "s390x", "parisc")
 FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

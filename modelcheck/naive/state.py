@@ -24,14 +24,15 @@ Places = tuple[int, ...]
 
 
 class Shared(NamedTuple):
-    """The log of stores to code, the cells, how far caches have been cleaned and have dropped, and
-    whether the patcher has returned."""
+    """The log of stores to code, the cells, how far caches have been cleaned and have dropped;
+    which programs have returned, and which of them have all their stores in memory."""
 
     log: tuple[Store, ...]
     cells: tuple[Any, ...]
     cleaned: Places
     dropped: Places
-    returned: bool
+    returned: frozenset[int]
+    ended: frozenset[int]
 
 
 class Spot(NamedTuple):

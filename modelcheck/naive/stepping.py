@@ -17,7 +17,27 @@ class Naive(Fetching):
     def moves(self, role: int, shared: Shared, cpu: Cpu) -> Iterator[Move]:
         """The steps of a CPU of a role; some have to wait for others, as `hears` says."""
         for move in self._moves(role, Move("", shared, cpu)):
-            yield move._replace(cpu=move.cpu.calm())
+            move = move._replace(cpu=move.cpu.calm())
+            yield move if role == CPUS else self._ending(role, move)
+
+    def _ending(self, role: int, move: Move) -> Move:
+        """The move, and what it violates if nothing is left to do for any program with it."""
+        ended = move.shared.ended | {role}
+        if ended == move.shared.ended or move.cpu.rest or move.cpu.buffer:
+            return move
+        move = move._replace(shared=move.shared._replace(ended=ended))
+        if ended != self.patchers or self._as_new(move):
+            return move
+        return move.violating("ends-as-new")
+
+    def _as_new(self, here: Move) -> bool:
+        """Whether all code is new, and nothing that the handler looks up is published."""
+        for one in self.sites:
+            new = one.forms[NEW].data
+            there = self.read_code(here, range(one.address, one.address + len(new)))
+            if there != new and not one.foreign:
+                return False
+        return not any(self.read(here, cell) for cell in self.retired)
 
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
         cpu, runs_sites = here.cpu, role == CPUS or self.patcher_executes
@@ -62,8 +82,9 @@ class Naive(Fetching):
                 left = here.cpu.rest
             if role == CPUS and not left:
                 left = self.programs[CPUS]
-            if role == 0:
-                move = move._replace(shared=move.shared._replace(returned=not left))
+            if role != CPUS and not left:
+                returned = move.shared.returned | {role}
+                move = move._replace(shared=move.shared._replace(returned=returned))
             move = move.me(rest=left)
             yield move._replace(cpu=self.settled(move.shared, move.cpu)) if runs_sites else move
 

@@ -40,7 +40,7 @@ def walk(protocol: Json, configuration: Json, at_most: int) -> Findings | None:
         if len(before) > at_most:
             return None
     if not _all_can_finish(before, len(naive.roles) - 1):
-        violated.add("deadlock-free")
+        violated.add("finishes")
     return Findings(frozenset(violated), frozenset(executed), len(before))
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from modelcheck.protocol.checking import Name, Natural, Positive, Rule, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 
 Value = int | str | tuple[str, ...] | None
 
 
 def _can_be_shown(value: Value) -> bool:
     names = (value,) if isinstance(value, str) else value
-    return not isinstance(names, tuple) or all(name.isprintable() for name in names)
+    return not isinstance(names, tuple) or not any(map(hidden, names))
 
 
 Held = Annotated[
@@ -138,9 +139,11 @@ class Cell(SpecValue):
 
     None, 0 and () mean "nothing published"; a handler that looks the cell up then finds no entry.
     A tuple has the names of sites, to be searched. With `per_cpu`, each CPU has one of its own: a
-    patcher's steps act on all of them, a CPU's on its own.
+    patcher's steps act on all of them, a CPU's on its own. What a handler looks up is to be retired
+    when all programs have ended; `stays` says why it is not, if it is not.
     """
 
     name: Name
     initial: Held = None
     per_cpu: bool = False
+    stays: Text = ""

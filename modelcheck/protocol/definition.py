@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture, Stores
@@ -11,7 +11,7 @@ from modelcheck.protocol.checking import Name, SpecValue, checked
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Block, Element, If, Step, flatten
-from modelcheck.protocol.properties import Property
+from modelcheck.protocol.watched import Waiver, applicable
 from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
@@ -51,7 +51,8 @@ class Patcher(SpecValue):
 class Protocol(SpecValue):
     """A patching protocol: sites, cells, the patcher's program, and the trap handler.
 
-    `properties` are the names of what must hold. With `patcher_executes`, the patcher's own CPU
+    It is held to every property that applies; `waived` are those that it is not, with the reason
+    (see without_property). With `patcher_executes`, the patcher's own CPU
     runs the sites too, in its interrupts. `patchers` are other programs beside the patcher's.
     `cpu_program` is what the CPUs run, over and over; if empty, any site at any time. `callee` is
     what a CPU runs when it has executed the new instruction of a site, a call.
@@ -71,7 +72,7 @@ class Protocol(SpecValue):
     program: tuple[Element, ...]
     handler: Handler | None = None
     cells: tuple[Cell, ...] = ()
-    properties: tuple[Property, ...] = ("no-torn-instruction",)
+    waived: tuple[Waiver, ...] = ()
     patcher_executes: bool = True
     arch: str = "x86-64"
     patchers: tuple[Patcher, ...] = ()
@@ -93,6 +94,11 @@ class Protocol(SpecValue):
     def architecture(self) -> Architecture:
         """The facts of the architecture."""
         return ARCHITECTURES[self.arch]
+
+    @cached_property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that the protocol is held to."""
+        return applicable(self)
 
     @property
     def patcher_programs(self) -> dict[str, tuple[Element, ...]]:

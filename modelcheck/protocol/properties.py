@@ -13,10 +13,11 @@ VISIBLE = "visible-after-return"
 MONOTONE = "per-cpu-monotone"
 UNPERMITTED = "no-unpermitted-modification"
 UNEXPECTED = "no-unexpected-bytes"
-DEADLOCK = "deadlock-free"
+ENDS = "ends-as-new"
+FINISHES = "finishes"
 COMPLETES = "patch-completes"
 
-LIVENESS = (DEADLOCK, COMPLETES)
+LIVENESS = (FINISHES, COMPLETES)
 """Properties of all that may follow, which no single step violates."""
 
 PROPERTIES: dict[str, str] = {
@@ -26,12 +27,14 @@ PROPERTIES: dict[str, str] = {
     UNHANDLED: "Every trap finds its entry in the handler's data.",
     STALE: "No handler acts on data that was withdrawn or replaced since it looked it up.",
     EFFECT: "Each execution of a site acts as the old instruction or as the new one.",
-    VISIBLE: "After the patcher has returned, no CPU executes the old instruction or traps.",
+    VISIBLE: "After all programs have returned, no CPU executes the old instruction or traps.",
     MONOTONE: "A CPU that has acted as the new instruction never executes the old one again.",
     UNPERMITTED: "No CPU executes bytes that changed since its last sync, other than by a trap "
     "set or removed (fetch model strict).",
     UNEXPECTED: "Each write finds the bytes that it expects to replace.",
-    DEADLOCK: "Wherever a run has come to, every program can still finish.",
+    ENDS: "When all programs have ended, each site holds its new form, and nothing that a handler "
+    "looks up is still published.",
+    FINISHES: "Wherever a run has come to, every program can still finish.",
     COMPLETES: "Every program finishes, if each step that can be taken is taken at last.",
 }
 

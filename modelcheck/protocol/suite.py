@@ -18,15 +18,18 @@ from modelcheck.protocol.checking import (
 )
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.names import hidden
 from modelcheck.protocol.properties import UNPERMITTED, Property
+from modelcheck.protocol.watched import unwatched
 
 Semantics = Literal["windowed", "bytewise"]
 
-FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent", "strict")
+FETCH_MODELS = ("coherent", "store-order", "per-chunk", "incoherent")
 """The fetch models that a suite checks unless it says otherwise."""
 
-EVERY_FETCH_MODEL = ("coherent", "coherent-any-order", *FETCH_MODELS[1:])
+STRICT_TOO = (*FETCH_MODELS, "strict")
+"""For suites that promise that nobody runs bytes which changed since they last serialised."""
+
+EVERY_FETCH_MODEL = ("coherent", "coherent-any-order", *STRICT_TOO[1:])
 """All that there are, by name; `machine/fetch.py` says what each means."""
 
 ModelName = Annotated[str, one_of("fetch model", EVERY_FETCH_MODEL)]
@@ -118,13 +121,15 @@ class Bug(SpecValue):
 class Variant(SpecValue):
     """A protocol made from another by a named edit, and what is expected of it.
 
-    `bug` says which real bug it was, if it was one.
+    `bug` says which real bug it was, if it was one. `vacuous` is the reason why nobody runs the
+    code that the verdict is about, if that is as it should be; otherwise it is a surprise.
     """
 
     name: Name
     protocol: Protocol
     expect: Expectation = SAFE
     bug: Bug | None = None
+    vacuous: Text = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,9 +138,10 @@ class Variant(SpecValue):
         longest = max(map(len, self.protocol.sites))
         for clause in self.expect.clauses:
             if not watched.intersection(clause.properties):
+                whys = "; ".join(unwatched(self.protocol)[name] for name in clause.properties)
                 raise SpecError(
                     f"variant {self.name!r}: expected to violate {' or '.join(clause.properties)}, "
-                    "which its protocol does not watch; add it to the protocol's properties"
+                    f"which its protocol does not watch: {whys}"
                 )
             for byte in clause.of:
                 if byte >= longest:
@@ -151,7 +157,7 @@ class Variant(SpecValue):
 
 def _check_name(kind: str, name: str) -> None:
     """Names are shown in tables, and files are named after them."""
-    if not name or hidden(name) or name.startswith(".") or "/" in name or "\\" in name:
+    if name.startswith(".") or "/" in name or "\\" in name:
         raise SpecError(
             f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
         )
@@ -163,7 +169,7 @@ class Suite(SpecValue):
 
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
     fetched in one atomic read. Each is only a default, which the command line can override. `bug`
-    says which real bug the protocol itself was.
+    says which real bug the protocol itself was, `vacuous` why nobody runs its code; see Variant.
     """
 
     protocol: Protocol
@@ -174,6 +180,7 @@ class Suite(SpecValue):
     fetch: ModelNames = FETCH_MODELS
     semantics: Semantics = "windowed"
     bug: Bug | None = None
+    vacuous: Text = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -195,5 +202,5 @@ class Suite(SpecValue):
 
     def __iter__(self) -> Iterator[Variant]:
         """The protocol itself, as variant "base", and then its variants."""
-        yield Variant("base", self.protocol, self.expect, self.bug)
+        yield Variant("base", self.protocol, self.expect, self.bug, self.vacuous)
         yield from self.variants

@@ -48,7 +48,15 @@ def check_protocol(protocol: "Protocol") -> None:
         _check_routine(protocol, protocol.callee, "callee")
     check_values(protocol)
     if not protocol.properties:
-        raise SpecError(f"protocol {protocol.name!r} watches no property; name at least one")
+        raise SpecError(
+            f"protocol {protocol.name!r} waives every property that applies; watch one at least"
+        )
+    waived = [waiver.name for waiver in protocol.waived]
+    for name, count in Counter(waived).items():
+        if count > 1:
+            raise SpecError(
+                f"protocol {protocol.name!r}: property {name!r} is waived {count} times"
+            )
     if protocol.arch not in ARCHITECTURES:
         near = nearest(protocol.arch)
         raise SpecError(
@@ -86,7 +94,7 @@ RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
 
 def _check_names(protocol: "Protocol") -> None:
     for patcher in protocol.patchers:
-        if not patcher.name or RESERVED.fullmatch(patcher.name):
+        if RESERVED.fullmatch(patcher.name):
             raise SpecError(
                 f"protocol {protocol.name!r}: a patcher cannot be named {patcher.name!r}, which "
                 "names another actor; choose another name",

@@ -13,20 +13,27 @@ from modelcheck.explore import liveness
 from modelcheck.explore.choose import AUTO
 from modelcheck.explore.compiled.saving import has_checkpoint
 from modelcheck.explore.engine import Engine
-from modelcheck.explore.pulse import in_time
-from modelcheck.explore.verdict import Request, Saving, Verdict
+from modelcheck.explore.pulse import LimitError, in_time
+from modelcheck.explore.verdict import INTERRUPTED, Exploration, Request, Saving, Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.properties import COMPLETES, DEADLOCK, LIVENESS, UNPERMITTED
+from modelcheck.protocol.properties import COMPLETES, FINISHES, LIVENESS, UNPERMITTED
 from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.questions.answer import Ground, Grounds, Means, surprising
 from modelcheck.questions.subject import Subject
-from modelcheck.questions.vacuity import vacuous
+from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
+from modelcheck.questions.witness import Witnessed
 from modelcheck.trace.document import Trace
-from modelcheck.trace.record import record
+from modelcheck.trace.record import Origin, record
 from modelcheck.version import MODEL_CODE, __version__, code_digest
+
+MOST_FOR_LIVENESS = 200_000
+"""The most states whose graph is kept in memory to see whether programs can finish."""
+
+VACUOUS = "vacuous"
+"""What a safe verdict is called that rests on nothing."""
 
 DEFAULT_FETCH = "per-chunk"
 """The fetch model whose counterexample is kept when several have one."""
@@ -78,8 +85,9 @@ class Result:
 
     `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
     `expected` has the properties, any of which was expected to be violated; none if the variant
-    was expected to be safe. `vacuous` says what a safe verdict does not rest on: see vacuity.py.
-    `any_number` tells whether a proof for every number of CPUs is known.
+    was expected to be safe. `vacuity` says what a safe verdict does not rest on, `witness` what it
+    rests on, if that was asked for. `any_number` tells whether a proof for every number of CPUs is
+    known.
     """
 
     job: Job
@@ -93,7 +101,8 @@ class Result:
     seconds: float
     reason: str | None
     trace: Trace | None
-    vacuous: tuple[str, ...] = ()
+    vacuity: Vacuity = NOT_VACUOUS
+    witness: Witnessed | None = None
     any_number: bool = False
     confirmed_by: str | None = None
 
@@ -105,7 +114,7 @@ class Result:
         found = [Ground(Means.SEARCH, by) for by in (self.engine, self.confirmed_by) if by]
         if self.violated in LIVENESS:
             found = [Ground(Means.GRAPH)]
-        elif self.verdict is Verdict.SAFE and set(LIVENESS) & set(self.job.setup.watched):
+        elif self.verdict is not Verdict.VIOLATED and set(LIVENESS) & set(self.job.setup.watched):
             found.append(Ground(Means.GRAPH))
         if self.trace is not None:
             found.append(Ground(Means.REPLAY))
@@ -118,7 +127,18 @@ class Result:
         """Whether the verdict is the one the spec states; an inconclusive one never is."""
         if self.verdict is Verdict.VIOLATED:
             return self.violated in self.expected
-        return self.verdict is Verdict.SAFE and not self.expected
+        foreseen = not self.is_vacuous or bool(self.job.variant.vacuous)
+        return self.verdict is Verdict.SAFE and not self.expected and foreseen
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it is safe, but that rests on nothing: nobody ran what the verdict is about."""
+        return self.verdict is Verdict.SAFE and bool(self.vacuity.nothing)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word; a safe one that rests on nothing has a word of its own."""
+        return VACUOUS if self.is_vacuous else str(self.verdict)
 
     @property
     def surprising(self) -> bool:
@@ -160,29 +180,29 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
 
 
 @in_time
-def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
+def check(
+    job: Job,
+    *,
+    spec: str,
+    spec_digest: str = "",
+    engine: Engine = AUTO,
+    request: Request = Request(),
+) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 
-    Where the request says to save, each job has a folder of its own in the one that it names.
-    Raises DisagreementError, CheckpointError and UnsupportedError as the engines do.
+    `spec` names what the job is of, in traces, and `spec_digest` is that of its file. Where the
+    request says to save, each job has a folder of its own in the one that it names. Raises
+    DisagreementError, CheckpointError and UnsupportedError as the engines do.
     """
     machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
     if request.saving is not None:
         request = replace(request, saving=_saving(job, spec, request.saving))
     found = engine.explore(system, request)
     searched = found
-    if found.verdict is Verdict.SAFE and any(name in LIVENESS for name in setup.watched):
-        live = liveness.decide(
-            system,
-            setup.watched,
-            deadlock=DEADLOCK,
-            completes=COMPLETES,
-            limits=request.limits,
-            watcher=request.watcher,
-        )
-        found = found if live.verdict is Verdict.SAFE else live
+    found, unlooked = _with_liveness(job.subject, found, request)
     # A program that is stuck from the beginning has a counterexample of no steps.
     stuck = found.property in LIVENESS
+    # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
     settled = found.verdict is not Verdict.VIOLATED or bool(found.path) or stuck
     trace = None
     if found.verdict is Verdict.VIOLATED and settled:
@@ -190,16 +210,16 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
         trace = record(
             machine,
             steps,
-            spec=spec,
+            origin=Origin(spec, spec_digest),
             variant=job.variant,
             violated=found.property or "",
             loop=found.loop,
         )
+    verdict = found.verdict if settled else Verdict.INCONCLUSIVE
     return Result(
         job=replace(job, configuration=replace(job.configuration, offset=setup.offset)),
         engine=searched.engine,
-        # A violation without its trace, because Ctrl-C ended the search for it, settles nothing.
-        verdict=found.verdict if settled else Verdict.INCONCLUSIVE,
+        verdict=verdict,
         violated=found.property if settled else None,
         expected=job.expected,
         states=found.states,
@@ -208,9 +228,46 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
         seconds=found.seconds,
         reason=found.reason,
         trace=trace,
-        vacuous=vacuous(system, machine) if found.verdict is Verdict.SAFE else (),
+        vacuity=vacuity(system, machine, unlooked) if verdict is Verdict.SAFE else NOT_VACUOUS,
         confirmed_by=searched.confirmed_by,
     )
+
+
+def _with_liveness(
+    subject: Subject, found: Exploration, request: Request
+) -> tuple[Exploration, tuple[str, ...]]:
+    """What was found, if no program is stuck before that; and what was not looked for."""
+    watched = [name for name in subject.setup.watched if name in LIVENESS]
+    if not watched or found.verdict is Verdict.INCONCLUSIVE:
+        return found, ()
+    if found.states > MOST_FOR_LIVENESS:
+        states = f"{MOST_FOR_LIVENESS:,}"
+        return found, (f"{' and '.join(watched)}: not looked at with more than {states} states",)
+    if found.verdict is Verdict.VIOLATED:
+        return (_shortest(subject, found, request) if FINISHES in watched else found), ()
+    live = liveness.decide(
+        subject.system,
+        subject.setup.watched,
+        deadlock=FINISHES,
+        completes=COMPLETES,
+        limits=request.limits,
+        watcher=request.watcher,
+    )
+    return found if live.verdict is Verdict.SAFE else live, ()
+
+
+def _shortest(subject: Subject, found: Exploration, request: Request) -> Exploration:
+    """A violation, or a deadlock that takes fewer steps. Where there was no time to look for one,
+    the violation stands."""
+    try:
+        stuck = liveness.shorter_deadlock(subject.system, len(found.path), request.limits)
+    except LimitError:
+        return found
+    except KeyboardInterrupt:
+        return replace(found, reason=INTERRUPTED)
+    if stuck is None:
+        return found
+    return replace(found, property=FINISHES, path=stuck, depth=len(stuck))
 
 
 def checkpoint_name(job: Job, spec: str) -> str:

@@ -26,6 +26,7 @@ from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job, Result, check
 from modelcheck.questions.subject import Subject
+from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
 
 MOST_LIVE = 2
 """How many CPUs to check for deadlocks and starvation with, which no invariant excludes."""
@@ -42,7 +43,7 @@ class Proof:
     and Z3 has found its `obligations` to hold. Violated: `violation` is the result for the fewest
     CPUs that show it. Inconclusive: `reason` is what could neither be excluded nor shown, or what
     cut the search for it short. `unproved` has the properties watched that no invariant proves;
-    they were checked with up to MOST_LIVE CPUs.
+    they were checked with up to MOST_LIVE CPUs. `vacuity` says what the proof does not rest on.
     """
 
     job: Job
@@ -54,6 +55,7 @@ class Proof:
     violation: Result | None = None
     reason: str | None = None
     unproved: tuple[str, ...] = ()
+    vacuity: Vacuity = NOT_VACUOUS
 
     @property
     def grounds(self) -> Grounds:
@@ -71,7 +73,13 @@ class Proof:
         """Whether the verdict is the one that the spec states."""
         if self.violation is not None:
             return self.violation.as_expected
-        return self.verdict is Verdict.SAFE and not self.job.expected
+        foreseen = not self.is_vacuous or bool(self.job.variant.vacuous)
+        return self.verdict is Verdict.SAFE and not self.job.expected and foreseen
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it is safe, but that rests on nothing: nobody ran what the verdict is about."""
+        return self.verdict is Verdict.SAFE and bool(self.vacuity.nothing)
 
     @property
     def interrupted(self) -> bool:
@@ -87,13 +95,13 @@ class Proof:
 def safe_for_any_number(
     subject: Subject, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> bool:
-    """Whether the abstraction proves a subject for every number of CPUs.
+    """Whether the abstraction proves, for every number of CPUs, all that must never happen.
 
-    False says only that it does not; see `prove` for what that can mean. Raises KeyboardInterrupt
-    if Ctrl-C ended the search for a proof.
+    That programs finish is not among it. False says only that it does not; see `prove` for what
+    that can mean. Raises KeyboardInterrupt if Ctrl-C ended the search for a proof.
     """
     of_any = _of_any_number(subject)
-    if _unproved(of_any.machine):
+    if set(of_any.machine.properties) <= set(LIVENESS):
         return False
     found = abstract(of_any.system, limits, watcher, to_first_suspect=True)
     if found.reason == INTERRUPTED:
@@ -157,6 +165,7 @@ def prove(
             text,
             obligations,
             unproved=_unproved(machine),
+            vacuity=vacuity(system, machine),
         )
         return _checked_alive(proof, spec=spec, limits=limits, watcher=watcher)
     reason = found.reason

@@ -8,7 +8,7 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import Chunk
 from modelcheck.machine.state import Execution, Local, Move, Place, Shared
 from modelcheck.trace.document import Executed, TraceStep, Violation
-from modelcheck.trace.words import describe, explain_unfinished, explain_violation
+from modelcheck.trace.words import describe, explain_unfinished, explain_violation, unended
 
 
 class Run:
@@ -96,7 +96,10 @@ class Run:
         if not move.violations:
             return None
         name = move.violations[0]
-        return Violation(name, step.actor, explain_violation(name, step))
+        left = unended(self.machine, move.shared, move.local)
+        at = move.execution.site if move.execution is not None else None
+        site = None if at is None else self.machine.setup.protocol.sites[at]
+        return Violation(name, step.actor, explain_violation(name, step, site, left))
 
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:

@@ -17,10 +17,12 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
-from modelcheck.questions.check import Job, Result
+from modelcheck.questions.check import VACUOUS, Job, Result
+from modelcheck.questions.findings import findings
+from modelcheck.trace.document import to_document as to_trace_document
 from modelcheck.views.trace_text import plural
 
-SCHEMA = 1
+SCHEMA = 2
 
 HEADINGS = {
     "coherent": "co-\nherent",
@@ -59,16 +61,30 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "offset": run.offset,
         "semantics": run.semantics,
         "explorer": result.engine,
-        "verdict": str(result.verdict),
+        "verdict": result.word,
         "property": result.violated,
-        "expected": str(Verdict.VIOLATED if result.expected else Verdict.SAFE),
+        "properties": list(job.setup.watched),
+        "not_held_to": job.setup.unwatched,
+        "rests_on_nothing": list(result.vacuity.nothing),
+        "notes": list(result.vacuity.notes),
+        "expected": _expected(result),
         "as_expected": result.as_expected,
         "states": result.states,
         "transitions": result.transitions,
         "depth": result.depth,
         "seconds": round(result.seconds, 3),
         "counterexample": kept.as_posix() if kept else None,
+        "witness": to_trace_document(result.witness.trace)
+        if result.witness and result.witness.trace
+        else None,
     }
+
+
+def _expected(result: Result) -> str:
+    """The verdict that the spec states, in a word."""
+    if result.expected:
+        return str(Verdict.VIOLATED)
+    return VACUOUS if result.job.variant.vacuous else str(Verdict.SAFE)
 
 
 def render(spec: str, results: list[Result], kept: Kept) -> RenderableType:
@@ -106,10 +122,14 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
         text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
-    if not setup.splits():
+    else:
+        for waiver in protocol.waived:
+            text.append(f"\n  not held to {waiver.name}: {waiver.because}", "yellow")
+    if not any(Setup(variant.protocol, run).splits() for variant in job.suite):
         text.append(
-            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
-            "mix old and new.\n  That is a promise of the chunk size, not of the protocol.",
+            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch mixes "
+            "old and new\n  only where memory does. That is a promise of the chunk size, not of "
+            "the protocol.",
             "bold yellow",
         )
     return text
@@ -204,7 +224,7 @@ def _verdict(result: Result) -> Text:
     """The verdict in a cell; a counterexample's number of steps; an exclamation if unexpected."""
     match result.verdict:
         case Verdict.SAFE:
-            text = Text("safe", style="green")
+            text = Text(result.word, style="yellow" if result.is_vacuous else "green")
         case Verdict.VIOLATED:
             text = Text(f"BAD {result.depth}", style="red")
         case Verdict.INCONCLUSIVE:
@@ -226,44 +246,46 @@ def any_number(results: Sequence[Result]) -> str:
 
 def remarks(results: Sequence[Result]) -> list[Text]:
     """What stands out: verdicts that are not as expected, and what safe ones do not rest on."""
-    return [*_surprises(results), *_vacuous(results)]
+    return [*_surprises(results), *_waived(results), *_vacuous(results)]
 
 
 def _surprises(results: Sequence[Result]) -> list[Text]:
     lines: list[Text] = []
-    for result in results:
-        if result.as_expected:
+    for finding in findings(results):
+        if finding.surprising:
+            lines.append(Text(f"SURPRISE      {finding.where}: {finding.said}", "bold red"))
             continue
-        job = result.job
-        where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
-        if result.verdict is Verdict.INCONCLUSIVE:
-            lines.append(
-                Text(
-                    f"INCONCLUSIVE  {where}: {result.reason}; reached {result.states:,} states, "
-                    f"depth {result.depth}",
-                    style="yellow",
-                )
-            )
-        else:
-            found = f"{result.violated} violated" if result.violated else "safe"
-            lines.append(
-                Text(f"SURPRISE      {where}: expected {expected}, found {found}", style="bold red")
-            )
+        states = max(result.states for result in finding.results)
+        depth = max(result.depth for result in finding.results)
+        text = f"INCONCLUSIVE  {finding.where}: {finding.result.reason}; reached {states:,} states"
+        lines.append(Text(f"{text}, depth {depth}", "yellow"))
     return lines
+
+
+def _waived(results: Sequence[Result]) -> list[Text]:
+    """What variants are not held to, though their base is."""
+    found: dict[str, None] = {}
+    for job in (result.job for result in results):
+        name, base = job.suite.protocol.name, job.suite.protocol.waived
+        for waiver in job.variant.protocol.waived:
+            if waiver not in base and not job.configuration.properties:
+                line = f"{name}, {job.variant.name}: not held to {waiver.name}: {waiver.because}"
+                found[line] = None
+    return [Text(f"WAIVED        {line}", "yellow") for line in found]
 
 
 def _vacuous(results: Sequence[Result]) -> list[Text]:
     """What safe verdicts do not rest on, with the configurations that it was found in."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, str], list[str]] = {}
     for result in results:
-        for finding in result.vacuous:
-            job = result.job
-            key = (job.suite.protocol.name, job.variant.name, finding)
-            found.setdefault(key, []).append(job.configuration.fetch)
+        job = result.job
+        for word, sentences in zip(("VACUOUS", "NOTE"), result.vacuity, strict=True):
+            for sentence in sentences:
+                key = (word, job.suite.protocol.name, job.variant.name, sentence)
+                found.setdefault(key, []).append(job.configuration.fetch)
     return [
-        Text(f"VACUOUS       {protocol}, {variant} ({', '.join(models)}): {finding}", "yellow")
-        for (protocol, variant, finding), models in found.items()
+        Text(f"{word:14}{protocol}, {variant} ({', '.join(models)}): {sentence}", "yellow")
+        for (word, protocol, variant, sentence), models in found.items()
     ]
 
 
@@ -281,7 +303,8 @@ def _summary(results: list[Result]) -> Text:
         text.append("all as expected")
     text.append(
         ".\nsafe: all reachable states were searched. BAD n: the shortest trace has n steps; "
-        "see it with\npython -m modelcheck show FILE. any N: what is not BAD is proved for every "
-        "number of CPUs."
+        "see it with\npython -m modelcheck show FILE. any N: what must never happen is excluded, "
+        "where it is not BAD,\nfor every number of CPUs; that programs finish is checked for the "
+        "CPUs named above."
     )
     return text

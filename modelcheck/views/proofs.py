@@ -25,6 +25,13 @@ def render(spec: str, proofs: list[Proof], folder: Path | None) -> RenderableTyp
             job = proof.job
             where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
             parts.append(Text(f"INCONCLUSIVE  {where}: {proof.reason}", style="yellow"))
+    vacuous = dict.fromkeys(
+        (proof.job.suite.protocol.name, proof.job.variant.name, why)
+        for proof in proofs
+        for why in proof.vacuity.nothing
+    )
+    for protocol, variant, why in vacuous:
+        parts.append(Text(f"VACUOUS       {protocol}, {variant}: {why}", style="yellow"))
     unproved = dict.fromkeys(
         name for proof in proofs for name in proof.unproved if proof.verdict is Verdict.SAFE
     )
@@ -72,6 +79,8 @@ def _table(proofs: list[Proof]) -> Table:
 
 def _verdict(proof: Proof) -> Text:
     match proof.verdict:
+        case Verdict.SAFE if proof.is_vacuous:
+            return Text("vacuous", style="yellow")
         case Verdict.SAFE:
             return Text("proved*" if proof.unproved else "proved", style="green")
         case Verdict.VIOLATED:

@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
-from modelcheck.questions.check import Result
+from modelcheck.questions.check import VACUOUS, Result
+from modelcheck.questions.findings import findings
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
+
+WORDS = (str(Verdict.SAFE), VACUOUS, str(Verdict.VIOLATED), str(Verdict.INCONCLUSIVE))
 
 
 def render(
@@ -20,16 +23,16 @@ def render(
     """A line for each spec, then what is not as expected, and what could not be checked."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("spec", no_wrap=True)
-    for name in ("verdicts", "safe", "violated", "inconclusive", "surprises", "states", "time"):
+    for name in ("verdicts", *WORDS, "surprises", "states", "time"):
         table.add_column(name, justify="right")
     parts: list[RenderableType] = [table, Text()]
     for spec, results in checked:
-        count = _counts(results)
+        count, surprises = _counts(results), _surprises(results)
         table.add_row(
             Text(spec.stem),
             str(len(results)),
-            *(str(count[verdict]) for verdict in Verdict),
-            Text(str(count["surprises"]), "bold red" if count["surprises"] else ""),
+            *(str(count[word]) for word in WORDS),
+            Text(str(surprises), "bold red" if surprises else ""),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.1f}s",
         )
@@ -39,19 +42,22 @@ def render(
             parts += [Text(spec.as_posix(), "bold"), *noted, Text()]
     parts += [Text(f"NOT CHECKED   {error}", "bold red") for error in errors]
     every = [result for _, results in checked for result in results]
-    surprises = sum(result.surprising for result in every)
+    surprises = sum(_surprises(results) for _, results in checked)
     parts.append(
         Text(
             f"{plural(len(checked), 'spec')}, {plural(len(every), 'verdict')}, "
-            + (f"{surprises} not as expected." if surprises else "none against expectation.")
+            + (f"{plural(surprises, 'surprise')}." if surprises else "none against expectation.")
         )
     )
     return Group(*parts)
 
 
 def _counts(results: Sequence[Result]) -> dict[str, int]:
-    count: dict[str, int] = dict.fromkeys((*Verdict, "surprises"), 0)
+    count: dict[str, int] = dict.fromkeys(WORDS, 0)
     for result in results:
-        count[result.verdict] += 1
-        count["surprises"] += result.surprising
+        count[result.word] += 1
     return count
+
+
+def _surprises(results: Sequence[Result]) -> int:
+    return sum(finding.surprising for finding in findings(results))

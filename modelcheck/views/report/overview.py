@@ -11,7 +11,8 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
-from modelcheck.questions.check import Job, Result
+from modelcheck.questions.check import VACUOUS, Job, Result
+from modelcheck.questions.findings import expected
 from modelcheck.views.comparison import any_number, heading, remarks
 from modelcheck.views.trace_text import plural
 
@@ -25,7 +26,8 @@ def summary(results: Sequence[Result]) -> str:
     """All verdicts in one line of figures."""
     counted = [
         (len(results), "verdicts", ""),
-        (sum(result.verdict is Verdict.SAFE for result in results), "safe", "safe"),
+        (sum(result.word == Verdict.SAFE for result in results), "safe", "safe"),
+        (sum(result.is_vacuous for result in results), VACUOUS, "open"),
         (sum(result.verdict is Verdict.VIOLATED for result in results), "violated", "bad"),
         (sum(result.verdict is Verdict.INCONCLUSIVE for result in results), "inconclusive", "open"),
         (sum(not result.as_expected for result in results), "not as expected", "surprise"),
@@ -55,7 +57,7 @@ def contents(specs: Sequence[tuple[str, Sequence[Result]]]) -> str:
     items = []
     for spec, results in specs:
         bad = sum(result.verdict is Verdict.VIOLATED for result in results)
-        safe = sum(result.verdict is Verdict.SAFE for result in results)
+        safe = sum(result.word == Verdict.SAFE for result in results)
         mark = "" if all(result.as_expected for result in results) else ' <b class="surprise">!</b>'
         items.append(
             f'<li><a href="#{_anchor(spec)}">{escape(_stem(spec))}</a>{mark} '
@@ -137,18 +139,18 @@ def _variant(name: str, rows: Numbered, models: list[str], links: Links) -> str:
 def _verdict(variant: str, number: int, result: Result, links: Links) -> str:
     """The verdict in a cell; a violation links to its trace."""
     kind, text = {
-        Verdict.SAFE: ("safe", "safe"),
+        Verdict.SAFE: ("open" if result.is_vacuous else "safe", result.word),
         Verdict.VIOLATED: ("bad", f"BAD {result.depth}"),
         Verdict.INCONCLUSIVE: ("open", "?"),
     }[result.verdict]
-    expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
+    nothing = f", but {'; '.join(result.vacuity.nothing)}" if result.is_vacuous else ""
     says = {
-        Verdict.SAFE: "safe: all reachable states were searched",
+        Verdict.SAFE: f"{result.word}: all reachable states were searched{nothing}",
         Verdict.VIOLATED: f"{result.violated}, shortest trace: {plural(result.depth, 'step')}",
         Verdict.INCONCLUSIVE: f"inconclusive: {result.reason}",
     }[result.verdict]
     if not result.as_expected:
-        kind, text, says = f"{kind} surprise", f"{text} !", f"{says}; expected {expected}"
+        kind, text, says = f"{kind} surprise", f"{text} !", f"{says}; expected {expected(result)}"
     if number in links:
         label = f"{variant}, {result.job.configuration.fetch}: {says}; open the trace"
         text = f'<a href="#trace={links[number]}" aria-label="{escape(label)}">{text}</a>'
@@ -169,8 +171,8 @@ def _statistics(rows: Numbered) -> str:
     figures = ("states", "transitions", "depth", "time")
     body = "".join(
         f'<tr><th scope="row">{escape(result.job.variant.name)}</th>'
-        f"<td>{result.job.configuration.fetch}</td><td>{result.verdict}</td>"
-        f"<td>{'violated' if result.expected else 'safe'}</td>"
+        f"<td>{result.job.configuration.fetch}</td><td>{result.word}</td>"
+        f"<td>{escape(expected(result))}</td>"
         f'<td class="number">{result.states:,}</td><td class="number">{result.transitions:,}</td>'
         f'<td class="number">{result.depth}</td><td class="number">{result.seconds:.3f} s</td>'
         f"<td>{escape(result.engine)}</td></tr>"
@@ -210,6 +212,8 @@ def legend(results: Sequence[Result]) -> str:
     )
     return (
         "<div><h2>Verdicts</h2><dl><dt>safe</dt><dd>All reachable states were searched.</dd>"
+        "<dt>vacuous</dt><dd>Safe, but that rests on nothing: nobody ran what the verdict is about."
+        "</dd>"
         "<dt>BAD n</dt><dd>A property is violated; the shortest trace has n steps. Follow the link "
         "to step through it.</dd><dt>?</dt><dd>Inconclusive: the search was cut short.</dd>"
         "<dt>any N</dt><dd>Whether what is not violated is proved for every number of CPUs.</dd>"
