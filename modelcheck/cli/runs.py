@@ -17,7 +17,7 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides, Result, check, jobs
 from modelcheck.questions.prove import safe_for_any_number
 from modelcheck.questions.witness import witness
-from modelcheck.trace.record import Origin
+from modelcheck.trace.record import SpecFile
 from modelcheck.trace.stale import file_digest
 from modelcheck.views.progress import progress_line
 
@@ -44,14 +44,14 @@ class SpecRun:
 
 def run_spec(spec: Path, settings: Settings) -> SpecRun:
     """Run all jobs of a spec in turn. Ctrl-C drops the rest; raises SpecError."""
-    origin = Origin(spec.as_posix(), file_digest(spec))
+    spec_file = SpecFile(spec.as_posix(), file_digest(spec))
     todo = list(jobs(load_suites(spec), settings.overrides))
     run = SpecRun(spec, len(todo))
     for job in todo:
         what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
         with progress_line(err, what) as watcher:
             try:
-                run.results.append(_decide(job, origin, settings, watcher))
+                run.results.append(_decide(job, spec_file, settings, watcher))
             except KeyboardInterrupt:
                 break
         if run.results and run.results[-1].reason == INTERRUPTED:
@@ -59,7 +59,7 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
     return run
 
 
-def _decide(job: Job, origin: Origin, settings: Settings, watcher: Watcher | None) -> Result:
+def _decide(job: Job, spec_file: SpecFile, settings: Settings, watcher: Watcher | None) -> Result:
     """Check a job and, if it is not violated, try to prove it for any number of CPUs.
 
     A witness is looked for only if it is safe.
@@ -68,12 +68,16 @@ def _decide(job: Job, origin: Origin, settings: Settings, watcher: Watcher | Non
     # A witness goes by what the search has met, which is forgotten with the system.
     kept = job.subject.system if settings.witness else None
     result = check(
-        job, spec=origin.spec, spec_digest=origin.digest, engine=settings.engine, request=request
+        job,
+        spec=spec_file.path,
+        spec_digest=spec_file.digest,
+        engine=settings.engine,
+        request=request,
     )
     if result.verdict is Verdict.VIOLATED or result.reason == INTERRUPTED:
         return result
     if settings.witness and result.verdict is Verdict.SAFE:
-        found = witness(job.subject, job.variant, origin, request.limits, watcher)
+        found = witness(job.subject, job.variant, spec_file, request.limits, watcher)
         result = replace(result, witness=found)
     del kept
     proved = safe_for_any_number(job.subject, request.limits, watcher)
