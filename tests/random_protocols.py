@@ -365,7 +365,6 @@ def protocols(
             program,
             handler=handler,
             cells=CELLS,
-            properties=EVERY_PROPERTY,
             patcher_executes=draw(st.sampled_from((False, False, True))),
             arch=arch,
             patchers=patchers,

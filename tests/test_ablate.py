@@ -27,7 +27,7 @@ from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Patcher
-from modelcheck.protocol.suite import FETCH_MODELS
+from modelcheck.protocol.suite import STRICT_TOO
 from modelcheck.questions.ablate import Ablation, Edited, ablate
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.judge import (
@@ -79,17 +79,17 @@ def without(ablation: Ablation, *labels: str) -> Edited:
 def needed_under(ablation: Ablation, label: str, name: str) -> tuple[str, ...]:
     """The fetch models under which the property needs the step."""
     edited = without(ablation, label)
-    return tuple(fetch for fetch in FETCH_MODELS if name in ablation.broken(edited, fetch))
+    return tuple(fetch for fetch in STRICT_TOO if name in ablation.broken(edited, fetch))
 
 
 def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
     """Each sync has its purpose; sync-2 has one only where chunks are read in any order."""
     assert int3.settled
-    assert needed_under(int3, "sync-1", TORN) == FETCH_MODELS
+    assert needed_under(int3, "sync-1", TORN) == STRICT_TOO
     assert needed_under(int3, "sync-2", TORN) == ("per-chunk", "incoherent", "strict")
     assert needed_under(int3, "sync-3", TORN) == ()
     for name in HANDLER_DATA:
-        assert needed_under(int3, "sync-3", name) == FETCH_MODELS
+        assert needed_under(int3, "sync-3", name) == STRICT_TOO
         assert needed_under(int3, "sync-1", name) == needed_under(int3, "sync-2", name) == ()
     two, three = [("sync-1", "sync-3")], [("sync-1", "sync-2", "sync-3")]
     assert int3.minimal == {
@@ -104,19 +104,21 @@ def test_what_the_syncs_of_the_int3_protocol_are_for(int3: Ablation) -> None:
 def test_sending_without_waiting_is_no_sync(int3: Ablation) -> None:
     """An IPI without its acknowledgement, or the reverse, tears under every fetch model."""
     for part in ("send", "wait"):
-        assert needed_under(int3, f"sync-1/{part}", TORN) == FETCH_MODELS
+        assert needed_under(int3, f"sync-1/{part}", TORN) == STRICT_TOO
 
 
 def test_steps_that_never_matter(int3: Ablation) -> None:
-    """Harmless is only what no property under no fetch model needs: retiring the cell."""
-    harmless = [edited.labels for edited in int3.steps if int3.harmless(edited)]
-    assert harmless == [("retire",)]
+    """Harmless is only what no property under no fetch model needs: of a barer protocol, a sync."""
+    assert [edited.labels for edited in int3.steps if int3.harmless(edited)] == []
+    bare = ablation_of(minimal())
+    harmless = [edited.labels for edited in bare.steps if bare.harmless(edited)]
+    assert harmless == [("sync-3",), ("sync-3/send",), ("sync-3/wait",)]
 
 
 def test_neighbours_that_may_be_swapped(int3: Ablation) -> None:
     """A swap is an edit like any other, judged under each fetch model by itself."""
     may = {
-        edited.labels: tuple(f for f in FETCH_MODELS if not int3.broken(edited, f))
+        edited.labels: tuple(f for f in STRICT_TOO if not int3.broken(edited, f))
         for edited in int3.swaps
     }
     two = ("coherent", "store-order")

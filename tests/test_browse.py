@@ -28,6 +28,7 @@ from tests.protocols import watching
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "counterexamples"
+SPECS = tuple(sorted((ROOT / "specs").glob("*.py")))
 SIZE = (100, 30)
 WIDTH = 94
 UNLIKE = ("stop-machine",)
@@ -47,7 +48,7 @@ def opened(name: str) -> Opened:
     """A shipped counterexample, opened."""
     entry = of_file(SHIPPED / f"{name}.json")
     assert entry.trace
-    return open_trace(entry.trace, entry.path)
+    return open_trace(entry.trace, entry.path, SPECS)
 
 
 def drive(app: Browser, act: Callable[[Pilot[None]], Awaitable[None]]) -> None:
@@ -74,7 +75,7 @@ def screen_text(app: Browser) -> list[str]:
 def test_everything_shipped_can_be_shown_in_100_columns(entry: Entry) -> None:
     """No lane and no panel is cut off, and a changed byte is marked in each."""
     assert entry.trace
-    shown = open_trace(entry.trace, entry.path)
+    shown = open_trace(entry.trace, entry.path, SPECS)
     lanes = rows(shown, WIDTH)
     assert [lane.step for lane in lanes if lane.step is not None] == list(range(len(shown.row)))
     lines = [heading(shown, WIDTH), *against(shown, WIDTH).splitlines()]
@@ -254,18 +255,25 @@ def test_a_trace_without_its_spec_opens(tmp_path: Path) -> None:
     assert entry.trace
     shown = open_trace(entry.trace, entry.path)
     assert shown.contrast is None
-    assert "gone/x86_int3.py: no such file" in against(shown, WIDTH)
+    assert "give its spec, x86_int3.py, with --spec" in against(shown, WIDTH)
 
 
-def test_a_file_that_is_no_spec_is_not_run(tmp_path: Path) -> None:
-    """A trace names a file, and a stranger's file is not executed for having been named."""
-    (tmp_path / "wipe.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    entry = of_file(SHIPPED / "x86_int3" / "no-sync-1.json")
-    assert entry.trace
-    shown = open_trace(replace(entry.trace, spec=str(tmp_path / "wipe.py")))
+def test_a_file_that_only_a_trace_names_is_not_run(tmp_path: Path) -> None:
+    """A stranger's file is not executed for having been named, though it is shown as text."""
+    ran, evil = tmp_path / "ran", tmp_path / "wipe.py"
+    evil.write_text(f"import modelcheck; open({str(ran)!r}, 'w')\n" * 60)
+    text = (SHIPPED / "x86_int3" / "no-sync-1.json").read_text()
+    text = text.replace('"specs/x86_int3.py"', f'"{evil}"').replace("x86_int3.py:", "wipe.py:")
+    (tmp_path / "t.json").write_text(text)
+    trace = of_file(tmp_path / "t.json").trace
+    assert trace is not None
+    shown = open_trace(trace, specs=SPECS)
     assert shown.contrast is None
-    assert "was not run" in shown.unread
-    assert not (tmp_path / "ran").exists()
+    assert all(line.startswith("import modelcheck; open(") for line in shown.lines.values())
+    assert shown.lines
+    assert not ran.exists()
+    open_trace(trace, specs=(evil,))
+    assert ran.exists()
 
 
 # The keys.
@@ -308,7 +316,9 @@ def test_from_the_list_to_the_violation_and_back() -> None:
 
 def test_programs_bug_and_help() -> None:
     """Each screen opens and closes with its own key."""
-    app = Browser("one", (of_file(SHIPPED / "x86_optprobe" / "grace-before-sync.json"),))
+    app = Browser(
+        "one", (of_file(SHIPPED / "x86_optprobe" / "grace-before-sync.json"),), specs=SPECS
+    )
 
     async def act(pilot: Pilot[None]) -> None:
         assert isinstance(app.screen, TraceScreen)
@@ -330,7 +340,7 @@ def test_programs_bug_and_help() -> None:
 
 def test_all_of_it_fits_in_100_by_30() -> None:
     """Verdict, gap, memory and keys are all on a screen of an ordinary terminal."""
-    app = Browser("one", (of_file(SHIPPED / "x86_int3" / "no-sync-1.json"),))
+    app = Browser("one", (of_file(SHIPPED / "x86_int3" / "no-sync-1.json"),), specs=SPECS)
 
     async def act(pilot: Pilot[None]) -> None:
         await pilot.press("v")

@@ -1,5 +1,6 @@
 """Certificates: two solvers accept them, and whatever is missing or changed is refused."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,14 +9,18 @@ from pathlib import Path
 
 import cvc5
 import pytest
+import z3
 
+from modelcheck import Cell, Patcher, Protocol, Site, SpecError, Suite, add, write
 from modelcheck.certificate.certify import certify_text, solve
-from modelcheck.certificate.invariant import CertificateError, Invariant, read
+from modelcheck.certificate.invariant import CertificateError, Invariant, invariant_of, read
 from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.cli import main
+from modelcheck.explore.any_number import abstract
+from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.protocol.errors import SpecError
+from modelcheck.machine.actors import Machine
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import prove, safe_for_any_number
@@ -264,10 +269,11 @@ def test_an_answer_that_ctrl_c_cut_short_is_neither_proof_nor_refusal(
 ) -> None:
     """An answer of unknown after an interrupt is the interrupt, and no verdict."""
     text = certificate()
-    answers = "unsat\n" * (text.count("(check-sat)") - 1) + "unknown\n"
-    monkeypatch.setattr("z3.Z3_eval_smtlib2_string", lambda *_: answers)
+    left = [z3.unsat] * (text.count("(check-sat)") - 1) + [z3.unknown]
+    monkeypatch.setattr(z3.Solver, "check", lambda *_: left.pop(0))
     with pytest.raises(KeyboardInterrupt):
         solve(text)
+    assert left == []
 
 
 # Then: a text that is right for its invariant, which is not inductive.
@@ -322,12 +328,13 @@ def test_an_invariant_is_no_proof_of_a_broken_variant() -> None:
 
 
 def test_an_invariant_of_one_property_is_no_proof_of_another() -> None:
-    """Safe of tears alone: read as a proof of every property, its safety fails."""
+    """Safe of tears alone: read as a proof of what traps find, its safety fails."""
     job = next(shipped(INT3, variants=("no-sync-3",), properties=("no-torn-instruction",)))
     text = prove(job, spec="spec").certificate
     assert text is not None
     invariant = certify_text(text).invariant
-    every = replace(invariant, configuration=replace(invariant.configuration, properties=()))
+    both = ("no-torn-instruction", "no-unhandled-trap")
+    every = replace(invariant, configuration=replace(invariant.configuration, properties=both))
     with pytest.raises(CertificateError, match=r"obligation 'safety: .* is sat"):
         certify_text(to_smtlib(every))
 
@@ -340,6 +347,36 @@ def test_a_label_cannot_smuggle_a_command_in() -> None:
     assert sly != certificate()
     with pytest.raises(CertificateError, match="can be shown"):
         certify_text(sly)
+
+
+ODD_NAMES = ("x y", "a|b", "a!7cb", "a\\b", "m", "shared", "and", ") (assert (", "é")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_whatever_a_patcher_is_called_two_solvers_read_its_proof(name: str) -> None:
+    """Its name is one quoted symbol: it neither ends early nor is taken for another."""
+    site = Site("foo", b"\x90", b"\xcc")
+    cell = Cell("count", 0)
+    protocol = Protocol(
+        "named",
+        (site,),
+        (write("patch", site, site.new, order="single"),),
+        cells=(cell,),
+        patchers=tuple(Patcher(one, (add("add", cell, 1),)) for one in {name, "other", "a!b"}),
+    )
+    suite = Suite(protocol, fetch=("coherent",))
+    text = prove(next(jobs((suite,), Overrides())), spec="spec").certificate
+    assert text is not None
+    assert_two_solvers_accept(text)
+    assert certify_text(text).proved == ("no-torn-instruction",)
+
+
+@pytest.mark.parametrize("name", ["patcher", "cpu", "cpu0", "handler", "callee"])
+def test_a_patcher_is_not_named_as_another_actor(name: str) -> None:
+    """In proofs and traces, names tell actors apart."""
+    site = Site("foo", b"\x90", b"\xcc")
+    with pytest.raises(SpecError, match="names another actor"):
+        Protocol("p", (site,), (), patchers=(Patcher(name, ()),))
 
 
 # The command.
@@ -367,11 +404,73 @@ def test_what_prove_writes_certify_accepts(
     kept = {path.name for path in Path("proofs/x86_int3").iterdir()}
     names = ("base", "call-to-nop.base", "call-to-call.base")
     assert kept == {f"{name}.coherent.smt2" for name in names}
-    code, out, _ = run(capsys, "certify", "proofs/x86_int3/base.coherent.smt2")
+    code, out, _ = run(capsys, "certify", "proofs/x86_int3/base.coherent.smt2", str(INT3))
     assert code == 0
-    assert "nop-to-call, variant base, is safe for every number of CPUs" in out
-    assert "Fetch model coherent, chunks of 1 byte, site at offset 0 of its line, windowed" in out
-    assert "properties no-torn-instruction, no-unhandled-trap" in out
+    assert "Protocol nop-to-call, variant base; fetch model coherent, chunks of 1 byte" in out
+    assert "site at offset 0 of its line, windowed" in out
+    assert f"Spec {INT3}, sha256 {hashlib.sha256(INT3.read_bytes()).hexdigest()}" in out
+    assert "Proved for every number of CPUs: no-torn-instruction, no-unhandled-trap" in out
+
+
+WAITS = """from modelcheck import *
+site = Site("foo", b"\\x90", b"\\xcc")
+flag = Cell("flag", 0)
+p = Protocol(
+    "p",
+    (site,),
+    (wait_until("wait", flag, 1), write("patch", site, site.new, order="single")),
+    cells=(flag,),
+    properties=("no-torn-instruction", "deadlock-free"),
+)
+"""
+
+
+def test_only_what_the_obligations_show_is_claimed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A protocol waits for ever, and the invariant does not exclude it."""
+    monkeypatch.chdir(tmp_path)
+    Path("spec.py").write_text(WAITS)
+    (suite,) = load_suites(Path("spec.py"))
+    (job,) = jobs((suite,), Overrides(fetch=("coherent",)))
+    assert prove(job, spec="spec.py").violation is not None
+    half = replace(job.configuration, cpus=1, any_number=True)
+    machine = Machine(suite.protocol, half)
+    system = System(machine)
+    forged = to_smtlib(
+        invariant_of(
+            system,
+            abstract(system),
+            protocol=suite.protocol,
+            configuration=half,
+            spec="spec.py",
+            variant="base",
+        )
+    )
+    Path("forged.smt2").write_text(forged)
+    code, out, _ = run(capsys, "certify", "forged.smt2", "spec.py")
+    assert code == 0
+    assert "Proved for every number of CPUs: no-torn-instruction.\n" in out
+    assert "Not proved: deadlock-free, which no invariant can show" in out
+    only = replace(half, properties=("deadlock-free",))
+    Path("forged.smt2").write_text(to_smtlib(replace(read(forged), configuration=only)))
+    code, out, err = run(capsys, "certify", "forged.smt2", "spec.py")
+    assert (code, out) == (2, "")
+    assert "no obligation is about deadlock-free: it proves nothing" in err
+
+
+def test_a_certificate_names_no_file_to_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spec is the caller's: a file that a certificate brings along is not looked at."""
+    monkeypatch.chdir(tmp_path)
+    Path("evil.py").write_text("open('ran', 'w')\n")
+    Path("c.smt2").write_text(certificate().replace(INT3.as_posix(), "evil.py"))
+    code, out, err = run(capsys, "certify", "c.smt2")
+    assert (code, out) == (2, "")
+    assert "name the spec that the proof is to be about: certify c.smt2 SPEC" in err
+    assert run(capsys, "certify", "c.smt2", str(INT3))[0] == 0
+    assert not Path("ran").exists()
 
 
 def test_other_settings_do_not_replace_a_certificate(
@@ -397,15 +496,15 @@ def test_a_certificate_of_an_edited_spec_is_refused(
     Path("spec.py").write_text(text, encoding="utf-8")
     assert run(capsys, "prove", "spec.py", *PROVE)[0] == 0
     file = "proofs/spec/base.coherent.smt2"
-    assert run(capsys, "certify", file)[0] == 0
+    assert run(capsys, "certify", file, "spec.py")[0] == 0
     Path("spec.py").write_text("\n\n" + text, encoding="utf-8")
-    assert run(capsys, "certify", file)[0] == 0
+    assert run(capsys, "certify", file, "spec.py")[0] == 0
     Path("spec.py").write_text(text.replace("e8 e7 57 07 00", "e8 e7 57 08 00"), encoding="utf-8")
-    code, out, err = run(capsys, "certify", file)
+    code, out, err = run(capsys, "certify", file, "spec.py")
     assert (code, out) == (2, "")
     assert "it proves a protocol that spec.py does not have as variant 'base'" in err
     Path("spec.py").unlink()
-    code, out, err = run(capsys, "certify", file)
+    code, out, err = run(capsys, "certify", file, "spec.py")
     assert (code, out) == (2, "")
     assert "spec.py: no such file" in err
 
@@ -426,7 +525,7 @@ def test_a_file_that_is_no_certificate_is_refused(
     file = tmp_path / "file.smt2"
     if content is not None:
         file.write_bytes(content)
-    code, out, err = run(capsys, "certify", str(file))
+    code, out, err = run(capsys, "certify", str(file), str(INT3))
     assert (code, out) == (2, "")
     assert "file.smt2: " in err
     assert message in err

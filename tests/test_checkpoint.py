@@ -234,9 +234,11 @@ def test_a_full_disk_ends_the_search_and_loses_nothing_saved(
     explore(model, Saving(tmp_path, SUBJECT), limits=Limits(states=1000))
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        found = explore(model, Saving(tmp_path, SUBJECT, resume=True))
-    assert found.reason == f"cannot save to {tmp_path}: No space left on device"
-    assert answer(explore(model, Saving(tmp_path, SUBJECT, resume=True))) == answer(explore(model))
+        found = explore(model, Saving(tmp_path, SUBJECT, resume=True, seconds=0))
+        assert found.reason == f"cannot save to {tmp_path}: No space left on device"
+        finished = explore(model, Saving(tmp_path, SUBJECT, resume=True))
+    assert answer(finished) == answer(explore(model))
+    assert answer(explore(model, Saving(tmp_path, SUBJECT, resume=True))) == answer(finished)
 
 
 def test_a_full_disk_is_no_place_to_spill_to(

@@ -421,13 +421,18 @@ def test_what_is_neither_proved_nor_shown_is_inconclusive(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A suspect that no search confirms is told as such; exit code 3."""
-    monkeypatch.setattr(prove, "MOST_CPUS", 0)
+    original = prove.check
+
+    def check(job: Job, **rest: object) -> object:
+        return replace(original(job, **rest), verdict=Verdict.SAFE)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prove, "check", check)
     arguments = ("prove", str(INT3), "--variant", "no-sync-1", "--fetch", "coherent")
     code, out, _ = run(capsys, *arguments)
     assert code == 3
     text = " ".join(out.split())
     assert "INCONCLUSIVE nop-to-call, no-sync-1, coherent: with foo " in text
-    assert "might violate no-torn-instruction; it does not with N up to 0" in text
+    assert "might violate no-torn-instruction; it does not with N up to 4" in text
 
 
 @pytest.mark.parametrize(

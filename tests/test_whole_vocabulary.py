@@ -12,22 +12,23 @@ from modelcheck import Protocol, Suite, Variant
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import DECIDED, violated
 from modelcheck.certificate.certify import certify_text
-from modelcheck.explore import compiled, reference
+from modelcheck.explore.engine import ENGINES, differences
+from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import Limits, Verdict
+from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.naive import certifier
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.check import Job, check
 from modelcheck.questions.prove import not_excluded, prove
+from modelcheck.questions.subject import Subject
 from modelcheck.trace.converter import converter
 from modelcheck.trace.document import Trace, to_json
 from modelcheck.trace.replay import replay
 from tests.checks import TooBigError, assert_agree, walk
 from tests.protocols import EVERY_PROPERTY
 from tests.random_protocols import configurations, protocols, random_runs
-from tests.test_compiled import assert_same
 
 SAFETY = tuple(name for name in EVERY_PROPERTY if name not in LIVENESS)
 FEW = Limits(states=3_000)
@@ -59,15 +60,15 @@ def test_both_semantics(protocol: Protocol, configuration: Configuration) -> Non
 @random_runs(40)
 @given(protocols(), configurations(cpus=2, semantics=("windowed",)))
 def test_every_engine(protocol: Protocol, configuration: Configuration) -> None:
-    """Differential: the compiled explorers give the reference's answers."""
+    """Differential: all engines give the reference's answers, on one thread and on two."""
     model = Machine(protocol, replace(configuration, properties=SAFETY))
-    oracle = reference.explore(System(model), FEW)
+    oracle = REFERENCE.explore(System(model), Request(FEW))
     if oracle.reason:
         reject()
-    for threads in (1, 2):
-        assert_same(compiled.explore(System(model), threads=threads), oracle)
-    symmetric = compiled.explore(System(model), threads=1, symmetric=True)
-    assert_same(symmetric, oracle, counts=False)
+    for engine in ENGINES.values():
+        for threads in (1, 2):
+            found = engine.explore(System(model), Request(threads=threads))
+            assert differences(found, oracle) == []
 
 
 @random_runs(60)
@@ -86,16 +87,16 @@ def test_axioms(protocol: Protocol, configuration: Configuration) -> None:
 @given(protocols(), configurations(semantics=("windowed",)))
 def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
     """Sound: what is proved for any number of CPUs is violated by neither one nor two."""
-    open_ = not_excluded(protocol, configuration, Limits(states=20_000))
+    open_ = not_excluded(Subject(protocol, configuration), FEW)
     for cpus in (1, 2):
         assert found_by(protocol, replace(configuration, cpus=cpus)) <= open_
 
 
-@random_runs(40)
+@random_runs(20)
 @given(protocols(), configurations(semantics=("windowed",)))
 def test_certificates(protocol: Protocol, configuration: Configuration) -> None:
     """A proof of all that can be proved is confirmed by its checker, and by the independent one."""
-    open_ = not_excluded(protocol, configuration, FEW)
+    open_ = not_excluded(Subject(protocol, configuration), FEW)
     proved = tuple(name for name in SAFETY if name not in open_)
     if not proved:
         reject()
@@ -119,7 +120,7 @@ def test_documents(protocol: Protocol, configuration: Configuration) -> None:
 @given(protocols(), configurations())
 def test_traces(protocol: Protocol, configuration: Configuration) -> None:
     """A counterexample is replayed by the machine alone, after a way through JSON."""
-    result = check(job_of(protocol, configuration), spec="random.py", limits=FEW)
+    result = check(job_of(protocol, configuration), spec="random.py", request=Request(FEW))
     if result.verdict is not Verdict.VIOLATED:
         reject()
     assert result.trace is not None

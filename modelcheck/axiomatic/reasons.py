@@ -25,10 +25,10 @@ from modelcheck.axiomatic.cases import Case, cases
 from modelcheck.axiomatic.events import Unit
 from modelcheck.axiomatic.stories import Story, shortest
 from modelcheck.axiomatic.terms import Axiom, ByteStore
-from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
+from modelcheck.solver import possible
 
 OLD, NEW, EITHER, TRAP = "old", "new", "either", "trap"
 

@@ -12,11 +12,11 @@ from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Case, cases
 from modelcheck.axiomatic.stories import Story, shortest
 from modelcheck.axiomatic.terms import constants
-from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
+from modelcheck.solver import possible
 
 
 def mixed_sequences(protocol: Protocol, configuration: Configuration) -> tuple[Story, ...]:

@@ -10,7 +10,7 @@ import z3
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.cases import Pass
 from modelcheck.axiomatic.terms import Happening
-from modelcheck.axiomatic.verdict import possible
+from modelcheck.solver import possible
 
 
 @dataclass(frozen=True)

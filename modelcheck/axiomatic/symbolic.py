@@ -13,13 +13,13 @@ import z3
 from modelcheck.axiomatic.axioms import Axioms
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.terms import Bytes
-from modelcheck.axiomatic.verdict import possible
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.actions import Put, first
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.solver import possible
 
 Origin = Literal["old", "new"] | int
 """Where a byte that is written comes from: old, new, or just this value, whatever they are."""

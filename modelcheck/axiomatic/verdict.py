@@ -11,6 +11,7 @@ from modelcheck.axiomatic.strict import unpermitted
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN, UNPERMITTED
+from modelcheck.solver import possible
 
 DECIDED = (TORN, UNPERMITTED)
 """The properties that the axioms decide."""
@@ -36,12 +37,3 @@ def _violated(axioms: Axioms) -> list[str]:
     if axioms.model.strict:
         questions[UNPERMITTED] = unpermitted(axioms)
     return [name for name, question in questions.items() if possible(solver, question)]
-
-
-def possible(solver: z3.Solver, *questions: z3.BoolRef) -> bool:
-    """Whether some order of events answers all questions with yes."""
-    answer = solver.check(*questions)
-    if answer == z3.unknown:
-        # These constraints are always decided; only Ctrl-C ends the solver early.
-        raise KeyboardInterrupt(solver.reason_unknown())
-    return bool(answer == z3.sat)

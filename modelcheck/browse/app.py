@@ -1,5 +1,6 @@
 """The browser as an application: its screens, and checks that run while it is open."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from textual import work
@@ -8,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.worker import get_current_worker
 
 from modelcheck.browse.entries import Entry, of_results
-from modelcheck.browse.opened import open_trace
 from modelcheck.browse.screens import HELP, ListScreen, TextScreen, TraceScreen
 from modelcheck.explore.verdict import Progress, Request
 from modelcheck.questions.check import Job, Result, check
@@ -21,7 +21,7 @@ class _LeftError(Exception):
 class Browser(App[None]):
     """Browse `entries`, or check `todo` of `spec` and browse what comes out.
 
-    A single entry is opened at once.
+    A single entry is opened at once. `specs` may be run, to show safe programs beside traces.
     """
 
     TITLE = "modelcheck"
@@ -53,9 +53,10 @@ class Browser(App[None]):
         entries: tuple[Entry, ...] = (),
         todo: tuple[Job, ...] = (),
         spec: str = "",
+        specs: tuple[Path, ...] = (),
     ) -> None:
         super().__init__()
-        self._list = ListScreen(title, entries)
+        self._list = ListScreen(title, entries, specs)
         self._todo, self._spec = todo, spec
 
     def on_mount(self) -> None:
@@ -64,7 +65,7 @@ class Browser(App[None]):
         if len(self._list.entries) == 1 and not self._todo:
             (entry,) = self._list.entries
             if entry.trace is not None:
-                self.push_screen(TraceScreen(open_trace(entry.trace, entry.path)))
+                self.push_screen(TraceScreen(self._list.open_trace(entry)))
         if self._todo:
             self._check()
 

@@ -1,6 +1,5 @@
 """A trace with all that the browser shows of it. Knows traces, frames and spec files."""
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,16 +36,19 @@ class Opened:
         return len(self.row) - 1
 
 
-def open_trace(trace: Trace, near: Path | None = None) -> Opened:
-    """Open a trace; its spec is looked for here, and from where `near` is in counterexamples/.
+def open_trace(trace: Trace, near: Path | None = None, specs: tuple[Path, ...] = ()) -> Opened:
+    """Open a trace, and that of `specs` which has the name of its spec.
 
-    The spec is run to load it, as any command does, but only a file that imports modelcheck: which
-    file that is, the trace says, and it may have come from anywhere. Raises ReplayError for a trace
-    that the machine does not allow.
+    To load a spec is to run it, and a trace may have come from anywhere: so none is run but those
+    that the caller names. Without one, the file that the trace names is read as text, to show the
+    lines of its steps; it is looked for here, and from where `near` is in counterexamples/. Raises
+    ReplayError for a trace that the machine does not allow.
     """
     row = frames(trace)
-    spec = find_spec(trace, near)
-    suites, unread = _load(spec) if spec else ((), f"{trace.spec}: no such file")
+    name = Path(trace.spec).name
+    named = next((path for path in specs if path.name == name), None)
+    suites, unread = _load(named) if named else ((), f"give its spec, {name}, with --spec")
+    spec = named or find_spec(trace, near)
     contrast = (
         find_contrast(suites, trace.variant, trace.protocol, trace.configuration)
         if suites
@@ -70,11 +72,8 @@ def runners(section: Section, opened: Opened) -> tuple[str, ...]:
 @cache
 def _load(spec: Path) -> tuple[tuple[Suite, ...], str]:
     try:
-        text = spec.read_text(encoding="utf-8")
-        if not re.search(r"^\s*(from|import) modelcheck\b", text, re.MULTILINE):
-            return (), f"{spec} does not import modelcheck, so it was not run"
         return load_suites(spec), ""
-    except (SpecError, OSError, UnicodeDecodeError) as error:
+    except SpecError as error:
         return (), str(error)
 
 

@@ -1,5 +1,6 @@
 """The screens of the browser: the list, a trace, two programs, and help."""
 
+from pathlib import Path
 from textwrap import dedent
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ from modelcheck.browse.programs import SideBySide
 from modelcheck.browse.swimlanes import Lane, heading, rows
 from modelcheck.browse.titles import NOTHING_AKIN, against, bug_story, settings, verdict, why
 from modelcheck.browse.widgets import Rows, Scrolled, styled
+from modelcheck.protocol.names import printable
 from modelcheck.trace.replay import ReplayError
 
 HELP = dedent(
@@ -68,9 +70,12 @@ class ListScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = BACK
 
-    def __init__(self, title: str, entries: tuple[Entry, ...]) -> None:
+    def __init__(
+        self, title: str, entries: tuple[Entry, ...], specs: tuple[Path, ...] = ()
+    ) -> None:
         super().__init__()
-        self._title = title
+        self._title = printable(title)
+        self._specs = specs
         self.entries = entries
 
     def compose(self) -> ComposeResult:
@@ -87,7 +92,7 @@ class ListScreen(Screen[None]):
 
     def fill(self, title: str, entries: tuple[Entry, ...]) -> None:
         """Show other rows, and stay where we are."""
-        self.query_one("#title", Static).update(Text(title))
+        self.query_one("#title", Static).update(Text(printable(title)))
         table = self.query_one(Rows)
         chosen = table.highlighted or 0
         self.entries = entries
@@ -102,12 +107,19 @@ class ListScreen(Screen[None]):
         """Open the chosen row."""
         entry = self.entries[event.option_index]
         if entry.trace is None:
-            self.app.notify(f"{entry.variant}: {entry.verdict}; no counterexample to show")
+            told = f"{entry.variant}: {entry.verdict}; no counterexample to show"
+            self.app.notify(told, markup=False)
             return
         try:
-            self.app.push_screen(TraceScreen(open_trace(entry.trace, entry.path)))
+            self.app.push_screen(TraceScreen(self.open_trace(entry)))
         except ReplayError as error:
-            self.app.notify(f"not a run of this machine: {error}", severity="error")
+            told = printable(f"not a run of this machine: {error}")
+            self.app.notify(told, severity="error", markup=False)
+
+    def open_trace(self, entry: Entry) -> Opened:
+        """The trace of an entry. Raises ReplayError for one that the machine does not allow."""
+        assert entry.trace is not None
+        return open_trace(entry.trace, entry.path, self._specs)
 
 
 class TraceScreen(Screen[None]):
@@ -185,7 +197,7 @@ class TraceScreen(Screen[None]):
         """The safe program beside this one."""
         if self.opened.contrast is None:
             reason = self.opened.unread or NOTHING_AKIN
-            self.app.notify(f"no safe program to compare with: {reason}")
+            self.app.notify(f"no safe program to compare with: {reason}", markup=False)
             return
         self.app.push_screen(ProgramsScreen(self.opened))
 

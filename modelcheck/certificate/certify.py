@@ -12,21 +12,32 @@ import z3
 
 from modelcheck.certificate.invariant import CertificateError, Invariant, read
 from modelcheck.certificate.smtlib import to_smtlib
+from modelcheck.explore.pulse import LimitError
+from modelcheck.machine.setup import Setup
+from modelcheck.protocol.properties import LIVENESS
+from modelcheck.solver import possible
+from modelcheck.trace import incoming
 
 
 @dataclass(frozen=True)
 class Certified:
-    """What a certificate has proved, by how many obligations."""
+    """What a certificate has proved, by how many obligations.
+
+    No run violates `proved`, with any number of CPUs. `open_` are watched too, but of all that may
+    follow: no invariant shows them.
+    """
 
     invariant: Invariant
     obligations: int
+    proved: tuple[str, ...]
+    open_: tuple[str, ...]
 
 
 def certify(path: Path) -> Certified:
     """Check a certificate file. Raises CertificateError where it proves nothing."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = incoming.read(path)
+    except ValueError as error:
         raise CertificateError(f"{path}: {error}") from error
     try:
         return certify_text(text)
@@ -39,16 +50,23 @@ def certify_text(text: str) -> Certified:
     invariant = read(text)
     if not invariant.configuration.any_number:
         raise CertificateError("its counters are those of a fixed number of CPUs")
+    watched = Setup(invariant.protocol, invariant.configuration).watched
+    proved = tuple(name for name in watched if name not in LIVENESS)
+    if not proved:
+        raise CertificateError(f"no obligation is about {', '.join(watched)}: it proves nothing")
     _check_numbers(invariant)
     meant = _written_anew(invariant)
     _compare(text, meant)
-    return Certified(invariant, solve(meant))
+    open_ = tuple(name for name in watched if name in LIVENESS)
+    return Certified(invariant, solve(meant), proved, open_)
 
 
 def _written_anew(invariant: Invariant) -> str:
     try:
         return to_smtlib(invariant)
-    except (AssertionError, LookupError, ValueError) as error:
+    except LimitError:
+        raise
+    except Exception as error:  # The machine may stumble anywhere over what it could never be in.
         raise CertificateError(
             f"its states are none that the machine can have: {type(error).__name__}: {error}"
         ) from error
@@ -72,20 +90,28 @@ def _compare(text: str, meant: str) -> None:
 def solve(text: str) -> int:
     """Have Z3 answer all obligations; their number. Raises CertificateError if one is sat.
 
-    Raises KeyboardInterrupt if Ctrl-C kept Z3 from an answer.
+    Raises LimitError and KeyboardInterrupt where there is no answer, as `possible` does.
     """
-    context = z3.Context()
-    answers = z3.Z3_eval_smtlib2_string(context.ref(), text).split()
-    names = re.findall(r"^; (.*)\n\(push 1\)$", text, re.MULTILINE)
-    if len(answers) != len(names):
-        raise CertificateError(f"{len(names)} obligations, but {len(answers)} answers")
-    for name, answer in zip(names, answers, strict=True):
-        if answer == "unknown":
-            # Z3 decides all that a certificate can ask; only Ctrl-C makes it give up.
-            raise KeyboardInterrupt(name)
-        if answer != "unsat":
-            raise CertificateError(f"obligation {name!r} is {answer}, not unsat")
-    return len(answers)
+    solver = z3.Solver(ctx=z3.Context())
+    definitions, *obligations = re.split(r"^; (.*)\n\(push 1\)$", text, flags=re.MULTILINE)
+    _tell(solver, definitions)
+    for name, obligation in zip(obligations[::2], obligations[1::2], strict=True):
+        asked, end, rest = obligation.partition("(check-sat) ; unsat\n(pop 1)\n")
+        if not end or rest.strip():
+            raise CertificateError(f"obligation {name!r} does not end as it should")
+        solver.push()
+        _tell(solver, asked)
+        if possible(solver):
+            raise CertificateError(f"obligation {name!r} is sat, not unsat")
+        solver.pop()
+    return len(obligations) // 2
+
+
+def _tell(solver: z3.Solver, text: str) -> None:
+    try:
+        solver.from_string(text)
+    except z3.Z3Exception as error:
+        raise CertificateError(f"Z3 cannot read it: {error}") from error
 
 
 def _check_numbers(invariant: Invariant) -> None:

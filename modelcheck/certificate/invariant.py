@@ -14,6 +14,7 @@ from modelcheck.explore.system import System
 from modelcheck.machine.setup import Configuration
 from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.definition import Protocol
+from modelcheck.trace import incoming
 from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 1
@@ -108,9 +109,11 @@ def read(text: str) -> Invariant:
         name, _, value = line.removeprefix(PREFIX).partition(": ")
         key, _, index = name.partition(" ")
         try:
-            item = json.loads(value)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise CertificateError(f"line {number}: not a line of a certificate") from error
+            item = incoming.parse(value)
+        except ValueError as error:
+            raise CertificateError(
+                f"line {number}: not a line of a certificate: {error}"
+            ) from error
         if index:
             data.setdefault(key, []).append(item)
         else:

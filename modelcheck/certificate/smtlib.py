@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from modelcheck.certificate.invariant import Invariant, header
+from modelcheck.explore.pulse import time_left
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.state import Broadcast, Guard, Move
 
@@ -52,19 +53,20 @@ class _Writer:
         self.local = {value: number for number, value in enumerate(invariant.locals)}
         self.single = [role for role in self.machine.roles if not role.replicated]
         self.many = [role for role in self.machine.roles if role.replicated]
-        self.core = ["shared", *(role.name for role in self.single)]
+        self.core = ["shared", *map(_symbol, self.single)]
+        self.next_core = ["next.shared", *(_symbol(role, "next.") for role in self.single)]
         self.kinds = self._kinds()
         self.told = _named("told", (kind.broadcast for kind in self.kinds))
         self.holding = _named("holds", (kind.guard for kind in self.kinds))
 
     def lines(self) -> Iterator[str]:
         yield "(set-logic QF_UFLIA)"
-        for name in self.core:
+        for name, then in zip(self.core, self.next_core, strict=True):
             yield f"(declare-const {name} Int)"
-            yield f"(declare-const next.{name} Int)"
+            yield f"(declare-const {then} Int)"
         for role in self.many:
-            yield f"(declare-fun {role.name} (Int) Int)"
-            yield f"(declare-fun next.{role.name} (Int) Int)"
+            yield f"(declare-fun {_symbol(role)} (Int) Int)"
+            yield f"(declare-fun {_symbol(role, 'next.')} (Int) Int)"
         yield "(declare-const m Int)"
         yield "(declare-const k Int)"
         yield from self._invariant()
@@ -73,6 +75,7 @@ class _Writer:
         yield from self._bad()
         yield from self._initiation()
         for kind in self.kinds:
+            time_left()
             yield from self._consecution(kind)
         yield from self._safety()
 
@@ -101,7 +104,7 @@ class _Writer:
             for move in self._moves(role, shared, local):
                 key = (role, move.label, move.broadcast, move.guard)
                 if key not in kinds:
-                    kinds[key] = _Kind(f"{role.name}.step.{len(kinds)}", role, move)
+                    kinds[key] = _Kind(_symbol(role, "", f".step.{len(kinds)}"), role, move)
                 row = (str(shared), str(local), self._shared(move), self._local(move))
                 kinds[key].rows[row] = None
         return list(kinds.values())
@@ -122,7 +125,7 @@ class _Writer:
                 for pair in self.invariant.pairs
                 if pair.role == role.name
             ]
-            yield _define(f"may.{role.name}", [*self.core, "local"], _or(cases))
+            yield _define(_symbol(role, "may."), [*self.core, "local"], _or(cases))
 
     def _messages(self) -> Iterator[str]:
         for broadcast, name in self.told.items():
@@ -164,7 +167,7 @@ class _Writer:
                 and all(seen < len(h) for seen, h in zip(own.view, part.memory, strict=False))
                 and any(move.violations for move in self._moves(role, shared, local))
             ]
-            yield _define(f"bad.{role.name}", ["shared", "local"], _or(cases))
+            yield _define(_symbol(role, "bad."), ["shared", "local"], _or(cases))
 
     # Obligations.
 
@@ -176,14 +179,14 @@ class _Writer:
         for role in self.many:
             local = str(self.local.get(own[role], UNKNOWN))
             yield from _unsat(
-                f"initiation: {role.name}", [_not(_call(f"may.{role.name}", [*core, local]))]
+                f"initiation: {role.name}", [_not(_call(_symbol(role, "may."), [*core, local]))]
             )
 
     def _consecution(self, kind: _Kind) -> Iterator[str]:
         for role in self.many:
             yield from _unsat(
                 f"consecution: {kind.role.name} {kind.label}",
-                [*self._before(kind), *self._after(kind), _not(self._may(role, "k", "next."))],
+                [*self._before(kind), *self._after(kind), _not(self._may_then(role, "k"))],
             )
 
     def _before(self, kind: _Kind) -> Terms:
@@ -193,27 +196,26 @@ class _Writer:
             terms.append(self._may(kind.role, "m"))
         if kind.guard:
             holds = self.holding[kind.guard]
-            terms += [_call(holds, [r.name]) for r in self.single if r is not kind.role]
+            terms += [_call(holds, [_symbol(r)]) for r in self.single if r is not kind.role]
             terms += [
-                self._others(kind, role, _call(holds, [_call(role.name, ["k"])]))
+                self._others(kind, role, _call(holds, [_call(_symbol(role), ["k"])]))
                 for role in self.many
             ]
         return terms
 
     def _after(self, kind: _Kind) -> Terms:
         """The step of the mover, and what becomes of all others."""
-        mover = kind.role.name
-        here, there = mover, f"next.{mover}"
+        here, there = _symbol(kind.role), _symbol(kind.role, "next.")
         if kind.role.replicated:
             here, there = _call(here, ["m"]), _call(there, ["m"])
         terms = [_call(kind.name, ["shared", here, "next.shared", there])]
         terms += [
-            self._becomes(kind, role.name, f"next.{role.name}")
+            self._becomes(kind, _symbol(role), _symbol(role, "next."))
             for role in self.single
             if role is not kind.role
         ]
         for role in self.many:
-            now, then = _call(role.name, ["k"]), _call(f"next.{role.name}", ["k"])
+            now, then = _call(_symbol(role), ["k"]), _call(_symbol(role, "next."), ["k"])
             terms.append(self._others(kind, role, self._becomes(kind, now, then)))
         return terms
 
@@ -226,16 +228,33 @@ class _Writer:
         """Of index k, unless it is the one that moves."""
         return f"(=> (distinct k m) {term})" if role is kind.role else term
 
-    def _may(self, role: Role, index: str, when: str = "") -> str:
-        core = [when + name for name in self.core]
-        return _call(f"may.{role.name}", [*core, _call(when + role.name, [index])])
+    def _may(self, role: Role, index: str) -> str:
+        return _call(_symbol(role, "may."), [*self.core, _call(_symbol(role), [index])])
+
+    def _may_then(self, role: Role, index: str) -> str:
+        local = _call(_symbol(role, "next."), [index])
+        return _call(_symbol(role, "may."), [*self.next_core, local])
 
     def _safety(self) -> Iterator[str]:
         allowed = [self._may(role, "k") for role in self.many]
         for role in self.machine.roles:
-            local = _call(role.name, ["k"]) if role.replicated else role.name
-            bad = _call(f"bad.{role.name}", ["shared", local])
+            local = _call(_symbol(role), ["k"]) if role.replicated else _symbol(role)
+            bad = _call(_symbol(role, "bad."), ["shared", local])
             yield from _unsat(f"safety: {role.name}", [*allowed, bad])
+
+
+OWN_NAMES = ("patcher", "cpu")
+"""The roles whose names are symbols; those of other patchers are text that a spec chose."""
+
+ESCAPES = str.maketrans({"|": "!7c", "\\": "!5c", "!": "!21"})
+"""What a quoted symbol cannot have, so that different names stay different symbols."""
+
+
+def _symbol(role: Role, before: str = "", after: str = "") -> str:
+    """The symbol of a role, or one made from it (SMT-LIB 2.6, 3.1: symbols)."""
+    if role.name in OWN_NAMES:
+        return before + role.name + after
+    return f"|{before}patcher:{role.name.translate(ESCAPES)}{after}|"
 
 
 def _named(name: str, messages: Iterable[Broadcast | Guard | None]) -> dict[Any, str]:

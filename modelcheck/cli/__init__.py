@@ -3,13 +3,13 @@
 Knows everything; nothing knows it.
 """
 
+import os
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import TextIO
 
 import click
-from rich.text import Text
 
-from modelcheck.certificate.invariant import CertificateError
 from modelcheck.cli import (
     browse,
     check,
@@ -25,12 +25,9 @@ from modelcheck.cli import (
     specs,
     traces,
 )
-from modelcheck.cli.group import INCONCLUSIVE, NOT_AS_EXPECTED, WRONG_INPUT, cli, err
-from modelcheck.explore.choose import DisagreementError
-from modelcheck.explore.compiled.saving import CheckpointError
-from modelcheck.formats.files import OutputError
-from modelcheck.protocol.errors import SpecError
-from modelcheck.trace.document import TraceError
+from modelcheck.cli.ending import Ending, ending
+from modelcheck.cli.group import WRONG_INPUT, cli
+from modelcheck.explore.interrupts import held, listening
 
 __all__ = [
     "browse",
@@ -52,25 +49,44 @@ __all__ = [
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and give its exit code."""
+    """Run the command line and give its exit code. No error comes through."""
+    with listening():
+        try:
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+        except BaseException as error:
+            with held():
+                code = ending(error).tell()
+        with held():
+            return _flushed(sys.stdout, _flushed(sys.stderr, code))
+
+
+def _run(arguments: list[str]) -> int:
+    # Not click's own main: to that, a reader who has gone is exit code 1.
     try:
-        result: Any = cli.main(arguments, prog_name="modelcheck", standalone_mode=False)
-        return int(result or 0)
+        with cli.make_context("modelcheck", arguments) as context:
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as left:
+        return left.exit_code
     except SystemExit as stop:
         return int(stop.code or 0)
-    except click.ClickException as error:
-        error.show()
-        return WRONG_INPUT
-    except (SpecError, TraceError, CertificateError, CheckpointError, OutputError) as error:
-        err.print(Text(f"error: {error}"), soft_wrap=True)
-        return WRONG_INPUT
-    except DisagreementError as error:
-        err.print(Text(f"INTERNAL ERROR, trust neither answer: {error}", "bold red"))
-        return NOT_AS_EXPECTED
-    except (click.Abort, KeyboardInterrupt):
-        err.print("interrupted")
-        return INCONCLUSIVE
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody to tell.
-        sys.stderr.close()
-        return WRONG_INPUT
+
+
+def _flushed(stream: TextIO, code: int) -> int:
+    """The exit code, when all that was printed has gone out; a full disk shows only now."""
+    try:
+        stream.flush()
+    except OSError as error:
+        _drop(stream)
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            where = "stdout" if stream is sys.stdout else "stderr"
+            Ending(f"cannot write to {where}: {error.strerror}", WRONG_INPUT, "error: ").tell()
+        return code or WRONG_INPUT
+    return code
+
+
+def _drop(stream: TextIO) -> None:
+    """Let the interpreter find nothing to complain of when it flushes the stream once more."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

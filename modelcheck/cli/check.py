@@ -10,7 +10,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from modelcheck.cli.ending import ending
 from modelcheck.cli.group import (
+    INTERNAL,
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
     WRONG_INPUT,
     cli,
@@ -18,10 +21,11 @@ from modelcheck.cli.group import (
     exit_code,
     out,
 )
-from modelcheck.cli.keeping import COMMITTED, keeping
+from modelcheck.cli.keeping import COMMITTED, Keeping, keeping
 from modelcheck.cli.options import engine_options, limits_options, overrides_options
 from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
 from modelcheck.explore.engine import Engine
+from modelcheck.explore.interrupts import held
 from modelcheck.explore.verdict import Limits, Request
 from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.formats.junit import to_junit
@@ -99,18 +103,25 @@ def check_command(
     keep = keeping(folder, update=update)
     settings = Settings(overrides, engine, replace(request, limits=limits), witness)
     specs = specs_in(spec) if spec.is_dir() else [spec]
-    root = spec if spec.is_dir() else spec.parent
     if keep.folder is not None:
         check_writable(keep.folder)
     for file in wanted.values():
         if file != "-":
             check_writable(Path(file).absolute().parent)
     runs = run_specs(specs, settings, jobs) if spec.is_dir() else [run_spec(spec, settings)]
+    with held():  # What was found is told, whoever presses Ctrl-C now.
+        sys.exit(_told(spec, runs, keep, wanted))
 
+
+def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]) -> int:
+    """Write and print all that was found; the exit code."""
+    if not any(run.results for run in runs) and not spec.is_dir() and (end := runs[0].end):
+        return end.tell()
+    root = spec if spec.is_dir() else spec.parent
     console = err if "-" in wanted.values() else out
     # A table that is cut off says less than one that a narrow terminal wraps.
     console.width = max(console.width, MINIMUM_WIDTH)
-    failure: OutputError | None = None
+    failure: Exception | None = None
     kept: dict[Path, dict[int, Path]] = {}
     for run in runs:
         try:
@@ -121,10 +132,10 @@ def check_command(
             else:
                 err.print(Text(f"Counterexamples are not kept: {error}", "yellow"), soft_wrap=True)
     for name, file in wanted.items():
-        text = _rendered(name, runs, kept, single=not spec.is_dir())
         try:
+            text = _rendered(name, runs, kept, single=not spec.is_dir())
             click.echo(text, nl=False) if file == "-" else write_text(Path(file), text)
-        except OutputError as error:
+        except Exception as error:  # What cannot be told in one way can be in others.
             failure = failure or error
     if spec.is_dir():
         console.print(summary.render(_pairs(runs), _errors(runs)))
@@ -133,10 +144,14 @@ def check_command(
     missing = sum(run.planned - len(run.results) for run in runs)
     if missing:
         whole = sum(run.planned for run in runs)
-        console.print(Text(f"INTERRUPTED   {missing} of {whole} were not decided", "yellow"))
+        came = any(run.end and run.end.code == INTERRUPTED_EARLY for run in runs)
+        heading = "INTERRUPTED  " if came else "CUT SHORT    "
+        console.print(Text(f"{heading} {missing} of {whole} were not decided", "yellow"))
+    if not spec.is_dir() and (end := runs[0].end) and end.code != INTERRUPTED_EARLY:
+        end.tell()
     if failure is not None:
-        raise failure
-    sys.exit(_exit_code(runs))
+        return ending(failure).tell()
+    return _exit_code(runs)
 
 
 def checked(spec: Path, results: list[Result]) -> report.Checked:
@@ -146,11 +161,13 @@ def checked(spec: Path, results: list[Result]) -> report.Checked:
 
 
 def _pairs(runs: list[SpecRun]) -> list[tuple[Path, list[Result]]]:
-    return [(run.spec, run.results) for run in runs if run.error is None]
+    """What there is to tell of the specs that could be checked, or of those that were in part."""
+    return [(run.spec, run.results) for run in runs if run.results or not _errors([run])]
 
 
 def _errors(runs: list[SpecRun]) -> list[str]:
-    return [run.error for run in runs if run.error is not None]
+    """Why specs could not be checked, or not to the end; that Ctrl-C came is no error."""
+    return [run.end.message for run in runs if run.end and run.end.code != INTERRUPTED_EARLY]
 
 
 def _rendered(
@@ -186,8 +203,9 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
 
 
 def _exit_code(runs: list[SpecRun]) -> int:
-    if _errors(runs):
-        return WRONG_INPUT
-    return exit_code(
-        [result for run in runs for result in run.results], sum(run.planned for run in runs)
-    )
+    ends = {run.end.code for run in runs if run.end}
+    if wrong := ends & {INTERNAL, WRONG_INPUT}:
+        return max(wrong)
+    results = [result for run in runs for result in run.results]
+    planned = sum(run.planned for run in runs)
+    return exit_code(results, planned, interrupted=INTERRUPTED_EARLY in ends)

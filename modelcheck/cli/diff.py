@@ -15,7 +15,7 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.verdict import INTERRUPTED, Limits
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides
 from modelcheck.questions.diff import diff
@@ -53,7 +53,7 @@ def diff_command(first: str, second: str, overrides: Overrides, limits: Limits) 
         comparison = diff(one, other, limits, watcher)
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(difference.render(comparison))
-    sys.exit(exit_code((comparison,), 1))
+    sys.exit(exit_code((comparison,), 1, interrupted=comparison.reason == INTERRUPTED))
 
 
 def _job(name: str, first: str, overrides: Overrides) -> Job:

@@ -12,6 +12,7 @@ from rich.text import Text
 from modelcheck.cli.group import (
     AS_EXPECTED,
     INCONCLUSIVE,
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
     cli,
     err,
@@ -19,7 +20,7 @@ from modelcheck.cli.group import (
     out,
 )
 from modelcheck.cli.options import limits_options, overrides_options
-from modelcheck.explore.verdict import Limits
+from modelcheck.explore.verdict import INTERRUPTED, Limits
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.ablate import ablate
 from modelcheck.questions.check import Job, Overrides, jobs
@@ -45,15 +46,16 @@ def ablate_command(spec: Path, overrides: Overrides, limits: Limits) -> None:
     out.width = max(out.width, MINIMUM_WIDTH)
     judge = _judge(overrides, limits)
     chosen = replace(overrides, variants=overrides.variants or ("base",))
-    settled = True
+    settled, begun = True, False
     for group in _by_variant(spec, chosen):
         with status_line(err, _name(group)) as tell:
             ablation = ablate(group, judge, tell)
         out.print(ablation_view.render(spec.as_posix(), ablation))
         out.print()
         settled = settled and ablation.settled
-        if not ablation.complete:
-            break
+        begun = begun or bool(ablation.steps)
+        if ablation.reason == INTERRUPTED:
+            sys.exit(INCONCLUSIVE if begun else INTERRUPTED_EARLY)
     sys.exit(AS_EXPECTED if settled else INCONCLUSIVE)
 
 
@@ -84,7 +86,7 @@ def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int)
         if overrides.variants or not (found[-1].complete and found[-1].stands.proved):
             out.print(repairs_view.render(spec.as_posix(), found[-1], edits))
             out.print()
-        if not found[-1].complete:
+        if found[-1].reason == INTERRUPTED:
             break
     safe = [repairs for repairs in found if repairs.complete and repairs.stands.proved]
     if safe and not overrides.variants:
@@ -109,6 +111,9 @@ def _name(group: tuple[Job, ...]) -> str:
 
 
 def _exit_code(found: list[Repairs]) -> int:
+    if found[-1].reason == INTERRUPTED:
+        told = any(repairs.found or repairs.complete for repairs in found)
+        return INCONCLUSIVE if told else INTERRUPTED_EARLY
     if any(not repairs.complete for repairs in found):
         return INCONCLUSIVE
     return exit_code(found, len(found))

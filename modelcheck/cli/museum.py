@@ -4,10 +4,19 @@ import sys
 from pathlib import Path
 
 import click
+from rich.text import Text
 
-from modelcheck.cli.group import AS_EXPECTED, MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
+from modelcheck.cli.group import (
+    AS_EXPECTED,
+    INCONCLUSIVE,
+    MINIMUM_WIDTH,
+    NOT_AS_EXPECTED,
+    cli,
+    err,
+    out,
+)
 from modelcheck.cli.runs import specs_in
-from modelcheck.explore.verdict import Request, Verdict
+from modelcheck.explore.verdict import INTERRUPTED, Request, Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, Result, check, jobs
 from modelcheck.views.museum import Exhibit, render
@@ -21,13 +30,20 @@ def museum_command(folder: Path) -> None:
 
     Each is checked now: what it violates, and by how many steps.
     """
-    exhibits = [
-        exhibit
-        for spec in (specs_in(folder) if folder.is_dir() else [folder])
-        for exhibit in _exhibits(spec)
-    ]
+    exhibits: list[Exhibit] = []
+    stopped = False
+    try:
+        for spec in specs_in(folder) if folder.is_dir() else [folder]:
+            exhibits += _exhibits(spec)
+    except KeyboardInterrupt:
+        if not exhibits:
+            raise
+        stopped = True
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(render(exhibits))
+    if stopped:
+        out.print(Text("INTERRUPTED: there may be more.", "yellow"))
+        sys.exit(INCONCLUSIVE)
     shown = all(exhibit.result.verdict is Verdict.VIOLATED for exhibit in exhibits)
     sys.exit(AS_EXPECTED if shown else NOT_AS_EXPECTED)
 
@@ -46,6 +62,8 @@ def _first_violated(spec: Path, some: list[Job]) -> Result:
     for job in some:
         with progress_line(err, f"{spec.stem}, {job.variant.name}") as watcher:
             result = check(job, spec=spec.as_posix(), request=Request(watcher=watcher))
+        if result.reason == INTERRUPTED:
+            raise KeyboardInterrupt
         if result.verdict is Verdict.VIOLATED:
             break
     return result

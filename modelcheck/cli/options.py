@@ -55,7 +55,11 @@ def limits_options(command: Callback) -> Callback:
     """Give a command the options that end a search, as `limits`."""
 
     @click.option("--max-states", type=click.IntRange(1), help="Give up beyond this many states.")
-    @click.option("--max-seconds", type=click.FloatRange(0), help="Give up after this, per run.")
+    @click.option(
+        "--max-seconds",
+        type=click.FloatRange(0),
+        help="Give up after this, for each verdict; ablate and repair: for each variant.",
+    )
     @click.option("--max-memory", type=click.IntRange(1), help="Give up beyond this many MiB.")
     @wraps(command)
     def with_limits(

@@ -1,14 +1,20 @@
 """The commands about proofs for any number of CPUs: prove and certify."""
 
+import hashlib
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.text import Text
 
 from modelcheck.certificate.certify import certify
 from modelcheck.certificate.invariant import CertificateError
+from modelcheck.cli.ending import Ending, ending
 from modelcheck.cli.group import (
+    INTERRUPTED_EARLY,
     MINIMUM_WIDTH,
     cli,
     err,
@@ -24,7 +30,7 @@ from modelcheck.naive import certifier
 from modelcheck.naive.reading import UnknownError
 from modelcheck.questions.any_bytes import ForAllBytes, for_all_bytes
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.prove import Proof, prove
+from modelcheck.questions.prove import MOST_LIVE, Proof, prove
 from modelcheck.views import all_bytes as all_bytes_view
 from modelcheck.views import proofs as view
 from modelcheck.views.comparison import place
@@ -60,7 +66,7 @@ def prove_command(
         folder = folder / spec.stem
         check_writable(folder)
     todo = list(jobs(load_suites(spec), overrides))
-    proofs = _prove(todo, spec.as_posix(), limits)
+    proofs, end = _each(todo, partial(prove, spec=spec.as_posix(), limits=limits))
     failure: OutputError | None = None
     if folder is not None:
         try:
@@ -72,22 +78,27 @@ def prove_command(
     out.print(view.render(spec.as_posix(), proofs, folder))
     if failure is not None:
         raise failure
-    sys.exit(exit_code(proofs, len(todo)))
+    sys.exit(_exit_code(proofs, len(todo), end))
 
 
-def _prove(todo: list[Job], spec: str, limits: Limits) -> list[Proof]:
-    """Decide the jobs in turn. Ctrl-C ends the one under way as inconclusive; the rest is left."""
-    proofs: list[Proof] = []
-    for job in todo:
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            try:
-                proofs.append(prove(job, spec=spec, limits=limits, watcher=watcher))
-            except KeyboardInterrupt:
-                break
-        if proofs[-1].interrupted:
-            break
-    return proofs
+ProofT = TypeVar("ProofT", Proof, ForAllBytes)
+
+
+def _each(todo: list[Job], answer: Callable[..., ProofT]) -> tuple[list[ProofT], Ending | None]:
+    """Answer for the jobs in turn; what goes wrong, or Ctrl-C, leaves the answers before it."""
+    found: list[ProofT] = []
+    try:
+        for job in todo:
+            what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
+            with progress_line(err, what) as watcher:
+                found.append(answer(job, watcher=watcher))
+            if found[-1].interrupted:
+                raise KeyboardInterrupt
+    except (Exception, KeyboardInterrupt) as error:
+        if not found:
+            raise
+        return found, ending(error)
+    return found, None
 
 
 def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
@@ -99,57 +110,65 @@ def _write(folder: Path, proof: Proof, *, one_model: bool) -> None:
 
 def _prove_any_bytes(spec: Path, overrides: Overrides, limits: Limits) -> None:
     todo = list(jobs(load_suites(spec), overrides))
-    found: list[ForAllBytes] = []
-    for job in todo:
-        what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        with progress_line(err, what) as watcher:
-            try:
-                found.append(
-                    for_all_bytes(job, spec=spec.as_posix(), limits=limits, watcher=watcher)
-                )
-            except KeyboardInterrupt:
-                break
+    found, end = _each(todo, partial(for_all_bytes, spec=spec.as_posix(), limits=limits))
     out.width = max(out.width, MINIMUM_WIDTH)
     out.print(all_bytes_view.render(spec.as_posix(), found))
-    sys.exit(exit_code(found, len(todo)))
+    sys.exit(_exit_code(found, len(todo), end))
+
+
+def _exit_code(found: Sequence[Proof | ForAllBytes], planned: int, end: Ending | None) -> int:
+    if end is not None and end.tell() != INTERRUPTED_EARLY:
+        return end.code
+    return exit_code(found, planned, interrupted=end is not None)
 
 
 @cli.command("certify")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.argument("spec", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--independent",
     is_flag=True,
     help="Check it once more by a second machine and all solvers that are installed.",
 )
-def certify_command(file: Path, *, independent: bool) -> None:
-    """Check a certificate against the spec it names, and have Z3 check its obligations.
+def certify_command(file: Path, spec: Path | None, *, independent: bool) -> None:
+    """Have Z3 check the obligations of a certificate, and that it is about a variant of SPEC.
 
-    Nothing in the file is trusted: all of it but the invariant is written anew and compared. With
-    --independent, a machine that shares no line with the rest of the package says what steps do.
+    Nothing in the file is trusted or run: all of it but the invariant is written anew from the
+    machine and compared, and the spec is the one that you name. With --independent, a machine that
+    shares no line with the rest of the package says what steps do.
     """
+    if spec is None:
+        raise click.UsageError(
+            f"name the spec that the proof is to be about: certify {file} SPEC; what the file says "
+            "of it is not trusted"
+        )
+    variants = [variant for suite in load_suites(spec) for variant in suite]
     certified = certify(file)
     invariant = certified.invariant
-    variants = [variant for suite in load_suites(Path(invariant.spec)) for variant in suite]
     if not any(
         variant.name == invariant.variant and variant.protocol == invariant.protocol
         for variant in variants
     ):
         raise CertificateError(
-            f"{file}: it proves a protocol that {invariant.spec} does not have as variant "
-            f"{invariant.variant!r}; the spec may have changed since"
+            f"{file}: it proves a protocol that {spec} does not have as variant "
+            f"{invariant.variant!r}; the spec may have changed since, or is another"
         )
     setup = Setup(invariant.protocol, invariant.configuration)
-    out.print(
-        Text(
-            f"{file}: all {certified.obligations} obligations hold: {invariant.protocol.name}, "
-            f"variant {invariant.variant}, is safe for every number of CPUs.\n"
-            f"Fetch model {setup.fetch.name}, {place(setup)}, "
-            f"{invariant.configuration.semantics}; properties {', '.join(setup.watched)}."
-        ),
-        soft_wrap=True,
-    )
+    lines = [
+        f"{file}: all {certified.obligations} obligations hold, says Z3.",
+        f"Spec {spec}, sha256 {hashlib.sha256(spec.read_bytes()).hexdigest()}",
+        f"Protocol {invariant.protocol.name}, variant {invariant.variant}; fetch model "
+        f"{setup.fetch.name}, {place(setup)}, {invariant.configuration.semantics}",
+        f"Proved for every number of CPUs: {', '.join(certified.proved)}.",
+    ]
+    if certified.open_:
+        lines.append(
+            f"Not proved: {', '.join(certified.open_)}, which no invariant can show; "
+            f"prove checks it with up to {MOST_LIVE} CPUs."
+        )
     if independent:
-        out.print(Text(_independently(file)), soft_wrap=True)
+        lines.append(_independently(file))
+    out.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def _independently(file: Path) -> str:

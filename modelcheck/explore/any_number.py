@@ -21,15 +21,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import NONE, Row, System
-from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 
 Core = tuple[int, ...]
 """The number of the shared part, and of the local part of each role with one actor."""
 
-PULSE = 256
-"""Cores expanded between two looks at the limits."""
+PULSE = 4096
+"""Transitions between two looks at the limits: one core may have very many."""
 
 
 class Suspect(NamedTuple):
@@ -102,26 +102,24 @@ class _Closure:
         suspects: dict[Core, list[Suspect]] = {}
         try:
             self.begin()
-            expanded = transitions = 0
+            transitions = 0
+            self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
             while self.todo:
-                if expanded % PULSE == 0:
-                    self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
-                expanded += 1
                 core = next(iter(self.todo))
                 del self.todo[core]
                 suspects[core] = []
                 for role, local, row in self.steps(core):
                     transitions += 1
+                    if transitions % PULSE == 0:
+                        self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
                     if row.violations:
                         suspects[core].append(Suspect(core, role, local, row))
                     if self.beyond_violations or not row.violations:
                         self.follow(core, role, row)
                 if self.to_first_suspect and suspects[core]:
                     break
-        except LimitError as limit:
-            self.found.reason = str(limit)
-        except KeyboardInterrupt:
-            self.found.reason = INTERRUPTED
+        except CUT_SHORT as stop:
+            self.found.reason = why(stop)
         self.found.suspects = [suspect for found in suspects.values() for suspect in found]
         return self.found
 

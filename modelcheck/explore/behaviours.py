@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Watcher
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 
 Letter = Hashable
 
@@ -70,10 +70,8 @@ def compare(
             for number, words in enumerate(found):
                 if not both[1 - number] and (not words or len(words[0]) == len(word)):
                     words.append(word)
-    except LimitError as limit:
-        reason = str(limit)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
+    except CUT_SHORT as stop:
+        reason = why(stop)
     return Difference(tuple(found[0]), tuple(found[1]), (states[0], states[1]), pairs, reason)
 
 

@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, time_left, why
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Exploration, Limits, Verdict, Watcher
+from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
 
 NAME = "liveness"
 """Whose explorations these are; no engine, for it does not stop at the first violation."""
@@ -120,26 +120,19 @@ def decide(
     fairness = Fairness(system)
     pulse = Pulse(limits, watcher)
     graph = StateGraph()
-    reason = None
-    try:
-        _reach(system, graph, pulse)
-    except LimitError as limit:
-        reason = str(limit)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-    transitions = sum(len(transitions) for transitions in graph.transitions.values())
 
     def answer(
         verdict: Verdict,
         name: str | None = None,
         path: tuple[Transition, ...] = (),
         loop: int | None = None,
+        reason: str | None = None,
     ) -> Exploration:
         return Exploration(
             NAME,
             verdict,
             len(graph.transitions),
-            transitions,
+            sum(len(transitions) for transitions in graph.transitions.values()),
             len(path),
             pulse.seconds(),
             name,
@@ -148,33 +141,40 @@ def decide(
             loop=loop,
         )
 
-    if reason:
-        return answer(Verdict.INCONCLUSIVE)
-    if deadlock in properties:
-        stuck = _stuck(graph, fairness)
-        if stuck is not None:
-            return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
-    if completes in properties:
-        lasso = _starving(graph, fairness)
-        if lasso is not None:
-            stem, loop = lasso
-            return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
+    try:
+        _reach(system, graph, pulse)
+        if deadlock in properties:
+            stuck = _stuck(graph, fairness)
+            if stuck is not None:
+                return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
+        if completes in properties:
+            lasso = _starving(graph, fairness)
+            if lasso is not None:
+                stem, loop = lasso
+                return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
+    except CUT_SHORT as stop:
+        return answer(Verdict.INCONCLUSIVE, reason=why(stop))
     return answer(Verdict.SAFE)
 
 
-def shorter_deadlock(system: System, steps: int) -> tuple[Transition, ...] | None:
+def shorter_deadlock(
+    system: System, steps: int, limits: Limits = NO_LIMITS
+) -> tuple[Transition, ...] | None:
     """A shortest path of fewer than so many steps to where a program can never finish; or None.
 
     For a system whose shortest violation takes `steps`: before that, nothing is violated. A state
     is stuck if no run from it comes to a step of a program, though some program has not finished.
+    Raises LimitError.
     """
-    fairness = Fairness(system)
+    fairness, pulse = Fairness(system), Pulse(limits, None)
     first = system.initial()
     graph = StateGraph(parent={first: None})
     level, moving = [first], set[State]()
-    for _ in range(steps):
+    for depth in range(steps):
         further = []
-        for state in level:
+        for number, state in enumerate(level):
+            if number % 2048 == 0:
+                pulse.beat(len(graph.parent), 0, len(level), depth)
             if not _moves_on(system, fairness, state, moving):
                 return graph.path(state)
             for transition in system.successors(state):
@@ -245,6 +245,7 @@ def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> se
     """The states from which one of the given ones can be reached."""
     found = set(states)
     todo = list(found)
+    time_left()
     while todo:
         for state in before[todo.pop()]:
             if state not in found:
@@ -282,6 +283,7 @@ def _fair_components(
         if transition.target in inside
     )
     for component in nx.strongly_connected_components(part):
+        time_left()
         closed = len(component) > 1 or any(
             transition.target in component
             for state in component

@@ -1,14 +1,96 @@
-"""The limits of a search, looked at now and then. Knows what an exploration is limited by."""
+"""What cuts a question short: limits, Ctrl-C, and no memory. Knows what an exploration is limited
+by.
+
+A time limit is one for all that is done to answer a question, however many searches that takes and
+whoever is asked: see `time_limit`.
+"""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from inspect import signature
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import psutil
 
-from modelcheck.explore.verdict import Limits, Progress, Watcher
+from modelcheck.explore.verdict import (
+    INTERRUPTED,
+    Limits,
+    Progress,
+    Request,
+    Watcher,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class LimitError(Exception):
-    """The search met a limit."""
+    """A limit was met. The message says which."""
+
+
+CUT_SHORT = (LimitError, KeyboardInterrupt, MemoryError)
+"""What may end a search at any moment, and makes its answer inconclusive."""
+
+
+def why(stop: BaseException) -> str:
+    """The reason that an answer gives for what cut it short."""
+    if isinstance(stop, KeyboardInterrupt):
+        return INTERRUPTED
+    return "out of memory" if isinstance(stop, MemoryError) else str(stop)
+
+
+class _End(NamedTuple):
+    """When time is over, on the monotonic clock, and the limit in seconds that says so."""
+
+    at: float
+    seconds: float
+
+
+_end: ContextVar[_End | None] = ContextVar("end", default=None)
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Let everything within end after so many seconds; or sooner, if a limit around it says so."""
+    around = _end.get()
+    if seconds is None:
+        yield
+        return
+    own = _End(time.monotonic() + seconds, seconds)
+    token = _end.set(own if around is None else min(own, around))
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def in_time(answer: Callable[P, R]) -> Callable[P, R]:
+    """Let all that a function does end within the seconds of its argument `limits`, or those of its
+    `request`."""
+    parameters = signature(answer)
+
+    @wraps(answer)
+    def timed(*arguments: P.args, **others: P.kwargs) -> R:
+        given = parameters.bind(*arguments, **others).arguments
+        limits = given.get("limits", given.get("request", Request()).limits)
+        with time_limit(limits.seconds):
+            return answer(*arguments, **others)
+
+    return timed
+
+
+def time_left() -> float | None:
+    """The seconds left; None if there is no limit. Raises LimitError if there are none."""
+    end = _end.get()
+    if end is None:
+        return None
+    left = end.at - time.monotonic()
+    if left <= 0:
+        raise LimitError(f"more than {end.seconds:g} seconds")
+    return left
 
 
 def too_many(states: int) -> str:
@@ -36,6 +118,7 @@ class Pulse:
             raise LimitError(too_many(limits.states))
         if limits.seconds is not None and seconds > limits.seconds:
             raise LimitError(f"more than {limits.seconds:g} seconds")
+        time_left()
         self.room_for(0)
         if self._watcher:
             self._watcher(Progress(states, transitions, frontier, depth, seconds))

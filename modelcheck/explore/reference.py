@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, Pulse, why
 from modelcheck.explore.system import State, System, Transition
-from modelcheck.explore.verdict import INTERRUPTED, Exploration, Extra, Request, Verdict
+from modelcheck.explore.verdict import Exploration, Extra, Request, Verdict
 
 Context = tuple[int, bool]
 """An actor, and whether it is in an interrupt: what a reader of a trace follows."""
@@ -67,18 +67,16 @@ def _search(name: str, system: System, request: Request) -> Exploration:
             frontier = fresh
             if frontier or violating:
                 depth += 1
-    except LimitError as limit:
-        reason = str(limit)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
+    except CUT_SHORT as stop:
+        reason = why(stop)
     path: tuple[Transition, ...] = ()
     if violating:
         # Shortest also if a limit cut the level short: nothing violates on the levels above it.
         depth = depth_of[violating[0][0]] + 1
         try:
             path = _best(system, depth_of, violating, depth)
-        except KeyboardInterrupt:
-            reason = INTERRUPTED
+        except CUT_SHORT as stop:
+            reason = why(stop)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     if found:
         verdict = Verdict.VIOLATED

@@ -48,9 +48,12 @@ class Numbering:
 
     def number(self, value: Hashable) -> int:
         """The number of a value: the next free one if the value is new."""
-        number = self._numbers.setdefault(value, len(self.values))
-        if number == len(self.values):
+        number = self._numbers.get(value)
+        if number is None:
+            # In this order: Ctrl-C may come between, and who asks next goes on with what is here.
+            number = len(self.values)
             self.values.append(value)
+            self._numbers[value] = number
         return number
 
 

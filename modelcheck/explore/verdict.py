@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from modelcheck.explore.system import Transition
 
 INTERRUPTED = "interrupted"
-"""The reason of a search that Ctrl-C cut short."""
+"""The reason of what Ctrl-C cut short."""
 
 
 class Verdict(StrEnum):

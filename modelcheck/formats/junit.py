@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
+from modelcheck.protocol.names import printable
 from modelcheck.questions.check import Result
 from modelcheck.questions.findings import findings, rests_on_nothing
 
@@ -44,6 +45,8 @@ def to_junit(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[
         )
         case = ElementTree.SubElement(suite, "testcase", name=error.split(":")[0], classname="spec")
         ElementTree.SubElement(case, "error", message=error)
+    for element in root.iter():  # XML has no way to write a control character.
+        element.attrib.update({name: printable(text) for name, text in element.items()})
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

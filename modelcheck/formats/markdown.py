@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
+from modelcheck.protocol.names import printable
 from modelcheck.questions.check import Result
 
 BySpec = Sequence[tuple[Path, Sequence[Result]]]
@@ -26,7 +27,7 @@ def overview(checked: BySpec) -> str:
         by_model = {result.job.configuration.fetch: result for result in main}
         cells = [by_model[model].word if model in by_model else "" for model in models]
         violated = sum(any(r.verdict is Verdict.VIOLATED for r in some) for some in others)
-        lines.append(_line((spec.stem, *cells, f"{violated} of {len(others)}")))
+        lines.append(_line((_text(spec.stem), *cells, f"{violated} of {len(others)}")))
     return "\n".join(lines) + "\n"
 
 
@@ -35,7 +36,7 @@ def _all_verdicts(checked: BySpec) -> str:
     models = _models(checked)
     lines = _header(("protocol", "variant", *models))
     for spec, results in checked:
-        lines.append(_line((f"**{spec.stem}**", "", *("" for _ in models))))
+        lines.append(_line((f"**{_text(spec.stem)}**", "", *("" for _ in models))))
         lines += _rows(results, models)
     return "\n".join(lines) + "\n"
 
@@ -59,12 +60,21 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+ACTIVE = str.maketrans({c: f"\\{c}" for c in "\\`*[]<>|~"} | {"&": "&amp;", "\n": " "})
+"""What Markdown (CommonMark 0.31, 2.4) and its tables take for something else in a line."""
+
+
+def _text(text: str) -> str:
+    """Text that a spec chose, as text; an underscore within a word is one."""
+    return printable(text).translate(ACTIVE)
+
+
 def _rows(results: Sequence[Result], models: Sequence[str]) -> Iterator[str]:
     for group in _grouped(results):
         job = group[0].job
         by_model = {result.job.configuration.fetch: result for result in group}
         cells = [_cell(by_model[model]) if model in by_model else "" for model in models]
-        yield _line((job.suite.protocol.name, job.variant.name, *cells))
+        yield _line((_text(job.suite.protocol.name), _text(job.variant.name), *cells))
 
 
 def _cell(result: Result) -> str:

@@ -18,6 +18,12 @@ from modelcheck.protocol.errors import SpecError, nearest
 LONGEST = 500
 """Characters of what an exception that is not ours may say."""
 
+GONE = {
+    "properties": "every property that applies is watched, but those of "
+    "waived=(without_property(...),)"
+}
+"""What parts once took, and what to do instead."""
+
 RENAMED = {"isa": "arch", "steps": "program", "null": "None", "nil": "None", "NULL": "None"}
 """What things were called before, or are called elsewhere."""
 
@@ -145,6 +151,8 @@ def _of_call(name: str, said: str, known: dict[str, Any]) -> str:
     near = _meant(wrong[1], words) if wrong else ""
     if wrong and RENAMED.get(wrong[1]) in words:
         near = f"; it is called {RENAMED[wrong[1]]!r}"
+    elif wrong and name == "Protocol" and wrong[1] in GONE:
+        near = f"; {GONE[wrong[1]]}"
     return (
         f"{name}() {said}{near}{' It' if near.endswith('?') else '; it'} takes: {', '.join(words)}"
     )

@@ -11,6 +11,7 @@ from modelcheck.frontends.mistakes import told
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.instructions import check_instructions
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.suite import Suite, Variant
 
 
@@ -20,6 +21,8 @@ def load_suites(path: Path) -> tuple[Suite, ...]:
     A suite may be the value of a name, or stand in a tuple or list. In a module without suites,
     each protocol is one. Raises SpecError with the place and the reason, whatever went wrong.
     """
+    if hidden(str(path)):
+        raise SpecError(f"{str(path)!r}: steps and traces name their file; give it a plain name")
     if path.is_dir():
         raise SpecError(f"{path} is a folder; name a spec file in it")
     if not path.is_file():

@@ -16,7 +16,7 @@ from modelcheck.litmus.instruction import Address, Datum, InstructionEffect, Lit
 from modelcheck.litmus.instruction_set import InstructionSet, assemble
 from modelcheck.litmus.registers import read_registers, written_registers
 from modelcheck.litmus.riscv import RiscV
-from modelcheck.litmus.text import SourceLine, Text, Written, instruction
+from modelcheck.litmus.text import LitmusText, SourceLine, Written, instruction
 from modelcheck.litmus.x86 import X86
 
 ARCHITECTURES: Mapping[str, InstructionSet] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
@@ -34,7 +34,7 @@ class Thread:
 class LitmusTest:
     """A litmus test that is ready to run. `ends` has, for each column, where its code ends."""
 
-    text: Text
+    text: LitmusText
     isa: InstructionSet
     threads: tuple[Thread, ...]
     code: Mapping[Address, LitmusInstruction]
@@ -196,7 +196,7 @@ class LitmusTest:
         return found.plus(int(distance or 0))
 
 
-def prepare(text: Text) -> LitmusTest:
+def prepare(text: LitmusText) -> LitmusTest:
     """Make a test ready to run. Raises LitmusError."""
     isa = ARCHITECTURES.get(text.arch)
     if isa is None:
@@ -236,7 +236,7 @@ def prepare(text: Text) -> LitmusTest:
     return test
 
 
-def _check_attributes(text: Text) -> None:
+def _check_attributes(text: LitmusText) -> None:
     """Other attributes are comments; this one changes what a test means."""
     for word in text.attributes.get("CacheType", "").replace(",", " ").split():
         if word not in ("DIC", "IDC"):
@@ -244,7 +244,7 @@ def _check_attributes(text: Text) -> None:
 
 
 def _layout(
-    text: Text, isa: InstructionSet
+    text: LitmusText, isa: InstructionSet
 ) -> tuple[dict[str, dict[str, Address]], dict[str, int], dict[Address, SourceLine]]:
     labels: dict[str, dict[str, Address]] = {}
     ends: dict[str, int] = {}

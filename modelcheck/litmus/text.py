@@ -67,7 +67,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Text:
+class LitmusText:
     """A litmus file. `columns` are the threads, and handlers such as P1.F; `shown` the locations
     whose final values are asked for, besides those of the condition; `asked` is the condition as
     text."""
@@ -88,7 +88,7 @@ VARIANTS = ("self", "ifetch")
 """Variants of herd that a test may ask for: both say that instructions are fetched."""
 
 
-def read(text: str) -> Text:
+def read(text: str) -> LitmusText:
     """Read a litmus file. Raises LitmusError."""
     _check_variant(text)
     tree = file_tree(text)
@@ -121,7 +121,7 @@ def read(text: str) -> Text:
                 asked = " ".join(text[child.meta.start_pos : child.meta.end_pos].split())
             case other:
                 raise AssertionError(other)
-    return Text(
+    return LitmusText(
         arch,
         name,
         attributes,

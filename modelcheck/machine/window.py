@@ -1,6 +1,7 @@
 """Windows: all that one instruction fetch may read at once, as constraints for Z3.
 
-Knows bytes only. A window is what the rules of a fetch model leave of the versions in memory.
+Knows bytes, and how Z3 is asked. A window is what the rules of a fetch model leave of the versions
+in memory.
 
 Why times: all that fetch models say is about when a byte was read. It is bounded (by what the CPU
 has seen), equal (within a chunk) or ordered (across chunks), so one question serves all models, and
@@ -22,6 +23,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import z3
+
+from modelcheck.solver import possible
 
 
 @dataclass(frozen=True)
@@ -99,21 +102,13 @@ class TornRead:
 
     def possible(self, question: z3.BoolRef) -> bool:
         """Whether some fetch answers the question with yes."""
-        return self._satisfiable(question)
-
-    def _satisfiable(self, *questions: z3.BoolRef) -> bool:
-        answer = self.solver.check(*questions)
-        if answer == z3.unknown:
-            # Finite constraints are always decided; only Ctrl-C ends the solver early, and to
-            # take that for "unsatisfiable" would make an unsafe protocol safe.
-            raise KeyboardInterrupt(self.solver.reason_unknown())
-        return bool(answer == z3.sat)
+        return possible(self.solver, question)
 
     def torn(self) -> Iterator[bytes]:
         """The bytes of every torn read, each once."""
         self.solver.push()
         self.solver.add(self.is_torn)
-        while self._satisfiable():
+        while possible(self.solver):
             model = self.solver.model()
             found = [model.eval(value, model_completion=True).as_long() for value in self.values]
             yield bytes(found)

@@ -157,7 +157,7 @@ class Variant(SpecValue):
 
 def _check_name(kind: str, name: str) -> None:
     """Names are shown in tables, and files are named after them."""
-    if not name or not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
+    if name.startswith(".") or "/" in name or "\\" in name:
         raise SpecError(
             f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
         )

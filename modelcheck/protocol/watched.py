@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
-from modelcheck.protocol.checking import Reason, SpecValue, checked
+from modelcheck.protocol.checking import ReasonText, SpecValue, checked
 from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.properties import (
     EFFECT,
@@ -31,11 +31,11 @@ class Waiver(SpecValue):
     """A property that a protocol is not held to, and why not, for those who read its verdicts."""
 
     name: Property
-    because: Reason
+    because: ReasonText
 
 
 @checked
-def without_property(name: Property, *, because: Reason) -> Waiver:
+def without_property(name: Property, *, because: ReasonText) -> Waiver:
     """Do not hold a protocol to a property that applies, for this reason."""
     return Waiver(name, because)
 

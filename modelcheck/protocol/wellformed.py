@@ -3,6 +3,7 @@
 Knows the parts of a protocol.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import combinations
@@ -87,7 +88,18 @@ def _labelled(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str, 
                 raise AssertionError(element)
 
 
+RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
+"""What other actors, and other programs in edits, are called."""
+
+
 def _check_names(protocol: "Protocol") -> None:
+    for patcher in protocol.patchers:
+        if RESERVED.fullmatch(patcher.name):
+            raise SpecError(
+                f"protocol {protocol.name!r}: a patcher cannot be named {patcher.name!r}, which "
+                "names another actor; choose another name",
+                patcher.made,
+            )
     handler = protocol.handler.program if protocol.handler else ()
     steps = [found for p, program in protocol.programs.items() for found in _labelled(program, p)]
     for kind, named in (
@@ -104,13 +116,6 @@ def _check_names(protocol: "Protocol") -> None:
                     "give each its own name",
                     [source for other, source in named if other == name][-1],
                 )
-    for patcher in protocol.patchers:
-        if patcher.name in ("handler", "cpu", "callee"):
-            raise SpecError(
-                f"patcher {patcher.name!r}: its steps would be named as those of another program; "
-                "give it another name",
-                patcher.made,
-            )
 
 
 def _check_sites(protocol: "Protocol") -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise
 from typing import assert_never
 
+from modelcheck.explore.pulse import CUT_SHORT, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
@@ -53,7 +54,7 @@ class Ablation:
     syncs, `swaps` each two neighbouring steps exchanged. For each fetch model, `minimal` has the
     sets of syncs that keep all properties while no proper subset does, and `undecided` the sets
     that could be neither proved nor refuted. Without any of the steps `joined`, the others do not
-    fit together. With `complete`, nothing was cut short.
+    fit together. With `complete`, nothing was cut short; otherwise `reason` says by what.
     """
 
     jobs: tuple[Job, ...]
@@ -65,6 +66,7 @@ class Ablation:
     swaps: list[Edited] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
     complete: bool = False
+    reason: str | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -135,7 +137,8 @@ class Ablation:
 def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Listener) -> Ablation:
     """Take the protocol of `jobs` apart; they differ in the fetch model alone.
 
-    The steps are those of the patchers. Ctrl-C ends it with what is known by then.
+    The steps are those of the patchers. Ctrl-C and the judge's limits end it with what is known by
+    then.
     """
     jobs = tuple(safety_only(job) for job in jobs)
     protocol = jobs[0].variant.protocol
@@ -151,23 +154,24 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Listener) -> Ablation:
 
     ablation = Ablation(jobs, Edited((), end_state(protocol), {}))
     try:
-        ablation.base = edited((), protocol)
-        for path in _paths(protocol):
-            try:
-                ablation.steps.append(edited((path,), protocol.without(path)))
-            except SpecError:
-                ablation.joined.append(path)
-        for pair in combinations(ablation.syncs, 2):
-            ablation.pairs.append(edited(pair, protocol.without(*pair)))
-        for job in jobs:
-            _subsets(ablation, job, judge, tell)
-        for pair in neighbours(protocol):
-            swapped = protocol.swapped(*pair)
-            if meaning(swapped) != meaning(protocol):
-                ablation.swaps.append(edited(pair, swapped))
-        ablation.complete = True
-    except KeyboardInterrupt:
-        pass
+        with time_limit(judge.seconds):
+            ablation.base = edited((), protocol)
+            for path in _paths(protocol):
+                try:
+                    ablation.steps.append(edited((path,), protocol.without(path)))
+                except SpecError:
+                    ablation.joined.append(path)
+            for pair in combinations(ablation.syncs, 2):
+                ablation.pairs.append(edited(pair, protocol.without(*pair)))
+            for job in jobs:
+                _subsets(ablation, job, judge, tell)
+            for pair in neighbours(protocol):
+                swapped = protocol.swapped(*pair)
+                if meaning(swapped) != meaning(protocol):
+                    ablation.swaps.append(edited(pair, swapped))
+            ablation.complete = True
+    except CUT_SHORT as stop:
+        ablation.reason = why(stop)
     return ablation
 
 

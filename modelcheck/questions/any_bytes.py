@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.symbolic import AnyBytes, Instructions, with_instructions
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Request, Verdict, Watcher
+from modelcheck.explore.pulse import LimitError, in_time, why
+from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict, Watcher
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import TORN
@@ -44,11 +45,17 @@ class ForAllBytes:
         return (Ground(Means.AXIOMS), *(self.confirmed.grounds if self.confirmed else ()))
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the search for it."""
+        return self.confirmed is not None and self.confirmed.reason == INTERRUPTED
+
+    @property
     def as_expected(self) -> bool:
         """Whether that is what the spec states of its own instructions."""
         return tears_as_expected(self.job, self.verdict)
 
 
+@in_time
 def for_all_bytes(
     job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> ForAllBytes:
@@ -76,9 +83,9 @@ def for_all_bytes(
                 found,
                 "" if agreed else f"the engine does not confirm it: {found.reason}",
             )
-    except NotCoveredError as error:
+    except (NotCoveredError, LimitError, MemoryError) as stop:
         seconds = time.monotonic() - started
-        return ForAllBytes(job, Verdict.INCONCLUSIVE, seconds, reason=str(error))
+        return ForAllBytes(job, Verdict.INCONCLUSIVE, seconds, reason=why(stop))
     return ForAllBytes(job, Verdict.SAFE, time.monotonic() - started)
 
 

@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import AUTO
 from modelcheck.explore.compiled.saving import has_checkpoint
 from modelcheck.explore.engine import Engine
-from modelcheck.explore.verdict import Exploration, Request, Saving, Verdict
+from modelcheck.explore.pulse import LimitError, in_time
+from modelcheck.explore.verdict import INTERRUPTED, Exploration, Request, Saving, Verdict
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration, Setup
@@ -25,7 +27,7 @@ from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
 from modelcheck.questions.witness import Witnessed
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import SpecFile, record
-from modelcheck.version import __version__
+from modelcheck.version import MODEL_CODE, __version__, code_digest
 
 MOST_FOR_LIVENESS = 200_000
 """The most states whose graph is kept in memory to see whether programs can finish."""
@@ -177,6 +179,7 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
                 yield Job(suite, variant, configuration, name)
 
 
+@in_time
 def check(
     job: Job,
     *,
@@ -193,7 +196,7 @@ def check(
     """
     machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
     if request.saving is not None:
-        request = replace(request, saving=_saving(job, request.saving))
+        request = replace(request, saving=_saving(job, spec, request.saving))
     found = engine.explore(system, request)
     searched = found
     found, unlooked = _with_liveness(job.subject, found, request)
@@ -241,12 +244,7 @@ def _with_liveness(
         states = f"{MOST_FOR_LIVENESS:,}"
         return found, (f"{' and '.join(watched)}: not looked at with more than {states} states",)
     if found.verdict is Verdict.VIOLATED:
-        stuck = None
-        if FINISHES in watched:
-            stuck = liveness.shorter_deadlock(subject.system, len(found.path))
-        if stuck is not None:
-            found = replace(found, property=FINISHES, path=stuck, depth=len(stuck))
-        return found, ()
+        return (_shortest(subject, found, request) if FINISHES in watched else found), ()
     live = liveness.decide(
         subject.system,
         subject.setup.watched,
@@ -258,17 +256,32 @@ def _with_liveness(
     return found if live.verdict is Verdict.SAFE else live, ()
 
 
-def checkpoint_name(job: Job) -> str:
+def _shortest(subject: Subject, found: Exploration, request: Request) -> Exploration:
+    """A violation, or a deadlock that takes fewer steps. Where there was no time to look for one,
+    the violation stands."""
+    try:
+        stuck = liveness.shorter_deadlock(subject.system, len(found.path), request.limits)
+    except LimitError:
+        return found
+    except KeyboardInterrupt:
+        return replace(found, reason=INTERRUPTED)
+    if stuck is None:
+        return found
+    return replace(found, property=FINISHES, path=stuck, depth=len(stuck))
+
+
+def checkpoint_name(job: Job, spec: str) -> str:
     """The folder of a job's checkpoint, below that of all."""
-    return f"{job.suite.protocol.name}.{job.variant.name}.{job.configuration.fetch}"
+    parts = (Path(spec).stem, job.suite.protocol.name, job.variant.name, job.configuration.fetch)
+    return ".".join(parts)
 
 
-def _saving(job: Job, saving: Saving) -> Saving:
+def _saving(job: Job, spec: str, saving: Saving) -> Saving:
     """How a job's search is saved, among those of a command."""
-    folder = saving.folder / checkpoint_name(job)
-    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:16]
+    folder = saving.folder / checkpoint_name(job, spec)
+    digest = hashlib.sha256(repr(job.variant.protocol).encode()).hexdigest()[:32]
     subject = {
-        "version": __version__,
+        "version": f"{__version__}, code {code_digest(*MODEL_CODE)}",
         "protocol": f"{job.suite.protocol.name}, variant {job.variant.name}, digest {digest}",
         "configuration": repr(job.configuration),
     }

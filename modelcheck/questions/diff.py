@@ -10,6 +10,7 @@ from difflib import ndiff
 from typing import NamedTuple
 
 from modelcheck.explore.behaviours import Observer, Word, compare, shortest_run
+from modelcheck.explore.pulse import in_time
 from modelcheck.explore.system import State, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.state import Move
@@ -89,6 +90,7 @@ class Comparison:
         return self.reason is None and not (self.only_first or self.only_second)
 
 
+@in_time
 def diff(
     first: Job, second: Job, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> Comparison:

@@ -10,7 +10,8 @@ from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.reasons import Mixed, Possible, explained_mixes
 from modelcheck.axiomatic.sequences import mixed_sequences
 from modelcheck.axiomatic.stories import Story
-from modelcheck.explore.verdict import Verdict
+from modelcheck.explore.pulse import LimitError, in_time, why
+from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.protocol.properties import SEQUENCE, TORN
 from modelcheck.questions.answer import Ground, Grounds, Means
 from modelcheck.questions.check import Job
@@ -21,7 +22,8 @@ class Explanation:
     """What is to be said of as many mixes as account for every torn fetch.
 
     `sequences` has the passes through regions that mix whole instructions of several forms, where
-    that is watched. If `reason` is set, nothing is said: it says what the axioms do not cover.
+    that is watched. If `reason` is set, nothing is said: it says what the axioms do not cover, or
+    what cut it short.
     """
 
     job: Job
@@ -53,8 +55,9 @@ class Explanation:
         return _as_expected(self.job, (TORN, SEQUENCE), self.violated, self.verdict)
 
 
-def explain(job: Job) -> Explanation:
-    """Put the mixes to Z3 as constraints over an order of events."""
+@in_time
+def explain(job: Job, limits: Limits = NO_LIMITS) -> Explanation:
+    """Put the mixes to Z3 as constraints over an order of events, for so many seconds at most."""
     protocol, configuration = job.variant.protocol, job.configuration
     try:
         mixes = explained_mixes(protocol, configuration)
@@ -62,7 +65,9 @@ def explain(job: Job) -> Explanation:
         sequences = mixed_sequences(protocol, configuration) if watched else ()
         return Explanation(job, mixes, sequences)
     except NotCoveredError as error:
-        return Explanation(job, reason=str(error))
+        return Explanation(job, reason=f"Not covered by the axioms: {error}")
+    except (LimitError, MemoryError) as stop:
+        return Explanation(job, reason=f"Cut short: {why(stop)}")
 
 
 def tears_as_expected(job: Job, verdict: Verdict) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
+from modelcheck.explore.pulse import time_left
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict
@@ -70,12 +71,17 @@ class Judge:
 
     def __init__(self, most_cpus: int = JUDGED_CPUS, limits: Limits = NO_LIMITS) -> None:
         self._most_cpus = most_cpus
-        self._limits = limits
+        self._limits = replace(limits, seconds=None)
+        self.seconds = limits.seconds
+        """How long all judgements on one variant may take together."""
         self._together: dict[_Key, Judgement] = {}
         self._each: dict[_Key, dict[str, Judgement]] = {}
 
     def judge(self, subject: Subject) -> Judgement:
-        """The verdict on all watched properties at once. Raises KeyboardInterrupt on Ctrl-C."""
+        """The verdict on all watched properties at once.
+
+        Raises KeyboardInterrupt on Ctrl-C, and LimitError when time is over.
+        """
         key = _key(subject)
         if key not in self._together:
             self._together[key] = self._decide(subject)
@@ -89,8 +95,10 @@ class Judge:
         return self._each[key]
 
     def _decide(self, subject: Subject) -> Judgement:
+        time_left()
         if safe_for_any_number(subject, self._limits):
             return PROVED
+        time_left()
         for cpus in range(1, self._most_cpus + 1):
             if self._violated(subject.configured(cpus=cpus)):
                 return Judgement(Verdict.VIOLATED, cpus)
@@ -121,6 +129,7 @@ class Judge:
         found = REFERENCE.explore(subject.system, Request(self._limits))
         if found.reason == INTERRUPTED:
             raise KeyboardInterrupt
+        time_left()
         return found.found
 
 
@@ -226,6 +235,7 @@ def goes_on(subject: Subject) -> bool:
     before: dict[State, list[State]] = {system.initial(): []}
     todo = list(before)
     while todo:
+        time_left()
         state = todo.pop()
         for _, _, target in system.successors(state):
             if target not in before:

@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import LimitError, Pulse, in_time
 from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.actors import Machine
@@ -88,6 +88,7 @@ class Phases:
         return self.verdict is Verdict.SAFE and not expected
 
 
+@in_time
 def phases(job: Job, limits: Limits = NO_LIMITS, watcher: Watcher | None = None) -> Phases:
     """Search all states of a job, and put together those in which the programs stand alike."""
     graph: nx.DiGraph[Any] = nx.DiGraph()

@@ -5,11 +5,13 @@ Knows protocols, machine, system, engines, traces and certificates; knows nothin
 
 import time
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from modelcheck.certificate.certify import solve
 from modelcheck.certificate.invariant import invariant_of
 from modelcheck.certificate.smtlib import to_smtlib
 from modelcheck.explore.any_number import Suspect, abstract
+from modelcheck.explore.pulse import LimitError, in_time, why
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import (
     INTERRUPTED,
@@ -127,6 +129,7 @@ def _of_any_number(subject: Subject) -> Subject:
     return subject.configured(cpus=1, any_number=True)
 
 
+@in_time
 def prove(
     job: Job, *, spec: str, limits: Limits = NO_LIMITS, watcher: Watcher | None = None
 ) -> Proof:
@@ -147,8 +150,13 @@ def prove(
             spec=spec,
             variant=job.variant.name,
         )
-        text = to_smtlib(invariant)
-        obligations = solve(text)
+        try:
+            text = to_smtlib(invariant)
+            obligations = solve(text)
+        except (LimitError, MemoryError) as stop:
+            seconds = time.monotonic() - started
+            short = f"the proof's check was cut short: {why(stop)}"
+            return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=short)
         proof = Proof(
             job,
             Verdict.SAFE,
@@ -160,13 +168,14 @@ def prove(
             vacuity=vacuity(system, machine),
         )
         return _checked_alive(proof, spec=spec, limits=limits, watcher=watcher)
-    violation, reason = None, found.reason
+    reason = found.reason
     if reason is None:
-        violation, tried = _fewest_cpus(job, MOST_CPUS, spec=spec, limits=limits, watcher=watcher)
-        reason = f"{_describe(machine, system, found.suspects[0])}; {tried}"
+        last = _fewest_cpus(job, MOST_CPUS, spec=spec, limits=limits, watcher=watcher)
+        if last.verdict is Verdict.VIOLATED:
+            seconds = time.monotonic() - started
+            return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=last)
+        reason = f"{_describe(machine, system, found.suspects[0])}; {_tried(last)}"
     seconds = time.monotonic() - started
-    if violation is not None:
-        return Proof(job, Verdict.VIOLATED, seconds, found.pairs, violation=violation)
     return Proof(job, Verdict.INCONCLUSIVE, seconds, found.pairs, reason=reason)
 
 
@@ -175,10 +184,18 @@ def _checked_alive(proof: Proof, *, spec: str, limits: Limits, watcher: Watcher 
     if not proof.unproved:
         return proof
     job = proof.job
-    violation, _ = _fewest_cpus(job, MOST_LIVE, spec=spec, limits=limits, watcher=watcher)
-    if violation is None:
-        return proof
-    return Proof(job, Verdict.VIOLATED, proof.seconds, proof.pairs, violation=violation)
+    last = _fewest_cpus(job, MOST_LIVE, spec=spec, limits=limits, watcher=watcher)
+    match last.verdict:
+        case Verdict.SAFE:
+            return proof
+        case Verdict.VIOLATED:
+            return Proof(job, last.verdict, proof.seconds, proof.pairs, violation=last)
+        case Verdict.INCONCLUSIVE:
+            # What no invariant shows has not been checked either.
+            reason = f"{', '.join(proof.unproved)}: {_tried(last)}"
+            return Proof(job, last.verdict, proof.seconds, proof.pairs, reason=reason)
+        case never:
+            assert_never(never)
 
 
 def _unproved(machine: Machine) -> tuple[str, ...]:
@@ -188,16 +205,22 @@ def _unproved(machine: Machine) -> tuple[str, ...]:
 
 def _fewest_cpus(
     job: Job, most: int, *, spec: str, limits: Limits, watcher: Watcher | None
-) -> tuple[Result | None, str]:
-    """The violation with the fewest CPUs, if one shows; and how far was looked for it."""
+) -> Result:
+    """The violation with the fewest CPUs, if one shows; otherwise the last result."""
     for cpus in range(1, most + 1):
         one = replace(job, configuration=replace(job.configuration, cpus=cpus))
         result = check(one, spec=spec, request=Request(limits, watcher))
-        if result.verdict is Verdict.VIOLATED:
-            return result, ""
-        if result.verdict is Verdict.INCONCLUSIVE:
-            return None, f"the search for it with N = {cpus} was cut short: {result.reason}"
-    return None, f"it does not with N up to {most}"
+        if result.verdict is not Verdict.SAFE:
+            break
+    return result
+
+
+def _tried(last: Result) -> str:
+    """How far was looked for a violation that did not show."""
+    cpus = last.job.configuration.cpus
+    if last.verdict is Verdict.INCONCLUSIVE:
+        return f"the search for it with N = {cpus} was cut short: {last.reason}"
+    return f"it does not with N up to {cpus}"
 
 
 def _describe(machine: Machine, system: System, suspect: Suspect) -> str:

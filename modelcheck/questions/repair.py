@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple, assert_never
 
+from modelcheck.explore.pulse import CUT_SHORT, LimitError, time_limit, why
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Line, flatten, flow, is_sync, units
@@ -115,7 +116,7 @@ class Repairs:
     `stands` says how the variant stands, `base` how the protocol that it was made from. Every
     program with up to `edits` edits was judged; `rejected` counts those that are no repairs.
     `found` has all repairs of the smallest size, the cheapest first. With `complete`, nothing was
-    cut short.
+    cut short; otherwise `reason` says by what.
     """
 
     jobs: tuple[Job, ...]
@@ -125,6 +126,7 @@ class Repairs:
     rejected: Counter[Rejected] = field(default_factory=Counter)
     found: list[Repair] = field(default_factory=list)
     complete: bool = False
+    reason: str | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -177,21 +179,23 @@ def repair(
 ) -> Repairs:
     """Look for the smallest repairs of the variant of `jobs`, safe under each job's fetch model.
 
-    The jobs differ in the fetch model alone. Ctrl-C ends it with what is known by then.
+    The jobs differ in the fetch model alone. Ctrl-C and the judge's limits end it with what is
+    known by then.
     """
     jobs = tuple(safety_only(job) for job in jobs)
     result = Repairs(jobs)
     try:
-        result.stands = _standing(jobs, jobs[0].variant.protocol, judge)
-        result.base = _standing(jobs, jobs[0].suite.protocol, judge)
-        if not result.stands.proved:
-            _search(result, most_edits, judge, tell)
-            for number, found in enumerate(result.found):
-                tell(f"proving repair {number + 1} of {len(result.found)}")
-                result.found[number] = _proved(found, jobs, spec)
-        result.complete = True
-    except KeyboardInterrupt:
-        pass
+        with time_limit(judge.seconds):
+            result.stands = _standing(jobs, jobs[0].variant.protocol, judge)
+            result.base = _standing(jobs, jobs[0].suite.protocol, judge)
+            if not result.stands.proved:
+                _search(result, most_edits, judge, tell)
+                for number, found in enumerate(result.found):
+                    tell(f"proving repair {number + 1} of {len(result.found)}")
+                    result.found[number] = _proved(found, jobs, spec)
+            result.complete = True
+    except CUT_SHORT as stop:
+        result.reason = why(stop)
     return result
 
 
@@ -223,8 +227,11 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> N
 def _proved(found: Repair, jobs: tuple[Job, ...], spec: str) -> Repair:
     variant = Variant("repaired", found.protocol)
     proofs = tuple(prove(replace(job, variant=variant), spec=spec) for job in jobs)
-    if any(proof.interrupted for proof in proofs):
-        raise KeyboardInterrupt
+    for proof in proofs:
+        if proof.interrupted:
+            raise KeyboardInterrupt
+        if proof.reason is not None:
+            raise LimitError(proof.reason)
     assert all(proof.verdict is Verdict.SAFE for proof in proofs)
     return replace(found, proofs=proofs)
 

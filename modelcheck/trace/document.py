@@ -16,6 +16,7 @@ from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import FINISHES, LIVENESS, PROPERTIES
 from modelcheck.protocol.suite import Bug
+from modelcheck.trace import incoming
 from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 2
@@ -166,11 +167,13 @@ def to_document(trace: Trace) -> dict[str, Any]:
 def load(path: Path) -> Trace:
     """Read a trace from a file. Raises TraceError for anything that is not one."""
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TraceError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise TraceError(f"{path}: not JSON: {error}") from error
+        text = incoming.read(path)
+    except ValueError as error:
+        raise TraceError(f"{path}: {error}") from error
+    try:
+        document = incoming.parse(text)
+    except ValueError as error:
+        raise TraceError(f"{path}: not JSON of a trace: {error}") from error
     if not isinstance(document, dict) or "schema" not in document or "steps" not in document:
         raise TraceError(f"{path}: not a counterexample of this tool; it lacks schema and steps")
     if document["schema"] not in (1, SCHEMA):

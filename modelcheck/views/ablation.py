@@ -225,6 +225,6 @@ def _set(labels: Labels) -> str:
 
 def _unsettled(ablation: Ablation) -> Text:
     if not ablation.complete:
-        return Text("INTERRUPTED: this is what was settled by then.", "yellow")
+        return Text(f"CUT SHORT ({ablation.reason}): this is what was settled by then.", "yellow")
     text = "?: the abstraction does not prove it, and no counterexample was found."
     return Text(text, "yellow")

@@ -32,7 +32,7 @@ def render(spec: str, explanations: Sequence[Explanation]) -> Text:
     for answer, models in told.items():
         text.append(f"\nunder {_enumerated(models)}:\n", "bold")
         if answer.reason is not None:
-            text.append(f"  Not covered by the axioms: {answer.reason}.\n", "yellow")
+            text.append(f"  {answer.reason}.\n", "yellow")
             continue
         for alike in _alike(answer.mixes):
             text.append_text(_answer(job.variant.protocol, alike))

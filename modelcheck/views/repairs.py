@@ -29,7 +29,8 @@ def render(spec: str, repairs: Repairs, most_edits: int) -> RenderableType:
     for number, repair in enumerate(repairs.found, start=1):
         parts += [Text(), *_repair(repairs, repair, number)]
     if not repairs.complete:
-        text = f"INTERRUPTED after {plural(repairs.tried, 'program')}: there may be more repairs."
+        tried = plural(repairs.tried, "program")
+        text = f"CUT SHORT after {tried} ({repairs.reason}): there may be more repairs."
         parts += [Text(), Text(text, "yellow")]
     return Group(*parts)
 
@@ -45,9 +46,12 @@ def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
         fewer = "" if repairs.undecided else ", and none with fewer"
         proofs = [proof for repair in repairs.found for proof in repair.proofs]
         obligations = sum(proof.obligations for proof in proofs)
+        rests = f"{obligations} proof obligations, all confirmed by Z3."
+        if not all(repair.proofs for repair in repairs.found):
+            rests = "Z3 has not confirmed all of it."
         yield Text(
             f"{found} with {edits}{fewer}. Proved for every number of CPUs under\n"
-            f"{models}; {obligations} proof obligations, all confirmed by Z3.",
+            f"{models}; {rests}",
             "green",
         )
     elif repairs.complete:

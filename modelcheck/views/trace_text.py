@@ -3,6 +3,8 @@
 Knows traces. The text is the same on every terminal; colour is only added to it.
 """
 
+from io import StringIO
+
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -28,10 +30,12 @@ def to_text(trace: Trace) -> str:
 
 def plain(shown: RenderableType) -> str:
     """What a console shows, as plain text that is the same everywhere."""
-    console = Console(width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    text = StringIO()
+    console = Console(
+        file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False
+    )
+    console.print(shown)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def render(trace: Trace) -> RenderableType:
@@ -85,7 +89,7 @@ def lanes(
         table.add_column(Text(f"{site.name} in memory"), no_wrap=True)
     if len(actors) <= LANES:
         for actor in actors:
-            table.add_column(actor, overflow="fold")
+            table.add_column(Text(actor), overflow="fold")
     else:
         table.add_column("who does what", overflow="fold")
     memory = {site.name: site.old for site in sites}
@@ -101,7 +105,7 @@ def lanes(
         else:
             lanes = [Text.assemble(f"{step.actor}: ", said)]
         line = step.source.rpartition(":")[2] if step.source else ""
-        table.add_row(str(number), line, *cells, *lanes)
+        table.add_row(str(number), Text(line), *cells, *lanes)
     return table
 
 

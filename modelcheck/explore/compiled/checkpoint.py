@@ -21,9 +21,9 @@ AT_A_TIME = 1 << 20
 
 
 class Checkpoint:
-    """Keeps a search on disk. Resumes the search first if told so.
+    """Keeps a search on disk, until it is closed. Resumes the search first if told so.
 
-    Raises CheckpointError if it cannot be resumed.
+    Raises CheckpointError if it cannot be resumed, or another run has it.
     """
 
     def __init__(self, saving: Saving, search: "Search", *, symmetric: bool) -> None:
@@ -35,9 +35,17 @@ class Checkpoint:
         self._log: Log | None = None
         self._states = 0
         """How many states are in the log on disk."""
-        if saving.resume:
-            self._resume()
+        try:
+            if saving.resume:
+                self._resume()
+        except BaseException:
+            self._files.close()
+            raise
         self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Let another run have it."""
+        self._files.close()
 
     def save_if_due(self, *, border: bool) -> None:
         """Save now and then, sooner at the border of two levels."""
@@ -78,7 +86,7 @@ class Checkpoint:
 
     def _resume(self) -> None:
         search = self._search
-        self._log, data = self._files.read()
+        self._log, digest, data = self._files.read()
         search.start_anew(Packing(tuple(data["capacity"]), self._packing.roles, search.trading))
         try:
             for question in data["asked"]:
@@ -93,7 +101,7 @@ class Checkpoint:
         self._packing = search.store.packing
         size = 8 * len(self._packing.words)
         every: list[Segment] = []
-        for block in self._log.read(AT_A_TIME * size):
+        for block in self._log.read(AT_A_TIME * size, digest):
             words: Words = np.frombuffer(block, np.uint64)
             every += search.store.add(words)
         self._states = search.store.states

@@ -1,12 +1,13 @@
-"""Some threads that do the same work together. Knows nothing of states."""
+"""Some threads that do the same work together. Knows Ctrl-C, and nothing of states."""
 
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from types import CodeType, FunctionType
 from typing import TypeVar
+
+from modelcheck.explore.interrupts import held, raise_noted
 
 T = TypeVar("T")
 
@@ -24,31 +25,21 @@ class Crew:
         """Tells the work under way to return soon."""
         self._pool = ThreadPoolExecutor(size) if size > 1 else None
         self._known: set[CodeType] = set()
-        self._interrupted = False
-        self._notes = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
-        if self._notes:
-            signal.signal(signal.SIGINT, self._note)
+        self._holding = ExitStack()
+        self._holding.enter_context(held(self._stop_soon))
 
-    def _note(self, *_: object) -> None:
-        self._interrupted = self.stop = True
-
-    def _raise_if_interrupted(self) -> None:
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
+    def _stop_soon(self) -> None:
+        self.stop = True
 
     def run(self, work: Callable[[int], None], *, together: bool = True) -> None:
         """Call work(number) in each thread, or in the caller's own alone, and wait for all.
 
         Ctrl-C sets `stop`, and is raised when all have returned.
         """
-        self._raise_if_interrupted()
+        raise_noted()
         self.stop = False
         self._run(work, together=together)
-        self._raise_if_interrupted()
+        raise_noted()
 
     def _run(self, work: Callable[[int], None], *, together: bool) -> None:
         if self._pool is None or not together:
@@ -85,6 +76,5 @@ class Crew:
         """End the threads. Raises KeyboardInterrupt if there was one since the last work."""
         if self._pool is not None:
             self._pool.shutdown()
-        if self._notes:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._raise_if_interrupted()
+        with self._holding:
+            raise_noted()

@@ -1,17 +1,27 @@
 # mypy: disable-error-code="untyped-decorator"
-"""What Numba lacks: atomic access to table words, and prefetch; and how kernels are compiled.
+"""What Numba lacks: atomic access to table words, and prefetch; and how kernels are compiled and
+kept.
 
-Knows Numba only.
+Machine code that was damaged on disk gives wrong answers, or ends the process; and Numba looks only
+at the file that a kernel stands in, not at those that it takes parts from. So what is kept has a
+digest, and belongs to the source of this whole folder. Knows Numba only.
 """
 
+import hashlib
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import IndexDataCacheFile
 from numba.extending import intrinsic
+
+from modelcheck.version import code_digest
 
 _WORD = ir.IntType(64)
 
@@ -26,9 +36,60 @@ def kernel(function: Callable[..., Any]) -> Any:
     It must not allocate. The machine code is kept on disk, unless there is no place to write to.
     """
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:
+        compiled = numba.njit(cache=True, **_OPTIONS)(function)
+    except (RuntimeError, OSError):
         return numba.njit(**_OPTIONS)(function)
+    theirs = compiled._cache._cache_file
+    compiled._cache._cache_file = _Kept(
+        theirs._cache_path,
+        theirs._index_name.removesuffix(".nbi"),
+        (theirs._source_stamp, code_digest("explore/compiled")),
+    )
+    return compiled
+
+
+class _Kept(IndexDataCacheFile):  # type: ignore[misc]
+    """Machine code on disk, each file behind a digest of it; what is damaged is not there.
+
+    With the code is kept what it is for: two processes that compile at once may give two codes one
+    name. Where nothing can be written, it is compiled again the next time.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save(key, (key, data))
+
+    def load(self, key: Any) -> Any:
+        found = super().load(key)
+        return found[1] if found is not None and found[0] == key else None
+
+    def _dump(self, obj: Any) -> bytes:
+        data: bytes = super()._dump(obj)
+        return hashlib.blake2b(data).digest() + data
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        with self._open_for_write(self._index_path) as file:
+            file.write(self._dump((self._version, self._source_stamp, overloads)))
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            version, stamp, overloads = self._read(self._index_path)
+        except OSError:
+            return {}
+        fresh = (version, stamp) == (self._version, self._source_stamp)
+        return dict(overloads) if fresh else {}
+
+    def _load_data(self, name: str) -> Any:
+        return self._read(self._data_path(name))
+
+    @staticmethod
+    def _read(path: str) -> Any:
+        """What was dumped. Raises OSError where it is not there, or damaged."""
+        data = Path(path).read_bytes()
+        size = hashlib.blake2b().digest_size
+        if hashlib.blake2b(data[size:]).digest() != data[:size]:
+            raise OSError(f"{path}: damaged")
+        return pickle.loads(data[size:])
 
 
 def part(function: Callable[..., Any]) -> Any:

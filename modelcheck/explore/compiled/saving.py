@@ -2,23 +2,28 @@
 
 A folder has `search.json`, replaced as a whole, and the log of states that it names, which is only
 ever appended to: what lies beyond the length in `search.json` does not count. So a process may be
-killed at any moment.
+killed at any moment. A digest covers all that counts: what is damaged is refused, for a search that
+goes on from it would take states for searched that are not. While a search runs, its folder is
+locked.
 """
 
+import hashlib
 import itertools
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
-FORMAT = 1
+FORMAT = 2
 
 NAME = "search.json"
+
+LOCK = "lock"
 
 
 class CheckpointError(Exception):
@@ -31,13 +36,18 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 class Log:
-    """The file of states: appended to, with a checksum."""
+    """The file of states: appended to, with a digest of what counts of it."""
 
-    def __init__(self, folder: Path, name: str, size: int = 0, checksum: int = 0) -> None:
+    def __init__(self, folder: Path, name: str, size: int = 0) -> None:
         self.name = name
         self.size = size
-        self.checksum = checksum
+        self._hash = hashlib.blake2b()
         self._path = folder / name
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that was appended or read."""
+        return self._hash.hexdigest()
 
     def append(self, parts: Iterable[npt.NDArray[np.uint64]]) -> None:
         """Write arrays behind what counts so far, and bring them to the disk.
@@ -51,36 +61,52 @@ class Log:
                 data = part.tobytes()
                 file.write(data)
                 self.size += len(data)
-                self.checksum = zlib.crc32(data, self.checksum)
+                self._hash.update(data)
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self, at_a_time: int) -> Iterator[bytes]:
+    def read(self, at_a_time: int, digest: str) -> Iterator[bytes]:
         """Yield the bytes that count, some at a time. Raises CheckpointError if damaged."""
-        checksum = 0
         left = self.size
-        if not self._path.exists() or self._path.stat().st_size < self.size:
-            raise CheckpointError(f"{self._path}: damaged, too short; begin anew")
-        with open(self._path, "rb") as file:
-            while left:
-                data = file.read(min(left, at_a_time))
-                left -= len(data)
-                checksum = zlib.crc32(data, checksum)
-                yield data
-        if checksum != self.checksum:
-            raise CheckpointError(f"{self._path}: damaged, wrong checksum; begin anew")
+        try:
+            with open(self._path, "rb") as file:
+                while left:
+                    data = file.read(min(left, at_a_time))
+                    if len(data) < min(left, at_a_time):
+                        raise CheckpointError(f"{self._path}: damaged, too short; begin anew")
+                    left -= len(data)
+                    self._hash.update(data)
+                    yield data
+        except OSError as error:
+            text = f"{self._path}: damaged ({error.strerror or error}); begin anew"
+            raise CheckpointError(text) from None
+        if digest != self.digest:
+            raise CheckpointError(f"{self._path}: damaged, wrong digest; begin anew")
 
 
 class Files:
-    """The folder of a checkpoint."""
+    """The folder of a checkpoint, locked until it is closed.
+
+    Raises CheckpointError where there can be no such folder, or another run has it.
+    """
 
     def __init__(self, folder: Path, subject: dict[str, str]) -> None:
         self.folder = folder
         self._subject = subject
+        self._lock = FileLock(folder / LOCK, timeout=0)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"{folder}: {error.strerror}") from None
+            self._lock.acquire()
+        except Timeout:
+            raise CheckpointError(
+                f"{folder}: another run has this checkpoint; wait for it, or choose another folder"
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            raise CheckpointError(f"{folder}: {error}") from None
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        self._lock.release()
 
     def new_log(self) -> Log:
         """A log that nothing on disk refers to yet."""
@@ -93,15 +119,15 @@ class Files:
 
         Raises OSError.
         """
-        document = {
-            "format": FORMAT,
+        content = {
             "subject": self._subject,
-            "log": [log.name, log.size, log.checksum],
+            "log": [log.name, log.size, log.digest],
             "search": data,
         }
+        document = {"format": FORMAT, "digest": _digest(content), "content": content}
         temporary = self.folder / f"{NAME}.new"
         with open(temporary, "w") as file:
-            json.dump(document, file)
+            file.write(json.dumps(document))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.folder / NAME)
@@ -114,19 +140,25 @@ class Files:
             if path.name != log.name:
                 path.unlink()
 
-    def read(self) -> tuple[Log, dict[str, Any]]:
-        """What was written last. Raises CheckpointError if it is of something else, or damaged."""
+    def read(self) -> tuple[Log, str, dict[str, Any]]:
+        """What was written last: the log and its digest, and the search.
+
+        Raises CheckpointError if it is of something else, or damaged.
+        """
         path = self.folder / NAME
         try:
             document = json.loads(path.read_bytes())
-            subject, (name, size, checksum) = document["subject"], document["log"]
-            search: dict[str, Any] = document["search"]
+            form, content = document["format"], document.get("content")
         except FileNotFoundError:
             raise CheckpointError(f"{self.folder}: there is no checkpoint here") from None
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             raise CheckpointError(f"{path}: damaged ({error}); begin anew") from None
-        if document.get("format") != FORMAT:
+        if form != FORMAT:
             raise CheckpointError(f"{path}: of another version of modelcheck; begin anew")
+        if document.get("digest") != _digest(content):
+            raise CheckpointError(f"{path}: damaged, wrong digest; begin anew")
+        subject, (name, size, digest) = content["subject"], content["log"]
+        search: dict[str, Any] = content["search"]
         for what, here in self._subject.items():
             there = subject.get(what)
             if there != here:
@@ -134,4 +166,9 @@ class Files:
                     f"{path}: of another {what}: {there}, not {here}; resume it with what it was "
                     "made with, or choose another folder"
                 )
-        return Log(self.folder, name, size, checksum), search
+        return Log(self.folder, name, size), digest, search
+
+
+def _digest(content: object) -> str:
+    """A digest of JSON data, however it is laid out."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()

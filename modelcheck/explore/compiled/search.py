@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,9 @@ from modelcheck.explore.compiled.store import (
     slices,
 )
 from modelcheck.explore.compiled.tables import Query, Tables
-from modelcheck.explore.pulse import LimitError, Pulse
+from modelcheck.explore.pulse import CUT_SHORT, LimitError, Pulse, why
 from modelcheck.explore.system import System, Transition
-from modelcheck.explore.verdict import INTERRUPTED, Exploration, Request, Verdict
+from modelcheck.explore.verdict import Exploration, Request, Verdict
 
 ROUND = 0.2
 """Seconds between two looks at the limits."""
@@ -41,24 +41,26 @@ def search(
     with closing(Crew(request.threads or os.cpu_count() or 1)) as crew:
         try:
             run = Search(system, crew, symmetric=symmetric, sizes=sizes, spill=request.spill)
-        except LimitError as limit:
+        except CUT_SHORT as stop:
             return Exploration(
-                name, Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=str(limit), symmetric=symmetric
+                name, Verdict.INCONCLUSIVE, 0, 0, 0, 0.0, reason=why(stop), symmetric=symmetric
             )
         # The clock starts when the machine code is there.
         pulse = Pulse(request.limits, request.watcher)
         try:
-            run.all_levels(pulse, Checkpoint(saving, run, symmetric=symmetric) if saving else None)
-        except LimitError as limit:
-            reason = str(limit)
-        except KeyboardInterrupt:
-            reason = INTERRUPTED
+            with ExitStack() as stack:
+                checkpoint = Checkpoint(saving, run, symmetric=symmetric) if saving else None
+                if checkpoint is not None:
+                    stack.enter_context(closing(checkpoint))
+                run.all_levels(pulse, checkpoint)
+        except CUT_SHORT as stop:
+            reason = why(stop)
         path: tuple[Transition, ...] = ()
         if run.seen:
             try:
                 path = run.path()
-            except KeyboardInterrupt:
-                reason = INTERRUPTED
+            except CUT_SHORT as stop:
+                reason = why(stop)
     found = frozenset(name for kind in run.seen for name in run.tables.kinds[kind].violations)
     verdict = Verdict.INCONCLUSIVE if reason else Verdict.SAFE
     return Exploration(
@@ -136,7 +138,8 @@ class Search:
                 checkpoint.save()
             raise
         if checkpoint:
-            checkpoint.save()
+            with suppress(LimitError):  # The search has its answer, whether this is kept or not.
+                checkpoint.save()
 
     def path(self) -> tuple[Transition, ...]:
         """A shortest path to a violation that was met, with the fewest switches."""
