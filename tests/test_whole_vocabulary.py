@@ -4,9 +4,11 @@ test_naive.py gives them to the naive machine. With --nightly, each test here dr
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
-from hypothesis import given, reject
+import pytest
+from hypothesis import Phase, given, reject, settings
 
 from modelcheck import Protocol, Suite, Variant
 from modelcheck.axiomatic.events import NotCoveredError
@@ -16,10 +18,13 @@ from modelcheck.explore.engine import ENGINES, differences
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Request, Verdict
+from modelcheck.machine import broadcast
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.setup import Configuration
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.machine.state import Guard, Local, NoneLeaving
 from modelcheck.naive import certifier
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.protocol.vocabulary.program import Serialise
 from modelcheck.questions.check import Job, check
 from modelcheck.questions.prove import not_excluded, prove
 from modelcheck.questions.subject import Subject
@@ -29,6 +34,7 @@ from modelcheck.trace.replay import replay
 from tests.checks import TooBigError, assert_agree, walk
 from tests.protocols import EVERY_PROPERTY
 from tests.random_protocols import configurations, protocols, random_runs
+from tests.test_naive import assert_same
 
 SAFETY = tuple(name for name in EVERY_PROPERTY if name not in LIVENESS)
 FEW = Limits(states=3_000)
@@ -127,3 +133,77 @@ def test_traces(protocol: Protocol, configuration: Configuration) -> None:
     again = converter.structure(json.loads(to_json(result.trace)), Trace)
     assert again == result.trace
     assert replay(again) == len(again.steps)
+
+
+# Errors that were made once, put back in.
+
+
+def a_stop_forgets_to_serialise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU that is asked to stop again may still have an earlier stop to leave."""
+    original = broadcast.holds
+
+    def holds(guard: Guard, local: Local) -> bool:
+        return isinstance(guard, NoneLeaving) or original(guard, local)
+
+    monkeypatch.setattr(broadcast, "holds", holds)
+
+
+def axioms_take_weak_stores_as_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the axioms say is of a protocol whose stores stay in order."""
+    right = violated
+
+    def wrong(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        return right(replace(protocol, stores="in-order"), configuration)
+
+    monkeypatch.setattr(f"{__name__}.violated", wrong)
+
+
+def axioms_pass_over_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the axioms say is of a protocol without the steps that serialise one CPU."""
+    right = violated
+
+    def wrong(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        unknown = [step.label for step in protocol.program if isinstance(step, Serialise)]
+        return right(protocol.without(*unknown), configuration)
+
+    monkeypatch.setattr(f"{__name__}.violated", wrong)
+
+
+def many_but_one_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that was many is no longer so after one is taken away."""
+    original = Setup.counted
+
+    def counted(setup: Setup, cell: int, value: int, amount: int) -> tuple[int, ...]:
+        return original(setup, cell, value, amount)[:1]
+
+    monkeypatch.setattr(Setup, "counted", counted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "test"),
+    [
+        (a_stop_forgets_to_serialise, assert_same),
+        (axioms_take_weak_stores_as_in_order, test_axioms),
+        (axioms_pass_over_a_step, test_axioms),
+        (many_but_one_is_one, test_any_number),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_historical_errors_are_found(
+    error: Callable[[pytest.MonkeyPatch], None],
+    test: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Random protocols alone find what was once found by other means, or by nobody."""
+    error(monkeypatch)
+    inner = getattr(test, "hypothesis", None)
+    body: Callable[..., object] = inner.inner_test if inner else test
+
+    @settings(random_runs(8_000), phases=[Phase.generate])
+    @given(protocols(), configurations(semantics=("windowed",)))
+    def find(protocol: Protocol, configuration: Configuration) -> None:
+        body(protocol, configuration, *([] if inner else [1_000]))
+
+    with pytest.raises(AssertionError):
+        find()
