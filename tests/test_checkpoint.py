@@ -176,6 +176,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 MINIMAL = ["check", str(SPECS / "x86_int3_minimal.py"), "--variant", "base", "--fetch", "coherent"]
+MINIMAL += ["--property", "no-torn-instruction"]
 
 
 def test_the_command_line_stops_at_a_limit_and_goes_on(

@@ -388,7 +388,7 @@ def test_the_protocol_is_proved_under_every_model(capsys: pytest.CaptureFixture[
     code, out, _ = run(capsys, "prove", str(INT3), "--variant", "base")
     assert code == 0
     rows = [line.split() for line in out.splitlines() if line.startswith("base ")]
-    assert [row[1:6] for row in rows] == [["proved"] * 5] * 3
+    assert [row[1:6] for row in rows] == [["proved*"] * 5] * 3
     assert "confirmed by Z3" in out
 
 
@@ -397,7 +397,7 @@ def test_a_broken_variant_gives_the_fewest_cpus(capsys: pytest.CaptureFixture[st
     code, out, _ = run(capsys, "prove", str(INT3), "--variant", "no-sync-2")
     assert code == 0
     (row,) = [line for line in out.splitlines() if line.startswith("no-sync-2")]
-    assert row.split()[1:12] == ["proved"] * 2 + ["N", "=", "1"] * 3
+    assert row.split()[1:12] == ["proved*"] * 2 + ["N", "=", "1"] * 3
     assert "no-torn-instruction" in row
 
 
@@ -449,7 +449,7 @@ def test_a_proof_cut_short_is_inconclusive(
     code, out, _ = run(capsys, *arguments)
     assert code == 3
     assert reason in out
-    assert "proved  " not in out
+    assert "proved*" not in out
 
 
 def test_ctrl_c_reports_the_proofs_that_were_found(
@@ -467,7 +467,7 @@ def test_ctrl_c_reports_the_proofs_that_were_found(
     code, out, _ = run(capsys, "prove", str(INT3), "--variant", "base")
     assert code == 3
     (row,) = [line for line in out.splitlines() if line.startswith("base ")]
-    assert row.split()[1:4] == ["proved", "proved", "1,272"] or row.split().count("proved") == 2
+    assert row.split().count("proved*") == 2
 
 
 def test_a_full_disk_loses_no_proof(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from modelcheck import Protocol, Suite, Variant, block, on_each_cpu, send_ipi, wait_acks
+from modelcheck import Protocol, Suite, Variant, block, on_each_cpu, send_ipi, verify, wait_acks
 from modelcheck.cli import main
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
@@ -28,6 +28,7 @@ from tests.protocols import (
     random_protocols,
     suites,
     three_byte_variants,
+    watching,
 )
 from tests.protocols import spec as spec_of
 
@@ -168,11 +169,13 @@ def test_nothing_is_missed(name: str, fetch: str) -> None:
 
 
 def test_a_repair_never_changes_what_is_left_behind() -> None:
-    """To leave data behind for ever is safe, and no repair."""
-    variants = three_byte_variants()
+    """To leave data behind for ever is no repair, also where nothing forbids it."""
+    names = ("no-torn-instruction", "no-unhandled-trap", "no-stale-handler-data")
+    variants = {name: watching(one, *names) for name, one in three_byte_variants().items()}
     cheat = variants["no-sync-3"].moved("retire", before="publish")
-    # Never to withdraw the handler's data is safe, in one edit, and no repair.
+    # Never to withdraw the handler's data is safe of these, in one edit, and no repair.
     assert Judge().judge(Subject(cheat, Configuration())).verdict is Verdict.SAFE
+    assert verify(watching(cheat, "ends-as-new")).violated == "ends-as-new"
     found = repairs_of_edit(variants["base"], variants["no-sync-3"], "per-chunk")
     assert meaning(cheat) not in [meaning(one.protocol) for one in found.found]
     assert {end_state(one.protocol) for one in found.found} == {end_state(variants["base"])}

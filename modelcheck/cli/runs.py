@@ -23,7 +23,7 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides, Result, check, jobs
 from modelcheck.questions.prove import safe_for_any_number
 from modelcheck.questions.witness import witness
-from modelcheck.trace.record import Origin
+from modelcheck.trace.record import SpecFile
 from modelcheck.trace.stale import file_digest
 from modelcheck.views.progress import progress_line
 
@@ -52,13 +52,13 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
     """Run all jobs of a spec in turn. What goes wrong, or Ctrl-C, leaves the results before it."""
     run = SpecRun(spec)
     try:
-        origin = Origin(spec.as_posix(), file_digest(spec))
+        spec_file = SpecFile(spec.as_posix(), file_digest(spec))
         todo = list(jobs(load_suites(spec), settings.overrides))
         run.planned = len(todo)
         for job in todo:
             what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
             with progress_line(err, what) as watcher, time_limit(settings.request.limits.seconds):
-                _decide(job, run, origin, settings, watcher)
+                _decide(job, run, spec_file, settings, watcher)
             if run.results[-1].reason == INTERRUPTED:
                 raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt) as error:
@@ -67,7 +67,7 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
 
 
 def _decide(
-    job: Job, run: SpecRun, origin: Origin, settings: Settings, watcher: Watcher | None
+    job: Job, run: SpecRun, spec_file: SpecFile, settings: Settings, watcher: Watcher | None
 ) -> None:
     """Check a job and, if it is not violated, try to prove it for any number of CPUs.
 
@@ -77,13 +77,17 @@ def _decide(
     # A witness goes by what the search has met, which is forgotten with the system.
     kept = job.subject.system if settings.witness else None
     result = check(
-        job, spec=origin.spec, spec_digest=origin.digest, engine=settings.engine, request=request
+        job,
+        spec=spec_file.path,
+        spec_digest=spec_file.digest,
+        engine=settings.engine,
+        request=request,
     )
     run.results.append(result)
     if result.verdict is Verdict.VIOLATED or result.reason == INTERRUPTED:
         return
     if settings.witness and result.verdict is Verdict.SAFE:
-        found = witness(job.subject, job.variant, origin, request.limits, watcher)
+        found = witness(job.subject, job.variant, spec_file, request.limits, watcher)
         result = replace(result, witness=found)
         run.results[-1] = result
     del kept

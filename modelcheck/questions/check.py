@@ -26,7 +26,7 @@ from modelcheck.questions.subject import Subject
 from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
 from modelcheck.questions.witness import Witnessed
 from modelcheck.trace.document import Trace
-from modelcheck.trace.record import Origin, record
+from modelcheck.trace.record import SpecFile, record
 from modelcheck.version import MODEL_CODE, __version__, code_digest
 
 MOST_FOR_LIVENESS = 200_000
@@ -210,7 +210,7 @@ def check(
         trace = record(
             machine,
             steps,
-            origin=Origin(spec, spec_digest),
+            spec_file=SpecFile(spec, spec_digest),
             variant=job.variant,
             violated=found.property or "",
             loop=found.loop,

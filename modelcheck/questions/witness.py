@@ -13,7 +13,7 @@ from modelcheck.explore.verdict import NO_LIMITS, Limits, Watcher
 from modelcheck.protocol.suite import Variant
 from modelcheck.questions.subject import Subject
 from modelcheck.trace.document import Trace
-from modelcheck.trace.record import Origin, record_witness
+from modelcheck.trace.record import SpecFile, record_witness
 from modelcheck.trace.words import SHOWN
 
 GOALS = ("old", "trap", "emulated", "skipped", "new")
@@ -39,7 +39,7 @@ class Witnessed(NamedTuple):
 def witness(
     subject: Subject,
     variant: Variant,
-    origin: Origin,
+    spec_file: SpecFile,
     limits: Limits = NO_LIMITS,
     watcher: Watcher | None = None,
 ) -> Witnessed:
@@ -59,7 +59,7 @@ def witness(
         return Witnessed(None, "no CPU comes to run the code")
     steps = ((transition.actor, transition.row.number) for transition in path)
     machine = subject.machine
-    return Witnessed(record_witness(machine, steps, origin=origin, variant=variant))
+    return Witnessed(record_witness(machine, steps, spec_file=spec_file, variant=variant))
 
 
 class _Search:

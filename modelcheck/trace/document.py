@@ -141,13 +141,9 @@ def digest(protocol: Protocol, configuration: Configuration) -> str:
 
 
 def _without_sources(data: Any) -> Any:
-    match data:
-        case dict():
-            return {key: _without_sources(data[key]) for key in data if key != "source"}
-        case list() | tuple():
-            return [_without_sources(item) for item in data]
-        case _:
-            return data
+    if isinstance(data, dict):
+        return {key: _without_sources(data[key]) for key in data if key != "source"}
+    return [_without_sources(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 write_defaults(Configuration)

@@ -11,22 +11,22 @@ from modelcheck.trace.document import Trace, TraceStep, Violation
 from modelcheck.trace.run import Run
 from modelcheck.trace.words import shown
 
-Path = Iterable[tuple[int, int]]
+Choices = Iterable[tuple[int, int]]
 """For each step the actor, and the place of its move among all it has."""
 
 
-class Origin(NamedTuple):
+class SpecFile(NamedTuple):
     """The spec that a trace is of, and the digest of its file when it was loaded, if it is one."""
 
-    spec: str
+    path: str
     digest: str = ""
 
 
 def record(
     machine: Machine,
-    path: Path,
+    path: Choices,
     *,
-    origin: Origin,
+    spec_file: SpecFile,
     variant: Variant,
     violated: str,
     loop: int | None = None,
@@ -38,7 +38,7 @@ def record(
     """
     run, steps, violation = _run(machine, path)
     return Trace(
-        origin.spec,
+        spec_file.path,
         variant.name,
         machine.setup.protocol,
         _spelled_out(machine),
@@ -46,27 +46,29 @@ def record(
         violation or run.unfinished(violated),
         bug=variant.bug,
         loop=loop,
-        spec_digest=origin.digest,
+        spec_digest=spec_file.digest,
     )
 
 
-def record_witness(machine: Machine, path: Path, *, origin: Origin, variant: Variant) -> Trace:
+def record_witness(
+    machine: Machine, path: Choices, *, spec_file: SpecFile, variant: Variant
+) -> Trace:
     """The witness that a path is, none of whose steps violates anything."""
     _, steps, violation = _run(machine, path)
     assert violation is None
     return Trace(
-        origin.spec,
+        spec_file.path,
         variant.name,
         machine.setup.protocol,
         _spelled_out(machine),
         steps,
         None,
         shows=shown(steps),
-        spec_digest=origin.digest,
+        spec_digest=spec_file.digest,
     )
 
 
-def _run(machine: Machine, path: Path) -> tuple[Run, tuple[TraceStep, ...], Violation | None]:
+def _run(machine: Machine, path: Choices) -> tuple[Run, tuple[TraceStep, ...], Violation | None]:
     run = Run(machine)
     steps = []
     violation = None
