@@ -6,6 +6,8 @@ test_naive.py gives them to the naive machine. With --nightly, each test here dr
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import Phase, given, reject, settings
@@ -31,7 +33,7 @@ from modelcheck.questions.check import Job, check
 from modelcheck.questions.prove import not_excluded, prove
 from modelcheck.questions.subject import Subject
 from modelcheck.trace.converter import converter
-from modelcheck.trace.document import Trace, to_json
+from modelcheck.trace.document import load, to_json
 from modelcheck.trace.replay import replay
 from tests.checks import Survey, TooBigError, assert_agree, walk
 from tests.protocols import EVERY_PROPERTY
@@ -145,7 +147,10 @@ def test_traces(protocol: Protocol, configuration: Configuration) -> None:
     if result.verdict is not Verdict.VIOLATED:
         reject()
     assert result.trace is not None
-    again = converter.structure(json.loads(to_json(result.trace)), Trace)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "trace.json"
+        file.write_text(to_json(result.trace), encoding="utf-8")
+        again = load(file)
     assert again == result.trace
     assert replay(again) == len(again.steps)
 
