@@ -89,7 +89,7 @@ def variants(base: Protocol) -> tuple[Variant, ...]:
     (site,) = base.sites
     handler = base.handler
     assert handler
-    in_place = base.without("int3", "sync-1", "tail", "sync-2")
+    in_place = base.without("int3", "sync-1", "tail", "sync-2").with_handler(None)
     return (
         Variant("no-sync-1", base.without("sync-1"), mixes),
         Variant(

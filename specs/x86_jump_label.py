@@ -80,9 +80,8 @@ RELAXED = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incohe
 MIXES = violates(TORN, under=RELAXED, split=True) | violates(TORN, UNPERMITTED, under=("strict",))
 
 (site,) = alone.sites
-one_store = alone.without("int3 short", "sync-1", "tail short", "sync-2").replaced(
-    "head short", write("jump_label_store", site, JMP8, order="single")
-)
+in_place = alone.without("int3 short", "sync-1", "tail short", "sync-2").with_handler(None)
+one_store = in_place.replaced("head short", write("jump_label_store", site, JMP8, order="single"))
 
 SUITES = (
     Suite(

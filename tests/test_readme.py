@@ -285,6 +285,8 @@ def int3() -> Protocol:
             write("tail", site, b"\xe7", at=1),
             on_each_cpu("sync-2"),
             write("head", site, b"\xe8"),
+            on_each_cpu("sync-3"),
+            store("retire", entry, None),
         ),
         Handler(b"\xcc", (lookup("find", entry), emulate("emulate", entry), iret("iret"))),
         (entry,),

@@ -14,7 +14,6 @@ from modelcheck.cli.ending import ending
 from modelcheck.cli.group import (
     INTERNAL,
     INTERRUPTED_EARLY,
-    MINIMUM_WIDTH,
     WRONG_INPUT,
     cli,
     err,
@@ -113,6 +112,10 @@ def check_command(
         sys.exit(_told(spec, runs, keep, wanted))
 
 
+TABLE_WIDTH = 102
+"""Columns of the widest table of a shipped spec."""
+
+
 def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]) -> int:
     """Write and print all that was found; the exit code."""
     if not any(run.results for run in runs) and not spec.is_dir() and (end := runs[0].end):
@@ -120,7 +123,7 @@ def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]
     root = spec if spec.is_dir() else spec.parent
     console = err if "-" in wanted.values() else out
     # A table that is cut off says less than one that a narrow terminal wraps.
-    console.width = max(console.width, MINIMUM_WIDTH)
+    console.width = max(console.width, TABLE_WIDTH)
     failure: Exception | None = None
     kept: dict[Path, dict[int, Path]] = {}
     for run in runs:

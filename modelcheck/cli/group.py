@@ -19,7 +19,7 @@ output is wrong; inconclusive, by a limit or an interrupt; an error of modelchec
 INTERRUPTED_EARLY = 130
 """Exit code: interrupted before there was any verdict, as shells have it: 128 + SIGINT."""
 
-MINIMUM_WIDTH = 102
+MINIMUM_WIDTH = 100
 """Columns that tables and traces are given even on a narrower terminal."""
 
 

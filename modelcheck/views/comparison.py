@@ -17,6 +17,7 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.properties import LIVENESS, PROPERTIES
 from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import findings
 from modelcheck.trace.document import to_document as to_trace_document
@@ -121,7 +122,7 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     )
     text.append(_unlike_architecture(protocol), "yellow")
     if run.properties:
-        text.append(f"\n  watching only {', '.join(run.properties)}", "yellow")
+        text.append(f"\n  watching {_watched(setup)}", "yellow")
     else:
         for waiver in protocol.waived:
             text.append(f"\n  not held to {waiver.name}: {waiver.because}", "yellow")
@@ -133,6 +134,15 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
             "bold yellow",
         )
     return text
+
+
+def _watched(setup: Setup) -> str:
+    """The properties that were asked for, as those left out where these are few."""
+    held_to = [name for name in PROPERTIES if name not in setup.unwatched]
+    left_out = [name for name in held_to if name not in setup.watched]
+    if set(setup.watched) <= set(held_to) and len(left_out) <= len(LIVENESS):
+        return f"all but {', '.join(left_out)}" if left_out else "all"
+    return f"only {', '.join(setup.watched)}"
 
 
 def _ranges(numbers: tuple[int, ...]) -> str:
