@@ -260,7 +260,7 @@ def int3() -> Protocol:
 
 def test_the_picture_of_the_fetch_models_is_right() -> None:
     """What docs/fetch-models.svg says of its five models, asked of the machine."""
-    base = int3().without("sync-2")
+    base = int3().without("sync-2", "sync-3", "retire")
     (site,) = base.sites
     at_once = Protocol("at once", (site,), (write("both", site, site.new, order="single"),))
 
