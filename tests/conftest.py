@@ -1,4 +1,4 @@
-"""For all tests: garbage is collected less often, for states are many and never in a circle;
+"""For all tests: garbage is collected less often; what is kept for a user goes elsewhere;
 --nightly draws many more random protocols; and with MODELCHECK_NO_SKIPS, as in CI, a test that is
 skipped fails the run, unless its reason is one of MAY_BE_SKIPPED."""
 
@@ -7,9 +7,21 @@ import os
 
 import pytest
 
+from modelcheck.cli.keeping import VARIABLE
 from tests import random_protocols
 
+# States are many, and never in a circle.
 gc.set_threshold(200_000, 20, 20)
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def _kept_elsewhere(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test writes to the cache of whoever runs it."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -206,7 +206,7 @@ class _Steps:
 
     def count(self) -> tuple[Element, ...]:
         cell = self.draw(st.sampled_from((COUNT, COUNT, EACH)))
-        return (add(self.label(), cell, self.draw(st.sampled_from((1, -1, 2)))),)
+        return (add(self.label(), cell, self.draw(st.sampled_from((1, -1, 3)))),)
 
     def up_and_down(self) -> tuple[Element, ...]:
         cell = self.draw(st.sampled_from((COUNT, COUNT, EACH)))

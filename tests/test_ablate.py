@@ -30,7 +30,15 @@ from modelcheck.protocol.definition import Patcher
 from modelcheck.protocol.suite import STRICT_TOO
 from modelcheck.questions.ablate import Ablation, Edited, ablate
 from modelcheck.questions.check import Job, Overrides, jobs
-from modelcheck.questions.judge import UNDECIDED, Judge, Judgement, completes, end_state, meaning
+from modelcheck.questions.judge import (
+    UNDECIDED,
+    EndState,
+    Judge,
+    Judgement,
+    completes,
+    end_state,
+    meaning,
+)
 from modelcheck.questions.prove import not_excluded
 from modelcheck.questions.subject import Subject
 from tests.protocols import (
@@ -165,15 +173,21 @@ def test_every_answer_agrees_with_the_explorer() -> None:
                 ), edited.labels
 
 
+def left(edited: Edited) -> EndState:
+    """What an edit leaves behind; its programs end."""
+    assert edited.end_state is not None
+    return edited.end_state
+
+
 def test_an_edit_that_leaves_the_patch_incomplete_is_known(int3: Ablation) -> None:
     """What is in memory and cells at the end tells a harmless step from a patch left half done."""
     site = int3.protocol.sites[0]
-    assert int3.base.end_state.code == (site.new,)
-    assert without(int3, "head").end_state.code == (b"\xcc" + site.new[1:],)
-    assert without(int3, "retire").end_state.data == ("foo",)
+    assert left(int3.base).code == (site.new,)
+    assert left(without(int3, "head")).code == (b"\xcc" + site.new[1:],)
+    assert left(without(int3, "retire")).data == ("foo",)
     assert without(int3, "sync-1").end_state == int3.base.end_state
-    assert completes(int3.protocol)
-    assert not completes(int3.protocol.without("tail"))
+    assert completes(int3.protocol, int3.base.end_state)
+    assert not completes(int3.protocol, end_state(int3.protocol.without("tail")))
 
 
 def test_bytes_in_any_order_leave_the_same_behind() -> None:

@@ -172,7 +172,7 @@ def test_the_command(
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     (file, *_) = sorted((tmp_path / "x86_int3").glob("*.smt2"))
     capsys.readouterr()
-    assert main(["certify", str(file), "--independent"]) == 0
+    assert main(["certify", str(file), "specs/x86_int3.py", "--independent"]) == 0
     out = capsys.readouterr().out
     assert "By the naive machine: all" in out
     assert "by z3 and by cvc5" in out
@@ -188,9 +188,11 @@ def test_the_command_refuses_what_the_naive_machine_does(
     text = certificate(fetch="coherent", spec=Path("specs/x86_int3.py"))
     file.write_text(text)
     monkeypatch.setattr("modelcheck.naive.stepping.Naive.fetches", lambda *_: iter(()))
-    assert main(["certify", str(file), "--independent"]) == 0  # Fewer steps lead nowhere else.
+    assert (
+        main(["certify", str(file), "specs/x86_int3.py", "--independent"]) == 0
+    )  # Fewer steps lead nowhere else.
     monkeypatch.setattr("modelcheck.naive.state.Cpu.calm", lambda cpu: cpu._replace(stop="asked"))
-    assert main(["certify", str(file), "--independent"]) == 2
+    assert main(["certify", str(file), "specs/x86_int3.py", "--independent"]) == 2
     assert "by the naive machine: a step of" in capsys.readouterr().err
 
 

@@ -3,8 +3,10 @@
 import ast
 import re
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import NamedTuple
@@ -117,7 +119,38 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run commands in a folder with specs, counterexamples and litmus tests of its own."""
     for name in ("specs", "counterexamples", "litmus"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
     monkeypatch.chdir(tmp_path)
+
+
+GIT = (
+    "git",
+    "-c",
+    "user.name=test",
+    "-c",
+    "user.email=test@localhost",
+    "-c",
+    "core.autocrlf=false",
+)
+
+
+def git(*arguments: str) -> str:
+    """What git prints, in the folder that commands run in."""
+    done = subprocess.run([*GIT, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@contextmanager
+def clean_after(page: Path) -> Iterator[None]:
+    """The commands of the README leave nothing behind that git would see; they are tried often."""
+    if page != README:
+        yield
+        return
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "as checked out")
+    yield
+    assert git("status", "--porcelain") == ""
 
 
 def run(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
@@ -143,7 +176,8 @@ def follow(page: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From a page's top to its end, with the exit code told, and the output shown printed."""
-    printed = follow(page, capsys, INTERACTIVE + SLOW)
+    with clean_after(page):
+        printed = follow(page, capsys, INTERACTIVE + SLOW)
     if page.stem in ("tutorial", "reading-a-trace", "litmus"):
         lines = {plain(line) for line in printed.splitlines()}
         output = [b for b in blocks(read(page)) if not re.match("python -m|program=|SUITE = ", b)]
@@ -156,7 +190,8 @@ def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_slow_commands_run_too(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same with the commands of many seconds."""
-    follow(page, capsys, INTERACTIVE)
+    with clean_after(page):
+        follow(page, capsys, INTERACTIVE)
 
 
 def test_every_command_and_option_shown_exists() -> None:

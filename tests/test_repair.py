@@ -241,7 +241,7 @@ def test_a_protocol_without_syncs_is_offered_one() -> None:
     found = repairs_of(Suite(base, fetch=("coherent",)), "base")
     assert edits(found) == [(("new-sync",), ())]
     assert labels(found.found[0].protocol) == ["int3", "new-sync", "tail", "head"]
-    assert found.base_unsafe == ("coherent",)
+    assert found.base.violated == ("coherent",)
 
 
 @settings(max_examples=60, deadline=None)
@@ -300,7 +300,7 @@ def test_ctrl_c_keeps_what_was_found() -> None:
     variants = three_byte_variants()
     judge = Interrupted(8)
     found = repairs_of_edit(variants["base"], variants["no-sync-1"], "per-chunk", judge=judge)
-    assert found.unsafe == ("per-chunk",)
+    assert found.stands.violated == ("per-chunk",)
     assert not found.complete
     assert found.edits == 0
     assert not repairs_of_edit(
@@ -337,5 +337,5 @@ def test_the_command_and_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> N
     assert main([*arguments, "tail-any-order"]) == 0
     assert "nothing to repair" in capsys.readouterr().out
     assert main([*arguments, "no-breakpoint", "--edits", "1", "--max-states", "1"]) == 3
-    assert "neither proved nor refuted" in capsys.readouterr().out
+    assert "Unknown whether there is a repair" in capsys.readouterr().out
     assert main(["repair", INT3_SPEC, "--edits", "0"]) == 2

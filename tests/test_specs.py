@@ -11,6 +11,7 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.fetch import MODELS
 from modelcheck.questions.check import Overrides, Result, check, jobs, kept_traces
 from modelcheck.trace.document import to_json
+from modelcheck.trace.stale import file_digest
 from modelcheck.views.trace_text import to_text
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +22,9 @@ SPECS = sorted((ROOT / "specs").glob("*.py"))
 def results(spec: Path, overrides: Overrides = Overrides()) -> list[Result]:
     """The results of a spec, made once."""
     name = spec.relative_to(ROOT).as_posix()
-    return [check(job, spec=name) for job in jobs(load_suites(spec), overrides)]
+    digest = file_digest(spec)
+    todo = jobs(load_suites(spec), overrides)
+    return [check(job, spec=name, spec_digest=digest) for job in todo]
 
 
 def surprises(found: list[Result]) -> list[tuple[str, str, str | None]]:

@@ -4,31 +4,41 @@ test_naive.py gives them to the naive machine. With --nightly, each test here dr
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hypothesis import given, reject
+import pytest
+from hypothesis import Phase, given, reject, settings
 
 from modelcheck import Protocol, Suite, Variant
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import DECIDED, violated
 from modelcheck.certificate.certify import certify_text
+from modelcheck.explore.any_number import abstract
 from modelcheck.explore.engine import ENGINES, differences
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Request, Verdict
+from modelcheck.machine import broadcast
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.setup import Configuration
+from modelcheck.machine.setup import Configuration, Setup
+from modelcheck.machine.state import Guard, Local, NoneLeaving
 from modelcheck.naive import certifier
+from modelcheck.protocol.program import flatten
 from modelcheck.protocol.properties import LIVENESS
+from modelcheck.protocol.vocabulary.program import WaitStopped
 from modelcheck.questions.check import Job, check
 from modelcheck.questions.prove import not_excluded, prove
 from modelcheck.questions.subject import Subject
 from modelcheck.trace.converter import converter
-from modelcheck.trace.document import Trace, to_json
+from modelcheck.trace.document import load, to_json
 from modelcheck.trace.replay import replay
-from tests.checks import TooBigError, assert_agree, walk
+from tests.checks import Survey, TooBigError, assert_agree, walk
 from tests.protocols import EVERY_PROPERTY
 from tests.random_protocols import configurations, protocols, random_runs
+from tests.test_naive import assert_same
 
 SAFETY = tuple(name for name in EVERY_PROPERTY if name not in LIVENESS)
 FEW = Limits(states=3_000)
@@ -39,10 +49,10 @@ def job_of(protocol: Protocol, configuration: Configuration) -> Job:
     return Job(Suite(protocol), Variant("base", protocol), configuration, "random")
 
 
-def found_by(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
-    """What is violated anywhere; rejects what is too big to walk."""
+def survey_of(protocol: Protocol, configuration: Configuration) -> Survey:
+    """All that can happen; rejects what is too big to walk."""
     try:
-        return walk(protocol, configuration, 3_000).survey.found
+        return walk(protocol, configuration, 3_000).survey
     except TooBigError:
         reject()
 
@@ -80,16 +90,29 @@ def test_axioms(protocol: Protocol, configuration: Configuration) -> None:
     except NotCoveredError:
         reject()
     watching = replace(configuration, properties=DECIDED)
-    assert excluded == found_by(protocol, watching) & set(DECIDED)
+    assert excluded == survey_of(protocol, watching).found & set(DECIDED)
 
 
 @random_runs(60)
 @given(protocols(), configurations(semantics=("windowed",)))
 def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
-    """Sound: what is proved for any number of CPUs is violated by neither one nor two."""
-    open_ = not_excluded(Subject(protocol, configuration), FEW)
+    """Sound: one CPU and two violate nothing that is proved for any number of CPUs, and no cell
+    has a value there that the abstraction does not have, be it as one of many."""
+    subject = Subject(protocol, configuration)
+    open_ = not_excluded(subject, FEW)
+    setup = Setup(protocol, replace(configuration, any_number=True))
+    system = System(Machine(protocol, setup.configuration))
+    found = abstract(system, FEW, beyond_violations=True)
+    abstracted = {system.shareds.values[core[0]].cells for core in found.reached}
     for cpus in (1, 2):
-        assert found_by(protocol, replace(configuration, cpus=cpus)) <= open_
+        survey = survey_of(protocol, replace(configuration, cpus=cpus))
+        assert survey.found <= open_
+        for cells in {event.cells for event in survey.events} if found.reason is None else ():
+            held = tuple(
+                setup.counted(cell, value, 0)[0] if isinstance(value, int) else value
+                for cell, value in enumerate(cells)
+            )
+            assert held in abstracted
 
 
 @random_runs(20)
@@ -124,6 +147,84 @@ def test_traces(protocol: Protocol, configuration: Configuration) -> None:
     if result.verdict is not Verdict.VIOLATED:
         reject()
     assert result.trace is not None
-    again = converter.structure(json.loads(to_json(result.trace)), Trace)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "trace.json"
+        file.write_text(to_json(result.trace), encoding="utf-8")
+        again = load(file)
     assert again == result.trace
     assert replay(again) == len(again.steps)
+
+
+# Errors that were made once, put back in.
+
+
+def a_stop_forgets_to_serialise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU that is asked to stop again may still have an earlier stop to leave."""
+    original = broadcast.holds
+
+    def holds(guard: Guard, local: Local) -> bool:
+        return isinstance(guard, NoneLeaving) or original(guard, local)
+
+    monkeypatch.setattr(broadcast, "holds", holds)
+
+
+def axioms_take_weak_stores_as_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the axioms say is of a protocol whose stores stay in order."""
+    right = violated
+
+    def wrong(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        return right(replace(protocol, stores="in-order"), configuration)
+
+    monkeypatch.setattr(f"{__name__}.violated", wrong)
+
+
+def axioms_pass_over_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the axioms say is of a protocol without the steps that wait for CPUs to stop."""
+    right = violated
+
+    def wrong(protocol: Protocol, configuration: Configuration) -> frozenset[str]:
+        steps = flatten(protocol.program)
+        unknown = [step.label for step in steps if isinstance(step, WaitStopped)]
+        return right(protocol.without(*unknown), configuration)
+
+    monkeypatch.setattr(f"{__name__}.violated", wrong)
+
+
+def many_but_one_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that was many is no longer so after one is taken away."""
+    original = Setup.counted
+
+    def counted(setup: Setup, cell: int, value: int, amount: int) -> tuple[int, ...]:
+        return original(setup, cell, value, amount)[:1]
+
+    monkeypatch.setattr(Setup, "counted", counted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "test"),
+    [
+        (a_stop_forgets_to_serialise, assert_same),
+        (axioms_take_weak_stores_as_in_order, test_axioms),
+        (axioms_pass_over_a_step, test_axioms),
+        (many_but_one_is_one, test_any_number),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_historical_errors_are_found(
+    error: Callable[[pytest.MonkeyPatch], None],
+    test: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Random protocols alone find what was once found by other means, or by nobody."""
+    error(monkeypatch)
+    inner = getattr(test, "hypothesis", None)
+    body: Callable[..., object] = inner.inner_test if inner else test
+
+    @settings(random_runs(8_000), phases=[Phase.generate])
+    @given(protocols(), configurations(semantics=("windowed",)))
+    def find(protocol: Protocol, configuration: Configuration) -> None:
+        body(protocol, configuration, *([] if inner else [1_000]))
+
+    with pytest.raises(AssertionError):
+        find()

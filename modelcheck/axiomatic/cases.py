@@ -63,19 +63,23 @@ class Pass(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A fetch at `offset` of a site, after the instructions of `walk`."""
+    """A fetch at `offset` of a site, after the instructions of `walk`.
+
+    `forms` has a bit for each form of the site that all of these instructions agree with.
+    """
 
     events: Events
     fetcher: Fetcher = ANY_CPU
     offset: int = 0
     walk: tuple[Pass, ...] = ()
+    forms: int = -1
 
 
 def cases(protocol: Protocol, site: Site) -> Iterator[Case]:
     """All cases of a fetch of a site. Raises NotCoveredError."""
     every = [*executions(protocol)], [*fetchers(protocol, site)], [*walks(protocol, site)]
-    for events, fetcher, (offset, walk) in product(*every):
-        yield Case(events, fetcher, offset, walk)
+    for events, fetcher, (place, walk) in product(*every):
+        yield Case(events, fetcher, place.offset, walk, place.forms)
 
 
 def only_case(protocol: Protocol, site: Site) -> Case:
@@ -139,14 +143,14 @@ def _flushes(steps: list[Step]) -> bool:
 # How a CPU came to where it fetches.
 
 
-def walks(protocol: Protocol, site: Site) -> Iterator[tuple[int, tuple[Pass, ...]]]:
+def walks(protocol: Protocol, site: Site) -> Iterator[tuple[Place, tuple[Pass, ...]]]:
     """Where CPUs fetch an instruction, and what they may have passed in the site before."""
     region = Region(0, site)
     trap = protocol.handler.trap if protocol.handler else b""
     todo: list[tuple[Place, tuple[Pass, ...]]] = [(place, ()) for place in region.entries()]
     while todo:
         place, walk = todo.pop()
-        yield place.offset, walk
+        yield place, walk
         if not site.is_region:
             continue
         for data in region.known(place.offset):

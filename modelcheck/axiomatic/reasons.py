@@ -21,9 +21,10 @@ from typing import NamedTuple
 import z3
 
 from modelcheck.axiomatic.axioms import Axioms
-from modelcheck.axiomatic.cases import Case, Pass, cases
+from modelcheck.axiomatic.cases import Case, cases
 from modelcheck.axiomatic.events import Unit
-from modelcheck.axiomatic.terms import Axiom, ByteStore, Happening
+from modelcheck.axiomatic.stories import Story, shortest
+from modelcheck.axiomatic.terms import Axiom, ByteStore
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
@@ -75,20 +76,10 @@ class Excluded:
 
 
 @dataclass(frozen=True)
-class Possible:
-    """A mix that a CPU can execute: its bytes, and the fewest happenings after which it does.
+class Possible(Story):
+    """A mix that a CPU can execute, and how."""
 
-    It comes to `offset` of the site by the instructions of `walk`. Each byte was fetched as it was
-    after the first `fetched` of the happenings.
-    """
-
-    site: str
-    offset: int
-    walk: tuple[Pass, ...]
     mix: Mix
-    data: bytes
-    happenings: tuple[Happening, ...]
-    fetched: tuple[int, ...]
 
 
 Mixed = Excluded | Possible
@@ -331,29 +322,8 @@ class _Question:
     def _happens_by(self, way: Axioms, mix: Mix, *asked: z3.BoolRef) -> Possible:
         solver = z3.Solver()
         solver.add(*self._solver.assertions(), *self._present, *asked)
-        moments = list(way.happenings())
-        for _, time in reversed(moments):
-            _prefer(solver, time > way.end)
-        for read in way.read.values():
-            _prefer(solver, read == way.end)
-        assert possible(solver)
-        model = solver.model()
-
-        def when(time: z3.ArithRef) -> int:
-            return int(model.eval(time, model_completion=True).as_long())
-
-        end = when(way.end)
-        past = sorted((w, n) for n, (_, time) in enumerate(moments) if (w := when(time)) <= end)
-        happenings = [moments[number][0] for _, number in past]
-        reads = [when(read) for read in way.read.values()]
-        fetched = tuple(sum(time <= read for time, _ in past) for read in reads)
-        data = [
-            next(value.as_long() for seen, value in way.fetched(byte) if model.eval(seen))
-            for byte in way.read
-        ]
-        return Possible(
-            self._site.name, self._begin, way.walk, mix, bytes(data), tuple(happenings), fetched
-        )
+        story = shortest(solver, way)
+        return Possible(**vars(story), mix=mix)
 
 
 def _rank(answer: Mixed) -> tuple[int, ...]:
@@ -362,11 +332,6 @@ def _rank(answer: Mixed) -> tuple[int, ...]:
     named = sum(len(reason.steps) for reason in answer.reasons)
     first = min((pair[0].byte for pair in answer.mix.pairs), default=-1)
     return (1, len(answer.reasons), first, named)
-
-
-def _prefer(solver: z3.Solver, wish: z3.BoolRef) -> None:
-    if possible(solver, wish):
-        solver.add(wish)
 
 
 def _shrunk(solver: z3.Solver, literals: list[z3.BoolRef]) -> list[z3.BoolRef]:

@@ -34,7 +34,8 @@ def entry_about(entry: Entry, width: int) -> tuple[str, ...]:
         lines.append(f"{entry.verdict}: nothing to step through.")
         lines += wrap(entry.note, width)
     else:
-        lines += wrap(f"VIOLATES {trace.violation.property}: {trace.violation.why}", width)
+        verb = "VIOLATES " if trace.violation else ""
+        lines += wrap(f"{verb}{trace.outcome}: {trace.why}", width)
         if entry.note:
             lines += wrap(entry.note, width)
         if trace.bug:

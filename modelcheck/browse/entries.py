@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.questions.check import VACUOUS, Result, kept_traces
+from modelcheck.questions.findings import rests_on_nothing
 from modelcheck.trace.document import Trace, TraceError, load
 from modelcheck.views.trace_text import plural
 
@@ -38,7 +39,7 @@ def of_file(path: Path) -> Entry:
         spec=Path(trace.spec).stem,
         protocol=trace.protocol.name,
         variant=trace.variant,
-        verdict=trace.violation.property,
+        verdict=trace.outcome,
         note=f"bug of {bug.date}: {bug.title}" if bug else "",
         trace=trace,
         path=path,
@@ -91,7 +92,7 @@ def _rows(spec: str, results: list[Result]) -> Iterator[Entry]:
 
 def _verdict(results: list[Result], trace: Trace | None) -> str:
     if trace is not None:
-        return trace.violation.property
+        return trace.outcome
     if all(result.verdict is Verdict.SAFE for result in results):
         word = VACUOUS if any(result.is_vacuous for result in results) else "safe"
         return f"{word} for {plural(results[0].job.configuration.cpus, 'CPU')}"
@@ -100,9 +101,9 @@ def _verdict(results: list[Result], trace: Trace | None) -> str:
 
 def _note(results: list[Result]) -> str:
     """The verdict under each fetch model, and whether that is what the spec expects."""
-    by_verdict: dict[str, list[str]] = {}
+    by_word: dict[str, list[str]] = {}
     for result in results:
-        by_verdict.setdefault(result.word, []).append(result.job.configuration.fetch)
-    found = [f"{verdict} under {', '.join(models)}" for verdict, models in by_verdict.items()]
+        by_word.setdefault(result.word, []).append(result.job.configuration.fetch)
+    found = [f"{word} under {', '.join(models)}" for word, models in by_word.items()]
     odd = [] if all(result.as_expected for result in results) else ["NOT AS EXPECTED"]
-    return "; ".join([*odd, *found])
+    return "; ".join([*odd, *found, *rests_on_nothing(results)])

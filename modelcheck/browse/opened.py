@@ -10,6 +10,7 @@ from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.suite import Suite
 from modelcheck.trace.document import Trace
 from modelcheck.trace.frames import Frame, frames, lanes
+from modelcheck.trace.stale import file_changed, find_spec, variant_changed
 from modelcheck.views.sources import line, sources
 
 
@@ -18,7 +19,7 @@ class Opened:
     """A trace, its frames, its actors, and the safe protocol beside it, if that was found.
 
     `lines` has the text at each place of the spec that a step names, where it could be read;
-    `unread` says why the spec could not be, if so.
+    `unread` says why the spec could not be, if so, and `stale` that it has changed since.
     """
 
     trace: Trace
@@ -27,6 +28,7 @@ class Opened:
     contrast: Contrast | None
     lines: dict[str, str]
     unread: str = ""
+    stale: str = ""
 
     @property
     def last(self) -> int:
@@ -46,14 +48,15 @@ def open_trace(trace: Trace, near: Path | None = None, specs: tuple[Path, ...] =
     name = Path(trace.spec).name
     named = next((path for path in specs if path.name == name), None)
     suites, unread = _load(named) if named else ((), f"give its spec, {name}, with --spec")
-    spec = named or _find(trace.spec, near)
+    spec = named or find_spec(trace, near)
     contrast = (
         find_contrast(suites, trace.variant, trace.protocol, trace.configuration)
         if suites
         else None
     )
     text = _lines(trace, spec) if spec else {}
-    return Opened(trace, row, lanes(trace, row), contrast, text, unread)
+    stale = variant_changed(trace, suites, spec) if suites and spec else file_changed(trace, near)
+    return Opened(trace, row, lanes(trace, row), contrast, text, unread, stale)
 
 
 def runners(section: Section, opened: Opened) -> tuple[str, ...]:
@@ -64,13 +67,6 @@ def runners(section: Section, opened: Opened) -> tuple[str, ...]:
         for actor in opened.actors
         if (actor not in own if section.shared else actor == section.runner)
     )
-
-
-def _find(spec: str, near: Path | None) -> Path | None:
-    # Paths of specs are from the folder that has counterexamples/<spec>/<variant>.json.
-    folders = [Path(), *(near.resolve().parents[2:3] if near else ())]
-    paths = (folder / spec for folder in folders)
-    return next((path for path in paths if path.suffix == ".py" and path.is_file()), None)
 
 
 @cache

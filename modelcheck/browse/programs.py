@@ -57,14 +57,12 @@ _SHARED = {
 class Contrast:
     """A broken protocol against one that should be safe: `name` says which that is.
 
-    `settings` are sentences about what differs besides the programs. `stale` tells that the spec
-    has another protocol now than the trace.
+    `settings` are sentences about what differs besides the programs.
     """
 
     name: str
     sections: tuple[Section, ...]
     settings: tuple[str, ...]
-    stale: bool = False
 
     @property
     def summary(self) -> tuple[str, ...]:
@@ -84,7 +82,7 @@ class Contrast:
         return sum(row.mark != "same" for row in rows) + len(self.settings)
 
 
-def contrast(name: str, safe: Protocol, broken: Protocol, *, stale: bool = False) -> Contrast:
+def contrast(name: str, safe: Protocol, broken: Protocol) -> Contrast:
     """Put two protocols beside each other."""
     ours, theirs = broken.programs, safe.programs
     sections = (
@@ -95,7 +93,7 @@ def contrast(name: str, safe: Protocol, broken: Protocol, *, stale: bool = False
         for prefix in dict.fromkeys((*theirs, *ours))
     )
     shown = tuple(section for section in sections if section.rows)
-    return Contrast(name, shown, tuple(_settings(safe, broken)), stale)
+    return Contrast(name, shown, tuple(_settings(safe, broken)))
 
 
 def align(safe: tuple[Step, ...], broken: tuple[Step, ...]) -> tuple[SideBySide, ...]:
@@ -157,14 +155,13 @@ def find_contrast(
     named = [suite for suite in suites if any(one.name == variant for one in suite)]
     exact = [suite for suite in named if any(one.protocol == broken for one in suite)]
     own = exact or [suite for suite in named if suite.protocol.name == broken.name]
-    stale = not exact
     found: list[tuple[tuple[bool, bool, int], Contrast]] = []
     for suite in suites:
         for one in suite:
             if one.protocol == broken or not _expected_safe(one, configuration):
                 continue
             name = one.name if suite in own else f"{suite.protocol.name}/{one.name}"
-            made = contrast(name, one.protocol, broken, stale=stale)
+            made = contrast(name, one.protocol, broken)
             if suite not in own and not made.is_akin:
                 continue
             found.append(((suite not in own, one.name != "base", made.size), made))

@@ -12,15 +12,16 @@ def verdict(opened: Opened) -> str:
     """What violates what."""
     trace = opened.trace
     loop = "" if trace.loop is None else f", the last {len(trace.steps) - trace.loop} a loop"
+    verb = "VIOLATES " if trace.violation else ""
     return (
         f"{trace.spec}: {trace.protocol.name}, variant {trace.variant}\n"
-        f"VIOLATES {trace.violation.property} in {plural(len(trace.steps), 'step')}{loop}"
+        f"{verb}{trace.outcome} in {plural(len(trace.steps), 'step')}{loop}"
     )
 
 
 def why(opened: Opened, width: int) -> str:
-    """What goes wrong, in a sentence."""
-    return "\n".join(wrap(opened.trace.violation.why, width))
+    """What goes wrong, in a sentence; and whether the spec has changed since."""
+    return "\n".join(wrap(f"{opened.trace.why} {opened.stale}".rstrip(), width))
 
 
 def settings(opened: Opened, width: int) -> str:
@@ -39,8 +40,7 @@ def against(opened: Opened, width: int) -> str:
     if contrast is None:
         text = f"No safe program to compare with: {opened.unread or NOTHING_AKIN}"
     else:
-        stale = " (the spec has changed since)" if contrast.stale else ""
-        text = f"Unlike {contrast.name} (expected safe){stale}: " + "; ".join(contrast.summary)
+        text = f"Unlike {contrast.name} (expected safe): " + "; ".join(contrast.summary)
     lines = wrap(text, width, subsequent_indent="  ")
     return "\n".join(lines if len(lines) <= 2 else [lines[0], lines[1][: width - 8] + " ... (p)"])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.group import cli
+from modelcheck.cli.keeping import COMMITTED, cache
 from modelcheck.cli.options import overrides_options
 from modelcheck.cli.runs import specs_in
 from modelcheck.frontends.spec_files import load_suites
@@ -15,9 +16,7 @@ from modelcheck.trace.replay import ReplayError
 
 
 @cli.command("browse")
-@click.argument(
-    "place", type=click.Path(path_type=Path), default=Path("counterexamples"), required=False
-)
+@click.argument("place", type=click.Path(path_type=Path), required=False)
 @overrides_options
 @click.option(
     "--spec",
@@ -27,11 +26,14 @@ from modelcheck.trace.replay import ReplayError
     help="Run this spec, or those of this folder, to show the safe programs beside traces that "
     "name them (repeatable). What only a trace names is not run.",
 )
-def browse_command(place: Path, overrides: Overrides, trusted: tuple[Path, ...]) -> None:
+def browse_command(place: Path | None, overrides: Overrides, trusted: tuple[Path, ...]) -> None:
     """Browse counterexamples in the terminal: a SPEC to check, a trace FILE, or a DIR of them.
 
-    Without an argument, the folder counterexamples. Press ? for help.
+    Without an argument, the folder counterexamples if there is one, or else what was found last.
+    Press ? for help.
     """
+    if place is None:
+        place = COMMITTED if COMMITTED.is_dir() else cache()
     specs = tuple(
         spec for path in trusted for spec in (specs_in(path) if path.is_dir() else [path])
     )

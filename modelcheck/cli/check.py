@@ -20,17 +20,18 @@ from modelcheck.cli.group import (
     exit_code,
     out,
 )
+from modelcheck.cli.keeping import COMMITTED, Keeping, keeping
 from modelcheck.cli.options import engine_options, limits_options, overrides_options
 from modelcheck.cli.runs import Settings, SpecRun, run_spec, run_specs, specs_in
 from modelcheck.explore.engine import Engine
 from modelcheck.explore.interrupts import held
 from modelcheck.explore.verdict import Limits, Request
-from modelcheck.formats.files import OutputError, check_writable, write_text, write_trace
+from modelcheck.formats.files import OutputError, check_writable, write_text
 from modelcheck.formats.junit import to_junit
 from modelcheck.formats.markdown import to_markdown
 from modelcheck.formats.sarif import to_sarif
 from modelcheck.questions.check import Overrides, Result, kept_traces
-from modelcheck.views import comparison, report, summary, trace_text
+from modelcheck.views import comparison, report, summary, trace_text, witnesses
 from modelcheck.views.sources import sources
 
 FORMATS = {
@@ -60,9 +61,18 @@ def _outputs(command: Callable[..., None]) -> Callable[..., None]:
     "--out",
     "folder",
     type=click.Path(path_type=Path),
-    default=Path("counterexamples"),
-    show_default=True,
-    help="Where counterexamples are written, in a folder for each spec.",
+    help="Write counterexamples here, in a folder for each spec, and not to the user's cache.",
+)
+@click.option(
+    "--update-counterexamples",
+    "update",
+    is_flag=True,
+    help=f"Write them to {COMMITTED}/, and take away those there of what is safe now.",
+)
+@click.option(
+    "--witness",
+    is_flag=True,
+    help="Beside each safe verdict, show a shortest run in which a CPU does what it is about.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1), help="Specs of a folder to check at a time; all cores."
@@ -74,7 +84,9 @@ def check_command(
     limits: Limits,
     engine: Engine,
     request: Request,
-    folder: Path,
+    folder: Path | None,
+    update: bool,
+    witness: bool,
     jobs: int | None,
     **files: str | None,
 ) -> None:
@@ -85,22 +97,26 @@ def check_command(
     wanted = {name: file for name, file in files.items() if file is not None}
     if list(wanted.values()).count("-") > 1:
         raise click.UsageError("only one format can go to stdout; name a file for the other")
-    settings = Settings(overrides, engine, replace(request, limits=limits))
+    if folder is not None and update:
+        raise click.UsageError("--out and --update-counterexamples name two places; take one")
+    keep = keeping(folder, update=update)
+    settings = Settings(overrides, engine, replace(request, limits=limits), witness)
     specs = specs_in(spec) if spec.is_dir() else [spec]
-    check_writable(folder)
+    if keep.folder is not None:
+        check_writable(keep.folder)
     for file in wanted.values():
         if file != "-":
             check_writable(Path(file).absolute().parent)
     runs = run_specs(specs, settings, jobs) if spec.is_dir() else [run_spec(spec, settings)]
     with held():  # What was found is told, whoever presses Ctrl-C now.
-        sys.exit(_told(spec, runs, folder, wanted))
+        sys.exit(_told(spec, runs, keep, wanted))
 
 
 TABLE_WIDTH = 102
 """Columns of the widest table of a shipped spec."""
 
 
-def _told(spec: Path, runs: list[SpecRun], folder: Path, wanted: dict[str, str]) -> int:
+def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]) -> int:
     """Write and print all that was found; the exit code."""
     if not any(run.results for run in runs) and not spec.is_dir() and (end := runs[0].end):
         return end.tell()
@@ -112,9 +128,12 @@ def _told(spec: Path, runs: list[SpecRun], folder: Path, wanted: dict[str, str])
     kept: dict[Path, dict[int, Path]] = {}
     for run in runs:
         try:
-            kept[run.spec] = _write_traces(folder / run.spec.relative_to(root).with_suffix(""), run)
+            kept[run.spec] = keep.write(keep.of_spec(run.spec, root), run.results)
         except OutputError as error:
-            failure = failure or error
+            if keep.folder is not None:
+                failure = failure or error
+            else:
+                err.print(Text(f"Counterexamples are not kept: {error}", "yellow"), soft_wrap=True)
     for name, file in wanted.items():
         try:
             text = _rendered(name, runs, kept, single=not spec.is_dir())
@@ -154,14 +173,6 @@ def _errors(runs: list[SpecRun]) -> list[str]:
     return [run.end.message for run in runs if run.end and run.end.code != INTERRUPTED_EARLY]
 
 
-def _write_traces(folder: Path, run: SpecRun) -> dict[int, Path]:
-    """The files of the counterexamples kept. Raises OutputError."""
-    return {
-        number: write_trace(folder, run.results[number].job.name, trace)
-        for number, trace in kept_traces(run.results).items()
-    }
-
-
 def _rendered(
     name: str, runs: list[SpecRun], kept: dict[Path, dict[int, Path]], *, single: bool
 ) -> str:
@@ -190,6 +201,8 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
         for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
             console.print(trace_text.render(trace))
+    for shown in witnesses.render(run.results):
+        console.print(shown)
 
 
 def _exit_code(runs: list[SpecRun]) -> int:

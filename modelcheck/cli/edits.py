@@ -73,9 +73,9 @@ def ablate_command(spec: Path, overrides: Overrides, limits: Limits) -> None:
 def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int) -> None:
     """Find the fewest edits that make a variant safe: steps moved, or syncs put in.
 
-    Without --variant, of every variant that is not safe. A repair is safe under all the fetch
-    models chosen, and leaves behind the same code and data. Exit code 1 if a variant has no repair
-    of that size, 3 if that could not be settled.
+    Without --variant, of every variant that is not proved safe. A repair is safe under all the
+    fetch models chosen, and leaves behind the same code and data. Exit code 1 if a variant has no
+    repair of that size, 3 if that is unknown.
     """
     out.width = max(out.width, MINIMUM_WIDTH)
     judge = _judge(overrides, limits)
@@ -83,12 +83,12 @@ def repair_command(spec: Path, overrides: Overrides, limits: Limits, edits: int)
     for group in _by_variant(spec, overrides):
         with status_line(err, _name(group)) as tell:
             found.append(repair(group, edits, judge, spec=spec.as_posix(), tell=tell))
-        if overrides.variants or found[-1].unsafe or not found[-1].complete:
+        if overrides.variants or not (found[-1].complete and found[-1].stands.proved):
             out.print(repairs_view.render(spec.as_posix(), found[-1], edits))
             out.print()
         if found[-1].reason == INTERRUPTED:
             break
-    safe = [repairs for repairs in found if repairs.complete and not repairs.unsafe]
+    safe = [repairs for repairs in found if repairs.complete and repairs.stands.proved]
     if safe and not overrides.variants:
         names = ", ".join(_name(repairs.jobs) for repairs in safe)
         out.print(Text(f"Nothing to repair in: {names}"), soft_wrap=True)

@@ -22,7 +22,7 @@ from modelcheck.views import explanations as view
 @overrides_options
 @click.option("--max-seconds", type=click.FloatRange(0), help="Give up after this, per model.")
 def explain_command(spec: Path, overrides: Overrides, max_seconds: float | None) -> None:
-    """Say why no CPU can execute torn bytes, mix by mix, or how it can.
+    """Say why no CPU can execute torn bytes, mix by mix, or how it can; and torn sequences.
 
     The question is put to Z3 as constraints over an order of events, without a search. The steps
     named are those whose removal makes the mix possible. Without --variant, only the protocol
@@ -43,8 +43,7 @@ def explain_command(spec: Path, overrides: Overrides, max_seconds: float | None)
                 answers.append(explain(job, Limits(seconds=max_seconds)))
         every += answers
         if answers:
-            by_model = [(one.job.configuration.fetch, one.reason or one.mixes) for one in answers]
-            out.print(view.render(spec.as_posix(), answers[0].job, by_model))
+            out.print(view.render(spec.as_posix(), answers))
         if len(answers) < len(of_variant):
             out.print(Text("INTERRUPTED: this is what was explained by then.", "yellow"))
             break

@@ -22,6 +22,9 @@ from modelcheck.frontends.spec_files import load_suites
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Job, Overrides, Result, check, jobs
 from modelcheck.questions.prove import safe_for_any_number
+from modelcheck.questions.witness import witness
+from modelcheck.trace.record import SpecFile
+from modelcheck.trace.stale import file_digest
 from modelcheck.views.progress import progress_line
 
 
@@ -32,6 +35,7 @@ class Settings:
     overrides: Overrides
     engine: Engine
     request: Request
+    witness: bool = False
 
 
 @dataclass
@@ -48,12 +52,13 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
     """Run all jobs of a spec in turn. What goes wrong, or Ctrl-C, leaves the results before it."""
     run = SpecRun(spec)
     try:
+        spec_file = SpecFile(spec.as_posix(), file_digest(spec))
         todo = list(jobs(load_suites(spec), settings.overrides))
         run.planned = len(todo)
         for job in todo:
             what = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
             with progress_line(err, what) as watcher, time_limit(settings.request.limits.seconds):
-                _decide(job, run, settings, watcher)
+                _decide(job, run, spec_file, settings, watcher)
             if run.results[-1].reason == INTERRUPTED:
                 raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt) as error:
@@ -61,13 +66,31 @@ def run_spec(spec: Path, settings: Settings) -> SpecRun:
     return run
 
 
-def _decide(job: Job, run: SpecRun, settings: Settings, watcher: Watcher | None) -> None:
-    """Check a job and, if it is not violated, try to prove it for any number of CPUs."""
+def _decide(
+    job: Job, run: SpecRun, spec_file: SpecFile, settings: Settings, watcher: Watcher | None
+) -> None:
+    """Check a job and, if it is not violated, try to prove it for any number of CPUs.
+
+    A witness is looked for only if it is safe.
+    """
     request = replace(settings.request, watcher=watcher)
-    result = check(job, spec=run.spec.as_posix(), engine=settings.engine, request=request)
+    # A witness goes by what the search has met, which is forgotten with the system.
+    kept = job.subject.system if settings.witness else None
+    result = check(
+        job,
+        spec=spec_file.path,
+        spec_digest=spec_file.digest,
+        engine=settings.engine,
+        request=request,
+    )
     run.results.append(result)
     if result.verdict is Verdict.VIOLATED or result.reason == INTERRUPTED:
         return
+    if settings.witness and result.verdict is Verdict.SAFE:
+        found = witness(job.subject, job.variant, spec_file, request.limits, watcher)
+        result = replace(result, witness=found)
+        run.results[-1] = result
+    del kept
     proved = safe_for_any_number(job.subject, request.limits, watcher)
     run.results[-1] = replace(result, any_number=proved)
 

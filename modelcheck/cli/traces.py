@@ -7,22 +7,35 @@ import click
 from rich.text import Text
 
 from modelcheck.cli.group import MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
-from modelcheck.trace.document import load
+from modelcheck.frontends.spec_files import load_suites
+from modelcheck.trace.document import Trace, load
 from modelcheck.trace.replay import ReplayError, replay
+from modelcheck.trace.stale import file_changed, variant_changed
 from modelcheck.views import trace_text
+
+_named_spec = click.option(
+    "--spec",
+    type=click.Path(path_type=Path),
+    help="Run this spec, and say whether it still has the variant as it was. Without it, only the "
+    "bytes of the file that the trace names are compared.",
+)
 
 
 @cli.command("show")
 @click.argument("file", type=click.Path(path_type=Path))
-def show_command(file: Path) -> None:
+@_named_spec
+def show_command(file: Path, spec: Path | None) -> None:
     """Show a counterexample: who did what, the bytes at each step, and what went wrong."""
     out.width = max(out.width, MINIMUM_WIDTH)
-    out.print(trace_text.render(load(file)))
+    trace = load(file)
+    out.print(trace_text.render(trace))
+    _warn(trace, file, spec)
 
 
 @cli.command("replay")
 @click.argument("file", type=click.Path(path_type=Path))
-def replay_command(file: Path) -> None:
+@_named_spec
+def replay_command(file: Path, spec: Path | None) -> None:
     """Run a counterexample through the machine alone, step by step."""
     trace = load(file)
     try:
@@ -30,10 +43,13 @@ def replay_command(file: Path) -> None:
     except ReplayError as error:
         err.print(Text(f"{file}: not a run of this machine: {error}"), soft_wrap=True)
         sys.exit(NOT_AS_EXPECTED)
-    out.print(
-        Text(
-            f"{file}: all {steps} steps replay, and the last violates {trace.violation.property}: "
-            f"{trace.violation.why}"
-        ),
-        soft_wrap=True,
-    )
+    last = f"the last violates {trace.outcome}: " if trace.violation else ""
+    out.print(Text(f"{file}: all {steps} steps replay, and {last}{trace.why}"), soft_wrap=True)
+    _warn(trace, file, spec)
+
+
+def _warn(trace: Trace, file: Path, spec: Path | None) -> None:
+    """Say if the spec has changed since the trace was found; only a spec that is given is run."""
+    changed = variant_changed(trace, load_suites(spec), spec) if spec else file_changed(trace, file)
+    if changed:
+        out.print(Text(changed, "bold yellow"), soft_wrap=True)

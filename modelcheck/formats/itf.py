@@ -31,15 +31,15 @@ def to_itf(trace: Trace) -> str:
         state |= {"actor": step.actor, "label": step.label, "does": step.does}
         state |= {"line": step.source or "", "executed": _executed(step.executed)}
         states.append(state)
-    states[-1]["violation"] = trace.violation.property
+    states[-1]["violation"] = trace.violation.property if trace.violation else ""
     document: dict[str, Any] = {
         "#meta": {
             "format": "ITF",
             "format-description": "https://apalache-mc.org/docs/adr/015adr-trace.html",
             "source": trace.spec,
-            "status": "violation",
+            "status": "violation" if trace.violation else trace.outcome,
             "description": f"{trace.protocol.name}, variant {trace.variant}, {run.cpus} CPUs, "
-            f"fetch model {run.fetch}, {run.semantics}: {trace.violation.why}",
+            f"fetch model {run.fetch}, {run.semantics}: {trace.why}",
         },
         "params": [],
         "vars": list(VARIABLES),

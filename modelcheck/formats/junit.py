@@ -1,30 +1,44 @@
 """Results for CI systems that read JUnit's XML: a suite for each spec. Knows results."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
-from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.names import printable
 from modelcheck.questions.check import Result
+from modelcheck.questions.findings import findings, rests_on_nothing
 
 
 def to_junit(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[str]) -> str:
-    """One test case for each verdict: it fails if it is not as expected, and an inconclusive one is
-    an error."""
+    """One test case for each variant, under all its fetch models, with one failure for each way in
+    which it is not as expected; a variant that is only inconclusive has an error instead."""
     root = ElementTree.Element("testsuites", name="modelcheck")
     for spec, results in checked:
+        cases = [
+            (names, list(group))
+            for names, group in groupby(
+                results, key=lambda one: (one.job.suite.protocol.name, one.job.variant.name)
+            )
+        ]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
             name=spec.as_posix(),
-            tests=str(len(results)),
-            failures=str(sum(result.surprising for result in results)),
-            errors=str(sum(result.verdict is Verdict.INCONCLUSIVE for result in results)),
+            tests=str(len(cases)),
             time=f"{sum(result.seconds for result in results):.3f}",
         )
-        for result in results:
-            _case(suite, spec, result)
+        for (protocol, variant), group in cases:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=f"{spec.stem}.{protocol}",
+                name=variant,
+                time=f"{sum(result.seconds for result in group):.3f}",
+            )
+            _say(case, group)
+        for kind in ("failure", "error"):
+            suite.set(f"{kind}s", str(len(list(suite.iter(kind)))))
     for error in errors:
         suite = ElementTree.SubElement(
             root, "testsuite", name="not checked", tests="1", failures="0", errors="1", time="0"
@@ -37,24 +51,13 @@ def to_junit(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(suite: ElementTree.Element, spec: Path, result: Result) -> None:
-    job = result.job
-    case = ElementTree.SubElement(
-        suite,
-        "testcase",
-        classname=f"{spec.stem}.{job.suite.protocol.name}",
-        name=f"{job.variant.name} under {job.configuration.fetch}",
-        time=f"{result.seconds:.3f}",
-    )
-    if result.verdict is Verdict.INCONCLUSIVE:
-        ElementTree.SubElement(case, "error", message=f"inconclusive: {result.reason}")
-    elif result.surprising:
-        ElementTree.SubElement(case, "failure", message=said(result))
-
-
-def said(result: Result) -> str:
-    """What was found, and what was expected."""
-    expected = " or ".join(result.expected) + " violated" if result.expected else "safe"
-    if result.trace is not None:
-        return f"{result.violated}: {result.trace.violation.why} Expected: {expected}."
-    return f"{result.word}; expected: {expected}."
+def _say(case: ElementTree.Element, results: Sequence[Result]) -> None:
+    """What is not as expected of a variant, and what its safe verdicts do not rest on."""
+    for finding in findings(results):
+        failed = "failure" if finding.surprising else "error"
+        trace = finding.result.trace
+        why = f". {trace.why}" if trace is not None else ""
+        message = f"{finding.where}: {finding.said}{why}"
+        ElementTree.SubElement(case, failed, type=finding.kind, message=message)
+    if nothing := rests_on_nothing(results):
+        ElementTree.SubElement(case, "system-out").text = f"vacuous: {'; '.join(nothing)}"

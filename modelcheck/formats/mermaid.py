@@ -46,10 +46,12 @@ def _lines(trace: Trace) -> Iterator[str]:
         if number < len(trace.steps):
             yield from (f"    {line}" for line in lines)
             continue
+        why = f"Note over {ids[step.actor]}: {_text(trace.outcome, trace.why)}"
+        if trace.violation is None:
+            yield from (f"    {line}" for line in (*lines, why))
+            continue
         yield f"    rect {ALARM}"
-        yield from (f"        {line}" for line in lines)
-        why = _text(trace.violation.property, trace.violation.why)
-        yield f"        Note over {ids[step.actor]}: {why}"
+        yield from (f"        {line}" for line in (*lines, why))
         yield "    end"
     if trace.loop is not None:
         yield "    end"

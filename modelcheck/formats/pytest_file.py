@@ -14,8 +14,8 @@ WIDTH = 100
 
 TEXT = '''"""{title}
 
-Made from a counterexample by python -m modelcheck emit-test. It passes as long as the protocol
-below can still go wrong as shown, and not in fewer steps; needs modelcheck's pytest plugin.
+Made from a {made} by python -m modelcheck emit-test. It passes as long as the protocol
+{passes}; needs modelcheck's pytest plugin.
 
 {text}"""
 
@@ -30,21 +30,31 @@ STEPS = {steps}
 WHAT_THEY_DO = {does}
 
 
-def test_the_counterexample_still_runs():
+def test_the_{made}_still_runs():
     steps = rerun(PROTOCOL, Configuration(**SETTINGS), STEPS)
     assert tuple(step.does for step in steps) == WHAT_THEY_DO
+{asserted}'''
 
+VIOLATES = """
 
 def test_it_is_still_the_shortest(modelcheck):
     modelcheck.assert_violates(PROTOCOL, {property}, steps=len(STEPS), **SETTINGS)
-'''
+"""
+
+SAFE = """
+
+def test_it_is_still_safe(modelcheck):
+    modelcheck.assert_safe(PROTOCOL, **SETTINGS)
+"""
 
 
 def to_pytest(trace: Trace) -> str:
     """The text of the file: the protocol, the configuration and the steps as Python."""
     run = trace.configuration
     steps = tuple((step.actor, step.label, step.choice) for step in trace.steps)
-    title = f"{trace.protocol.name}, variant {trace.variant}, violates {trace.violation.property}."
+    wrong = trace.violation
+    says = f"violates {wrong.property}" if wrong else "is safe"
+    title = f"{trace.protocol.name}, variant {trace.variant}, {says}."
     return TEXT.format(
         title=_docstring(title),
         text=_docstring(to_text(trace)),
@@ -53,7 +63,11 @@ def to_pytest(trace: Trace) -> str:
         settings=_code({field.name: getattr(run, field.name) for field in fields(run)}),
         steps=_code(steps),
         does=_code(tuple(step.does for step in trace.steps)),
-        property=_code(trace.violation.property),
+        made="counterexample" if wrong else "witness",
+        passes="below can still go wrong as shown, and not in fewer steps"
+        if wrong
+        else "below can still do what is shown, and is safe",
+        asserted=VIOLATES.format(property=_code(wrong.property)) if wrong else SAFE,
     )
 
 

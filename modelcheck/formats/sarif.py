@@ -1,39 +1,46 @@
 """Results for tools that read SARIF 2.1.0, such as code hosts. Knows results."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelcheck.explore.verdict import Verdict
-from modelcheck.formats.junit import said
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.source import Source
 from modelcheck.questions.check import Result
+from modelcheck.questions.findings import (
+    INCONCLUSIVE,
+    UNEXPECTEDLY_SAFE,
+    UNEXPECTEDLY_VACUOUS,
+    Finding,
+    findings,
+)
 from modelcheck.version import __version__
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+FINGERPRINT = "modelcheckFinding/v1"
+"""What the fingerprint is called; another number is another way to make it (SARIF 3.27.17)."""
+
 OTHER = {
-    "unexpectedly-safe": "A variant that the spec expects to be violated is safe.",
-    "unexpectedly-vacuous": "A verdict is safe only because nobody ran what it is about.",
-    "inconclusive": "A search was cut short.",
+    UNEXPECTEDLY_SAFE: "A variant that the spec expects to be violated is safe.",
+    UNEXPECTEDLY_VACUOUS: "A verdict is safe only because nobody ran what it is about.",
+    INCONCLUSIVE: "A search was cut short.",
     "not-checked": "A spec could not be loaded.",
 }
 
 
 def to_sarif(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[str]) -> str:
-    """One result for each verdict that is not as expected, at the last line of the spec that its
-    trace comes from."""
+    """One result for each finding, at the last line of the spec that its trace comes from.
+
+    Its fingerprint stays the same while the spec's file has its name, and the protocol, the variant
+    and what is wrong theirs: lines and fetch models may change.
+    """
     rules = [
         {"id": name, "shortDescription": {"text": meaning}}
         for name, meaning in (PROPERTIES | OTHER).items()
     ]
-    results = [
-        _result(spec, result)
-        for spec, found in checked
-        for result in found
-        if not result.as_expected
-    ]
+    results = [_result(spec, one) for spec, found in checked for one in findings(found)]
     results += [
         _located("not-checked", "error", error, Path(error.split(":")[0])) for error in errors
     ]
@@ -46,13 +53,16 @@ def to_sarif(checked: Sequence[tuple[Path, Sequence[Result]]], errors: Sequence[
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _result(spec: Path, result: Result) -> dict[str, Any]:
-    job = result.job
-    where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-    if result.verdict is Verdict.INCONCLUSIVE:
-        return _located("inconclusive", "warning", f"{where}: {result.reason}", spec)
-    rule = result.violated or f"unexpectedly-{result.word}"
-    return _located(rule, "error", f"{where}: {said(result)}", spec, _line(spec, result))
+def _result(spec: Path, finding: Finding) -> dict[str, Any]:
+    result, job = finding.result, finding.result.job
+    message = f"{finding.where}: {finding.said}"
+    if result.trace is not None:
+        message += f". {result.trace.why}"
+    level = "error" if finding.surprising else "warning"
+    parts = (spec.name, job.suite.protocol.name, job.variant.name, finding.kind)
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    located = _located(finding.kind, level, message, spec, _line(spec, result))
+    return located | {"partialFingerprints": {FINGERPRINT: digest}}
 
 
 def _line(spec: Path, result: Result) -> int:

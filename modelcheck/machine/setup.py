@@ -171,7 +171,8 @@ class Setup:
     def splits(self, of: tuple[int, ...] = ()) -> bool:
         """Whether the bytes that the patch changes (those of `of`, if any) lie in several chunks.
 
-        Otherwise one atomic read fetches all of them, and no fetch can mix old and new.
+        Otherwise one atomic read fetches all of them, and a fetch mixes old and new only where
+        memory itself does.
         """
         changed = {
             (self.sites[put.site], put.at + i)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, get_type_hint
 
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.hints import items, kinds, wanted, words
+from modelcheck.protocol.names import hidden
 from modelcheck.protocol.slips import Slip, remedy, shown
 from modelcheck.protocol.source import Source, here
 
@@ -49,7 +50,7 @@ def one_of(noun: str, known: tuple[str, ...]) -> Rule:
 
 
 def _can_be_shown(text: str) -> bool:
-    return text.isprintable() and bool(text.strip())
+    return not hidden(text) and bool(text.strip())
 
 
 NAME = Rule("name", "at least one character, all of which can be shown", _can_be_shown)
@@ -62,7 +63,7 @@ ReasonText = Annotated[str, Rule("reason", "at least one character, in one line"
 
 Text = Annotated[
     str,
-    Rule("text", "all of its characters can be shown", lambda text: text.isprintable()),
+    Rule("text", "all of its characters can be shown", lambda text: not hidden(text)),
 ]
 
 Natural = Annotated[int, Rule("whole number", "0 or more", lambda number: number >= 0)]

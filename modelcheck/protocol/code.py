@@ -6,13 +6,14 @@ from typing import Annotated
 
 from modelcheck.protocol.checking import Name, Natural, Positive, Rule, SpecValue, Text, checked
 from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.names import hidden
 
 Value = int | str | tuple[str, ...] | None
 
 
 def _can_be_shown(value: Value) -> bool:
     names = (value,) if isinstance(value, str) else value
-    return not isinstance(names, tuple) or all(name.isprintable() for name in names)
+    return not isinstance(names, tuple) or not any(map(hidden, names))
 
 
 Held = Annotated[

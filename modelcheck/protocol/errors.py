@@ -18,8 +18,15 @@ class SpecError(ValueError):
         self.source = source
 
 
+FORMER = {"deadlock-free": "finishes"}
+"""What words are called that were called otherwise in earlier versions."""
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The one of the words that was meant by one that is none of them, if one is alike."""
+    words = tuple(words)
+    if FORMER.get(word) in words:
+        return FORMER[word]
     known = {_plain(other): other for other in reversed(tuple(words))}  # the first of equals
     inside = [other for other in known.values() if other.endswith(f"/{word}")]
     if len(inside) == 1:  # a step, by its name without that of its program

@@ -5,6 +5,7 @@ from reprlib import Repr
 from typing import Any, NamedTuple
 
 from modelcheck.protocol.errors import nearest
+from modelcheck.protocol.names import hidden
 
 _MOST = 3
 """Items of a collection that are shown."""
@@ -150,8 +151,8 @@ def _of_text(value: str, slip: Slip) -> Iterator[str]:
             yield f"Put a comma between {one!r} and {rest!r}"
     if near := nearest(value, slip.words):
         yield f"Did you mean {near!r}?"
-    if "str" in slip.kinds and not value.isprintable():
-        yield f"Take out {next(c for c in value if not c.isprintable())!r}"
+    if "str" in slip.kinds and (character := hidden(value)):
+        yield f"Take out {character!r}, which is acted on, not shown"
     if slip.field == "cell" and value in ("old", "new"):
         yield f"Write instruction={value!r}"
     for part in sorted(slip.kinds & {"Site", "Cell", "Protocol"}):

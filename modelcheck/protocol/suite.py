@@ -18,7 +18,6 @@ from modelcheck.protocol.checking import (
 )
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.names import hidden
 from modelcheck.protocol.properties import UNPERMITTED, Property
 from modelcheck.protocol.watched import unwatched
 
@@ -158,7 +157,7 @@ class Variant(SpecValue):
 
 def _check_name(kind: str, name: str) -> None:
     """Names are shown in tables, and files are named after them."""
-    if not name or hidden(name) or name.startswith(".") or "/" in name or "\\" in name:
+    if name.startswith(".") or "/" in name or "\\" in name:
         raise SpecError(
             f"{kind} name {name!r} cannot name a file; take letters, digits, and - or _ in between"
         )

@@ -94,7 +94,7 @@ RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
 
 def _check_names(protocol: "Protocol") -> None:
     for patcher in protocol.patchers:
-        if not patcher.name or RESERVED.fullmatch(patcher.name):
+        if RESERVED.fullmatch(patcher.name):
             raise SpecError(
                 f"protocol {protocol.name!r}: a patcher cannot be named {patcher.name!r}, which "
                 "names another actor; choose another name",

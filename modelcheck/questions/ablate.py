@@ -36,10 +36,13 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Edited:
-    """A protocol after an edit of the steps `labels`: what it leaves behind, and its verdicts."""
+    """A protocol after an edit of the steps `labels`: what it leaves behind, and its verdicts.
+
+    Without an end state, its programs can never all end.
+    """
 
     labels: Labels
-    end_state: EndState
+    end_state: EndState | None
     verdicts: dict[Watch, Judgement]
 
 
@@ -50,8 +53,8 @@ class Ablation:
     `base` is the protocol itself; `steps` has each step and block taken away, `pairs` each two
     syncs, `swaps` each two neighbouring steps exchanged. For each fetch model, `minimal` has the
     sets of syncs that keep all properties while no proper subset does, and `undecided` the sets
-    that could be neither proved nor refuted. With `complete`, nothing was cut short; otherwise
-    `reason` says by what.
+    that could be neither proved nor refuted. Without any of the steps `joined`, the others do not
+    fit together. With `complete`, nothing was cut short; otherwise `reason` says by what.
     """
 
     jobs: tuple[Job, ...]
@@ -61,6 +64,7 @@ class Ablation:
     minimal: dict[str, list[Labels]] = field(default_factory=dict)
     undecided: dict[str, list[Labels]] = field(default_factory=dict)
     swaps: list[Edited] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
     complete: bool = False
     reason: str | None = None
 
@@ -75,9 +79,19 @@ class Ablation:
         return tuple(syncs(self.protocol))
 
     def effect(self, edited: Edited, watch: Watch) -> Judgement | None:
-        """What the edit does to a property; None if the protocol itself does not have it."""
-        safe = self.base.verdicts[watch].verdict is Verdict.SAFE
-        return edited.verdicts[watch] if safe else None
+        """What the edit does to a property; None if the protocol itself does not have it.
+
+        Unknown where it is not known of the protocol itself.
+        """
+        match self.base.verdicts[watch].verdict:
+            case Verdict.SAFE:
+                return edited.verdicts[watch]
+            case Verdict.VIOLATED:
+                return None
+            case Verdict.INCONCLUSIVE:
+                return UNDECIDED
+            case never:
+                assert_never(never)
 
     def broken(self, edited: Edited, fetch: str = "") -> tuple[str, ...]:
         """The properties that the edit violates (under one fetch model, or any)."""
@@ -146,8 +160,7 @@ def ablate(jobs: tuple[Job, ...], judge: Judge, tell: Listener) -> Ablation:
                 try:
                     ablation.steps.append(edited((path,), protocol.without(path)))
                 except SpecError:
-                    # The others do not fit together without it.
-                    continue
+                    ablation.joined.append(path)
             for pair in combinations(ablation.syncs, 2):
                 ablation.pairs.append(edited(pair, protocol.without(*pair)))
             for job in jobs:

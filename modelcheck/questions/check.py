@@ -24,8 +24,9 @@ from modelcheck.protocol.suite import Semantics, Suite, Variant
 from modelcheck.questions.answer import Ground, Grounds, Means, surprising
 from modelcheck.questions.subject import Subject
 from modelcheck.questions.vacuity import NOT_VACUOUS, Vacuity, vacuity
+from modelcheck.questions.witness import Witnessed
 from modelcheck.trace.document import Trace
-from modelcheck.trace.record import record
+from modelcheck.trace.record import SpecFile, record
 from modelcheck.version import MODEL_CODE, __version__, code_digest
 
 MOST_FOR_LIVENESS = 200_000
@@ -84,8 +85,9 @@ class Result:
 
     `engine` is the one that searched, `confirmed_by` a second one that gave the same answer.
     `expected` has the properties, any of which was expected to be violated; none if the variant
-    was expected to be safe. `vacuity` says what a safe verdict does not rest on.
-    `any_number` tells whether a proof for every number of CPUs is known.
+    was expected to be safe. `vacuity` says what a safe verdict does not rest on, `witness` what it
+    rests on, if that was asked for. `any_number` tells whether a proof for every number of CPUs is
+    known.
     """
 
     job: Job
@@ -100,6 +102,7 @@ class Result:
     reason: str | None
     trace: Trace | None
     vacuity: Vacuity = NOT_VACUOUS
+    witness: Witnessed | None = None
     any_number: bool = False
     confirmed_by: str | None = None
 
@@ -177,11 +180,19 @@ def jobs(suites: tuple[Suite, ...], overrides: Overrides) -> Iterator[Job]:
 
 
 @in_time
-def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Request()) -> Result:
+def check(
+    job: Job,
+    *,
+    spec: str,
+    spec_digest: str = "",
+    engine: Engine = AUTO,
+    request: Request = Request(),
+) -> Result:
     """Explore a job's state space and judge it by what the spec expects.
 
-    Where the request says to save, each job has a folder of its own in the one that it names.
-    Raises DisagreementError, CheckpointError and UnsupportedError as the engines do.
+    `spec` names what the job is of, in traces, and `spec_digest` is that of its file. Where the
+    request says to save, each job has a folder of its own in the one that it names. Raises
+    DisagreementError, CheckpointError and UnsupportedError as the engines do.
     """
     machine, setup, system = job.subject.machine, job.subject.setup, job.subject.system
     if request.saving is not None:
@@ -199,7 +210,7 @@ def check(job: Job, *, spec: str, engine: Engine = AUTO, request: Request = Requ
         trace = record(
             machine,
             steps,
-            spec=spec,
+            spec_file=SpecFile(spec, spec_digest),
             variant=job.variant,
             violated=found.property or "",
             loop=found.loop,

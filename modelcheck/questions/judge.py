@@ -13,10 +13,12 @@ from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import INTERRUPTED, NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.machine.state import Shared
+from modelcheck.protocol.actions import Change, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
-from modelcheck.protocol.program import Line, flow
+from modelcheck.protocol.program import Line, flatten, flow
 from modelcheck.protocol.properties import LIVENESS
 from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
 from modelcheck.questions.check import Job
@@ -158,28 +160,69 @@ def safety_only(job: Job) -> Job:
     return replace(job, configuration=replace(job.configuration, properties=watched))
 
 
-def end_state(protocol: Protocol) -> EndState:
-    """What the patch leaves behind when nothing else happens, and the programs run in turn.
+def end_state(protocol: Protocol) -> EndState | None:
+    """What is left behind when the programs run in turn, and others do only what they wait for.
 
-    The order in which bytes arrive makes no difference to that.
+    None if with one CPU, whatever anybody does, the programs can never all end. The order in which
+    bytes arrive makes no difference. What CPUs themselves store is left out: it is none of the
+    patch's, and counts as it was at first.
     """
-    machine = Machine(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
-    shared, locals_of = machine.initial()
-    for role, local in zip(machine.roles, locals_of, strict=True):
-        while not machine.finished(role, local):
-            steps = (m for m in machine.moves(role, shared, local) if not m.interrupt)
-            move = next(steps, None)
-            if move is None:
-                break
-            shared, local = move.shared, move.local
-    layout = machine.setup.layout
-    sites = range(len(protocol.sites))
-    return EndState(tuple(layout.contents(shared.memory, n) for n in sites), shared.cells)
+    alone = Subject(protocol, Configuration(cpus=1, fetch="coherent", semantics="bytewise"))
+    machine, system = alone.machine, alone.system
+    todo = [system.initial()]
+    met = {*todo}
+    while todo:
+        state = todo.pop()
+        running = [
+            actor
+            for actor, (role, local) in enumerate(zip(system.actors, state[1:], strict=True))
+            if not machine.finished(machine.roles[role], system.locals.values[local])
+        ]
+        if not running:
+            return _left_behind(machine, system.shareds.values[state[0]])
+
+        # Depth first: the program that runs, CPUs and interrupts, and then the programs that wait.
+        turns = {actor: number for number, actor in enumerate(running)} | {running[0]: -1}
+        further = sorted(
+            system.successors(state),
+            key=lambda one: 0 if one.row.interrupt else turns.get(one.actor, 0),
+        )
+        fresh = [one.target for one in further if one.target not in met]
+        met.update(fresh)
+        todo += reversed(fresh)
+    return None
 
 
-def completes(protocol: Protocol) -> bool:
-    """Whether every site ends as its new instruction."""
-    return end_state(protocol).code == tuple(site.new for site in protocol.sites)
+def _left_behind(machine: Machine, shared: Shared) -> EndState:
+    protocol, layout = machine.setup.protocol, machine.setup.layout
+    own = _stored_by_cpus(protocol)
+    return EndState(
+        tuple(layout.contents(shared.memory, number) for number in range(len(protocol.sites))),
+        tuple(
+            cell.initial if cell.name in own else value
+            for cell, value in zip(protocol.cells, shared.cells, strict=True)
+        ),
+    )
+
+
+def _stored_by_cpus(protocol: Protocol) -> frozenset[str]:
+    """The cells that CPUs store to, in their program, in functions called, or in traps."""
+    handler = protocol.handler.program if protocol.handler else ()
+    return frozenset(
+        action.cell
+        for program in (protocol.cpu_program, protocol.callee, handler)
+        for step in flatten(program)
+        for action in step.actions()
+        if isinstance(action, Set | Change)
+    )
+
+
+def completes(protocol: Protocol, end: EndState | None) -> bool:
+    """Whether every site that is the patch's to write ends as its new instruction."""
+    return end is not None and all(
+        site.foreign or code == site.new
+        for site, code in zip(protocol.sites, end.code, strict=True)
+    )
 
 
 def goes_on(subject: Subject) -> bool:

@@ -6,8 +6,10 @@ Knows jobs, judgements and proofs; knows nothing of how results are shown.
 
 import re
 from bisect import insort
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple, assert_never
 
@@ -25,6 +27,7 @@ from modelcheck.questions.judge import (
     Judge,
     Judgement,
     Listener,
+    completes,
     end_state,
     goes_on,
     meaning,
@@ -79,23 +82,48 @@ class Repair:
         return self.syncs, len(self.inserted), self.distance
 
 
+class Rejected(StrEnum):
+    """Why a program is no repair."""
+
+    OTHER_END = "other code or data left behind"
+    NEVER_ENDS = "an end that is never reached"
+    HOPELESS = "a counterexample whatever syncs are put in"
+    REFUTED = "a counterexample"
+    STUCK = "somebody left stuck"
+    UNKNOWN = "neither a proof nor a counterexample"
+
+
+class Standing(NamedTuple):
+    """How a protocol stands under the fetch models asked about: those that show a counterexample,
+    and those under which it is neither refuted nor proved."""
+
+    violated: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
+
+    @property
+    def proved(self) -> bool:
+        """Whether it is proved safe under all of them."""
+        return not (self.violated or self.unproved)
+
+
+PROVED_SAFE = Standing()
+
+
 @dataclass
 class Repairs:
     """What was found for a variant, filled in as the search goes on.
 
-    `unsafe` are the fetch models under which the variant is not safe, `base_unsafe` those under
-    which the base protocol is not. Every program with up to `edits` edits was judged, `tried` in
-    all; `undecided` of them could be neither proved nor refuted. `found` has all repairs of the
-    smallest size, the cheapest first. With `complete`, nothing was cut short; otherwise `reason`
-    says by what.
+    `stands` says how the variant stands, `base` how the protocol that it was made from. Every
+    program with up to `edits` edits was judged; `rejected` counts those that are no repairs.
+    `found` has all repairs of the smallest size, the cheapest first. With `complete`, nothing was
+    cut short; otherwise `reason` says by what.
     """
 
     jobs: tuple[Job, ...]
-    unsafe: tuple[str, ...] = ()
-    base_unsafe: tuple[str, ...] = ()
+    stands: Standing = PROVED_SAFE
+    base: Standing = PROVED_SAFE
     edits: int = 0
-    tried: int = 0
-    undecided: int = 0
+    rejected: Counter[Rejected] = field(default_factory=Counter)
     found: list[Repair] = field(default_factory=list)
     complete: bool = False
     reason: str | None = None
@@ -106,16 +134,29 @@ class Repairs:
         return self.jobs[0].variant.protocol
 
     @property
+    def tried(self) -> int:
+        """How many programs were judged."""
+        return self.rejected.total() + len(self.found)
+
+    @property
+    def undecided(self) -> int:
+        """How many of them could be neither proved nor refuted."""
+        return self.rejected[Rejected.UNKNOWN]
+
+    @property
     def repaired(self) -> bool:
         """Whether there is nothing left to repair."""
-        return bool(self.found) or (self.complete and not self.unsafe)
+        return bool(self.found) or (self.complete and self.stands.proved)
 
     @property
     def verdict(self) -> Verdict:
         """Safe if there is nothing left to repair, violated if no edits of that size do it."""
-        if not self.complete or (self.undecided and not self.repaired):
+        if not self.complete:
             return Verdict.INCONCLUSIVE
-        return Verdict.SAFE if self.repaired else Verdict.VIOLATED
+        if self.repaired:
+            return Verdict.SAFE
+        refuted = self.stands.violated and not self.undecided
+        return Verdict.VIOLATED if refuted else Verdict.INCONCLUSIVE
 
     @property
     def grounds(self) -> Grounds:
@@ -145,9 +186,9 @@ def repair(
     result = Repairs(jobs)
     try:
         with time_limit(judge.seconds):
-            result.unsafe = _unsafe(jobs, jobs[0].variant.protocol, judge)
-            result.base_unsafe = _unsafe(jobs, jobs[0].suite.protocol, judge)
-            if result.unsafe:
+            result.stands = _standing(jobs, jobs[0].variant.protocol, judge)
+            result.base = _standing(jobs, jobs[0].suite.protocol, judge)
+            if not result.stands.proved:
                 _search(result, most_edits, judge, tell)
                 for number, found in enumerate(result.found):
                     tell(f"proving repair {number + 1} of {len(result.found)}")
@@ -158,12 +199,12 @@ def repair(
     return result
 
 
-def _unsafe(jobs: tuple[Job, ...], protocol: Protocol, judge: Judge) -> tuple[str, ...]:
-    return tuple(
-        job.configuration.fetch
-        for job in jobs
-        if judge.judge(Subject(protocol, job.configuration)).verdict is not Verdict.SAFE
-    )
+def _standing(jobs: tuple[Job, ...], protocol: Protocol, judge: Judge) -> Standing:
+    by_verdict: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
+    for job in jobs:
+        verdict = judge.judge(Subject(protocol, job.configuration)).verdict
+        by_verdict[verdict].append(job.configuration.fetch)
+    return Standing(tuple(by_verdict[Verdict.VIOLATED]), tuple(by_verdict[Verdict.INCONCLUSIVE]))
 
 
 def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> None:
@@ -173,16 +214,11 @@ def _search(result: Repairs, most_edits: int, judge: Judge, tell: Listener) -> N
         fresh = candidates.further(level)
         for number, program in enumerate(fresh):
             tell(f"{size} edits, program {number + 1:,} of {len(fresh):,}")
-            match candidates.verdict(program):
-                case Verdict.SAFE:
-                    insort(result.found, candidates.repair(program), key=lambda found: found.rank)
-                case Verdict.INCONCLUSIVE:
-                    result.undecided += 1
-                case Verdict.VIOLATED:
-                    pass
-                case unknown:
-                    assert_never(unknown)
-            result.tried += 1
+            rejected = candidates.rejected(program)
+            if rejected is None:
+                insort(result.found, candidates.repair(program), key=lambda found: found.rank)
+            else:
+                result.rejected[rejected] += 1
         result.edits, level = size, fresh
         if result.found:
             break
@@ -208,7 +244,11 @@ class _Candidates:
         self._configuration = jobs[0].configuration
         self._judge = judge
         self._variant, self._base = jobs[0].variant.protocol, jobs[0].suite.protocol
-        self._end_states = {end_state(self._variant), end_state(self._base)}
+        ends = end_state(self._variant), end_state(self._base)
+        self._ends_known = None not in ends
+        """Otherwise a program that is not seen to end may be as right as they are."""
+        # What the base leaves behind is right, and what the variant does if that is the patch.
+        self._right = {end for end in ends if end == ends[1] or completes(self._variant, end)}
         self._elements: list[Element] = []
         self._numbers: dict[tuple[Line, ...], int] = {}
         self.units = tuple(units(self._variant.program))
@@ -223,7 +263,7 @@ class _Candidates:
         self._spare = [unit for unit in based if unit.label not in mine]
         """What the base has and the variant lacks: it names what is inserted."""
         self._ways: dict[Numbers, tuple[Edit, ...]] = {self.start: ()}
-        self._left: dict[Numbers, EndState] = {}
+        self._left: dict[Numbers, EndState | None] = {}
         self._hopeless: dict[Numbers, bool] = {}
 
     def _number(self, unit: Element) -> int:
@@ -256,21 +296,29 @@ class _Candidates:
             for to in range(len(program)):
                 yield Edit(number, to, moved=at)
 
-    def verdict(self, program: Numbers) -> Verdict:
-        """Whether the program does the patch, is safe under all models, and leaves nobody stuck."""
+    def rejected(self, program: Numbers) -> Rejected | None:
+        """Why a program is no repair: one does the patch, is safe under all models, and leaves
+        nobody stuck. None if it is one."""
         rest = self._without_syncs(program)
         if rest not in self._left:
             self._left[rest] = end_state(self._protocol(rest))
         left = self._left[rest]
-        if left not in self._end_states or left.code != tuple(s.new for s in self._variant.sites):
-            return Verdict.VIOLATED
+        if left is None:
+            return Rejected.NEVER_ENDS if self._ends_known else Rejected.UNKNOWN
+        if left not in self._right:
+            return Rejected.OTHER_END if self._ends_known else Rejected.UNKNOWN
         if self._is_hopeless(program):
-            return Verdict.VIOLATED
-        verdict = self._judged(program)
-        edited = Subject(self._protocol(program), self._configuration)
-        if verdict is Verdict.SAFE and not goes_on(edited):
-            return Verdict.VIOLATED
-        return verdict
+            return Rejected.HOPELESS
+        match self._judged(program):
+            case Verdict.SAFE:
+                edited = Subject(self._protocol(program), self._configuration)
+                return None if goes_on(edited) else Rejected.STUCK
+            case Verdict.VIOLATED:
+                return Rejected.REFUTED
+            case Verdict.INCONCLUSIVE:
+                return Rejected.UNKNOWN
+            case unknown:
+                assert_never(unknown)
 
     def _without_syncs(self, program: Numbers) -> Numbers:
         return tuple(number for number in program if number not in self._kinds)

@@ -1,4 +1,4 @@
-"""Replaying: is a trace a run of the machine that ends in the violation it names?
+"""Replaying: is a trace a run of the machine that ends as it says?
 
 Knows runs and traces; shares nothing with any search.
 """
@@ -11,6 +11,7 @@ from modelcheck.protocol.properties import FINISHES, LIVENESS
 from modelcheck.trace.document import Trace, TraceStep, Violation
 from modelcheck.trace.endless import Endless, Situation
 from modelcheck.trace.run import Run
+from modelcheck.trace.words import shown
 
 
 class ReplayError(ValueError):
@@ -21,7 +22,8 @@ def replay(trace: Trace) -> int:
     """Run a trace through the machine alone, and give the number of its steps.
 
     Each step must be possible, and must change what the trace says; the last one must violate
-    what the trace says, and no earlier one anything. Raises ReplayError where that fails.
+    what the trace says, and no earlier one anything. None violates anything in a witness, which
+    must show what it says. Raises ReplayError where that fails.
     """
     run = Run(Machine(trace.protocol, trace.configuration))
     name = run.machine.actor_name
@@ -46,15 +48,27 @@ def replay(trace: Trace) -> int:
         done = run.take(actor, move)
         _compare(recorded, done, where)
         violation = run.violation(move, done)
-    if violation is None:
-        violation = _endless(trace, run, taken)
-    _compare(trace.violation, violation, "violation")
+    if trace.violation is None:
+        _check_witness(trace, violation)
+    else:
+        if violation is None:
+            violation = _endless(trace.violation.property, trace, run, taken)
+        _compare(trace.violation, violation, "violation")
     return len(trace.steps)
 
 
-def _endless(trace: Trace, run: Run, taken: list[tuple[Situation, int, Move]]) -> Violation:
+def _check_witness(trace: Trace, violation: Violation | None) -> None:
+    """Raises ReplayError for a witness that violates something, or shows something else."""
+    if violation is not None:
+        raise ReplayError(f"the last step violates {violation.property}, and this is no witness")
+    if trace.shows != (really := shown(trace.steps)):
+        raise ReplayError(f"the trace says that it shows {trace.shows!r}, but that is {really!r}")
+
+
+def _endless(
+    name: str, trace: Trace, run: Run, taken: list[tuple[Situation, int, Move]]
+) -> Violation:
     """What a trace violates by what may follow it. Raises ReplayError if that is nothing."""
-    name = trace.violation.property
     endless = Endless(run.machine)
     here = (run.shared, tuple(run.locals))
     if name not in run.machine.properties or name not in LIVENESS:

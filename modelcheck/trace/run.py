@@ -97,7 +97,9 @@ class Run:
             return None
         name = move.violations[0]
         left = unended(self.machine, move.shared, move.local)
-        return Violation(name, step.actor, explain_violation(name, step, left))
+        at = move.execution.site if move.execution is not None else None
+        site = None if at is None else self.machine.setup.protocol.sites[at]
+        return Violation(name, step.actor, explain_violation(name, step, site, left))
 
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:

@@ -1,5 +1,6 @@
 """What a step does and why it is a violation, in words. Knows the machine and its actions."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from modelcheck.machine import cpu, program
@@ -8,7 +9,7 @@ from modelcheck.machine.state import Buffered, Local, Move, Place, Shared, StopS
 from modelcheck.machine.stores import read
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
-from modelcheck.protocol.code import Value
+from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.properties import (
     EFFECT,
@@ -178,52 +179,95 @@ def value_text(value: Value | tuple[Value, ...]) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def explain_violation(name: str, step: TraceStep, left: str) -> str:
-    """In one sentence, why a step violates a property; `left` is what is not as it is to end."""
+def explain_violation(name: str, step: TraceStep, site: Site | None, left: str) -> str:
+    """In one sentence, why a step violates a property.
+
+    `site` is where something was executed, `left` what is not as it is to end.
+    """
     actor = step.actor
     ran = step.executed.data.hex(" ") if step.executed else ""
-    site = step.executed.site if step.executed else "the site"
+    where = _place(step.executed) if step.executed else "the site"
     match name:
         case _ if name == TORN:
-            return (
-                f"{actor} executes {ran} at {site}, which is neither the old instruction nor "
-                "the new one."
-            )
+            assert step.executed is not None
+            assert site is not None
+            return f"{actor} executes {ran} at {where}{_torn(step.executed, site)}."
         case _ if name == UNHANDLED:
             return f"{actor} has trapped, and its handler finds no entry: {step.does}."
         case _ if name == STALE:
             return f"The handler on {actor} acts on data that is gone or changed since it looked."
         case _ if name == EFFECT:
             return (
-                f"{actor} steps over {site} as if it were a no-op, which neither the old "
+                f"{actor} steps over {where} as if it were a no-op, which neither the old "
                 "instruction nor the new one is."
             )
         case _ if name == VISIBLE:
-            return f"{actor} executes {ran} at {site} although all programs have returned."
+            return f"{actor} executes {ran} at {where} although all programs have returned."
         case _ if name == ENDS:
             return f"With this step all programs have ended, and {left}."
         case _ if name == MONOTONE:
-            return f"{actor} acts as the old instruction at {site} after it acted as the new one."
+            return f"{actor} acts as the old instruction at {where} after it acted as the new one."
         case _ if name == UNPERMITTED:
             return (
-                f"{actor} executes {ran} at {site}, bytes of which were modified since it last "
+                f"{actor} executes {ran} at {where}, bytes of which were modified since it last "
                 "serialised."
             )
         case _ if name == SEQUENCE:
             if step.executed and step.executed.kind in ("emulated", "skipped"):
                 return (
-                    f"The handler on {actor} goes on behind an instruction of {site} that is none "
+                    f"The handler on {actor} goes on behind an instruction at {where} that is none "
                     "of the form it began with."
                 )
-            offset = step.executed.offset if step.executed else 0
             return (
-                f"{actor} is inside {site}, and at byte {offset} it executes {ran}, which does not "
-                "belong to the form of the code that it began with."
+                f"{actor} executes {ran} at {where}, which does not belong to the form of the code "
+                "that it began with."
             )
         case _ if name == UNEXPECTED:
             return f"{actor} replaces other bytes than those it expects to find: {step.does}."
         case _:
             raise ValueError(name)
+
+
+def _place(executed: Executed) -> str:
+    return f"{executed.site}+{executed.offset}" if executed.offset else executed.site
+
+
+def _torn(executed: Executed, site: Site) -> str:
+    """Why executed bytes are no instruction of a site: there is none there, or it is another."""
+    begin, end = executed.offset, executed.offset + len(executed.data)
+    for form in site.forms:
+        begins = any(offset == begin for offset, _ in form.runs)
+        if form.data[begin:end] == executed.data and not begins:
+            return f", but at {_place(executed)} no instruction of the {form.name} form begins"
+    others = " nor any between them" if site.between else ""
+    return f", which is neither the old instruction nor the new one{others}"
+
+
+SHOWN: dict[str, str] = {
+    "old": "runs the old instruction",
+    "trap": "traps",
+    "emulated": "is emulated",
+    "skipped": "has the instruction stepped over",
+    "new": "runs the new instruction",
+    "both": "runs an instruction that old and new share",
+}
+"""What a CPU does that a witness is to show, by the kind of what is executed."""
+
+
+def shown(steps: Sequence[TraceStep]) -> str:
+    """What the CPU that does most of SHOWN does in these steps, in one sentence."""
+    done: dict[str, dict[str, str]] = {}
+    for step in steps:
+        if step.executed is not None and (said := SHOWN.get(step.executed.kind)):
+            done.setdefault(step.actor, {}).setdefault(said, step.executed.site)
+    if not done:
+        return ""
+    actor = max(done, key=lambda name: len(done[name]))
+    sites = set(done[actor].values())
+    one = f" at {sites.pop()}" if len(sites) == 1 else ""
+    parts = [said if one else f"{said} at {site}" for said, site in done[actor].items()]
+    told = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"{actor} {told}{one}; nothing is violated."
 
 
 def unended(machine: Machine, shared: Shared, local: Local) -> str:

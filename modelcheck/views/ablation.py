@@ -30,6 +30,9 @@ def render(spec: str, ablation: Ablation) -> RenderableType:
     both = [pair for pair in ablation.pairs if _more_than_each(ablation, pair)]
     parts += [_title("What each step is needed for"), _table(ablation, [*shown, *both], _needed)]
     parts += [*_never(ablation, shown), *_pairs(ablation, both), *_notes(ablation, shown)]
+    if ablation.joined:
+        names = ", ".join(ablation.joined)
+        parts.append(Text(f"Not tried, for the others do not fit together without: {names}"))
     if ablation.minimal:
         parts += [Text(), _title("The fewest syncs that keep every property"), *_minimal(ablation)]
     if ablation.swaps:
@@ -48,12 +51,16 @@ def _title(text: str) -> Text:
 def _base(ablation: Ablation) -> list[Text]:
     """The properties that the protocol does not have in the first place."""
     lines: list[Text] = []
-    failing: dict[str, list[str]] = {}
+    failing: dict[tuple[str, Verdict], list[str]] = {}
     for (fetch, name), judgement in ablation.base.verdicts.items():
         if judgement.verdict is not Verdict.SAFE:
-            failing.setdefault(name, []).append(fetch)
-    for name, models in failing.items():
-        text = f"  It does not keep {name} itself under {', '.join(models)}: nothing is said of it."
+            failing.setdefault((name, judgement.verdict), []).append(fetch)
+    for (name, verdict), models in failing.items():
+        under = ", ".join(models)
+        if verdict is Verdict.VIOLATED:
+            text = f"  It does not keep {name} itself under {under}: nothing is said of it."
+        else:
+            text = f"  Whether it keeps {name} itself under {under} is unknown."
         lines.append(Text(text, "yellow"))
     return lines
 
@@ -157,6 +164,11 @@ def _notes(ablation: Ablation, edits: list[Edited], joint: str = " + ") -> list[
     lines: list[Text] = []
     protocol, base = ablation.protocol, ablation.base.end_state
     for edited in edits:
+        if edited.end_state is None or base is None:
+            if edited.end_state != base:
+                ends = "can never end" if edited.end_state is None else "ends, as it does not with"
+                lines.append(Text(f" * {joint.join(edited.labels)}: {ends}"))
+            continue
         left = [
             f"incomplete, {site.name} ends as {code.hex(' ')}"
             for site, code, usual in zip(

@@ -19,6 +19,8 @@ from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.properties import LIVENESS, PROPERTIES
 from modelcheck.questions.check import VACUOUS, Job, Result
+from modelcheck.questions.findings import findings
+from modelcheck.trace.document import to_document as to_trace_document
 from modelcheck.views.trace_text import plural
 
 SCHEMA = 2
@@ -66,17 +68,20 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "not_held_to": job.setup.unwatched,
         "rests_on_nothing": list(result.vacuity.nothing),
         "notes": list(result.vacuity.notes),
-        "expected": expected(result),
+        "expected": _expected(result),
         "as_expected": result.as_expected,
         "states": result.states,
         "transitions": result.transitions,
         "depth": result.depth,
         "seconds": round(result.seconds, 3),
         "counterexample": kept.as_posix() if kept else None,
+        "witness": to_trace_document(result.witness.trace)
+        if result.witness and result.witness.trace
+        else None,
     }
 
 
-def expected(result: Result) -> str:
+def _expected(result: Result) -> str:
     """The verdict that the spec states, in a word."""
     if result.expected:
         return str(Verdict.VIOLATED)
@@ -121,10 +126,11 @@ def heading(spec: str, job: Job, *, any_number: bool = False) -> Text:
     else:
         for waiver in protocol.waived:
             text.append(f"\n  not held to {waiver.name}: {waiver.because}", "yellow")
-    if not setup.splits():
+    if not any(Setup(variant.protocol, run).splits() for variant in job.suite):
         text.append(
-            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch cannot "
-            "mix old and new.\n  That is a promise of the chunk size, not of the protocol.",
+            "\n  All that changes lies in one chunk, which is fetched atomically: a fetch mixes "
+            "old and new\n  only where memory does. That is a promise of the chunk size, not of "
+            "the protocol.",
             "bold yellow",
         )
     return text
@@ -255,26 +261,14 @@ def remarks(results: Sequence[Result]) -> list[Text]:
 
 def _surprises(results: Sequence[Result]) -> list[Text]:
     lines: list[Text] = []
-    for result in results:
-        if result.as_expected:
+    for finding in findings(results):
+        if finding.surprising:
+            lines.append(Text(f"SURPRISE      {finding.where}: {finding.said}", "bold red"))
             continue
-        job = result.job
-        where = f"{job.suite.protocol.name}, {job.variant.name}, {job.configuration.fetch}"
-        if result.verdict is Verdict.INCONCLUSIVE:
-            lines.append(
-                Text(
-                    f"INCONCLUSIVE  {where}: {result.reason}; reached {result.states:,} states, "
-                    f"depth {result.depth}",
-                    style="yellow",
-                )
-            )
-        else:
-            found = f"{result.violated} violated" if result.violated else result.word
-            wanted = " or ".join(result.expected) + " violated"
-            wanted = wanted if result.expected else expected(result)
-            lines.append(
-                Text(f"SURPRISE      {where}: expected {wanted}, found {found}", style="bold red")
-            )
+        states = max(result.states for result in finding.results)
+        depth = max(result.depth for result in finding.results)
+        text = f"INCONCLUSIVE  {finding.where}: {finding.result.reason}; reached {states:,} states"
+        lines.append(Text(f"{text}, depth {depth}", "yellow"))
     return lines
 
 
@@ -295,13 +289,13 @@ def _vacuous(results: Sequence[Result]) -> list[Text]:
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for result in results:
         job = result.job
-        for word, findings in zip(("VACUOUS", "NOTE"), result.vacuity, strict=True):
-            for finding in findings:
-                key = (word, job.suite.protocol.name, job.variant.name, finding)
+        for word, sentences in zip(("VACUOUS", "NOTE"), result.vacuity, strict=True):
+            for sentence in sentences:
+                key = (word, job.suite.protocol.name, job.variant.name, sentence)
                 found.setdefault(key, []).append(job.configuration.fetch)
     return [
-        Text(f"{word:14}{protocol}, {variant} ({', '.join(models)}): {finding}", "yellow")
-        for (word, protocol, variant, finding), models in found.items()
+        Text(f"{word:14}{protocol}, {variant} ({', '.join(models)}): {sentence}", "yellow")
+        for (word, protocol, variant, sentence), models in found.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """Why a protocol does not tear, in sentences that use its own labels. Knows answers as data."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import assert_never
 
@@ -8,37 +9,50 @@ from rich.text import Text
 
 from modelcheck.axiomatic.events import steps_by_name, unit_names
 from modelcheck.axiomatic.reasons import EITHER, NEW, OLD, TRAP, Mix, Mixed, Possible
+from modelcheck.axiomatic.stories import Story
 from modelcheck.axiomatic.terms import Axiom, Happening
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import awaited, takes_lock, told
 from modelcheck.protocol.actions import first as of_kind
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.properties import SEQUENCE, TORN
 from modelcheck.questions.check import Job
+from modelcheck.questions.explain import Explanation
 from modelcheck.trace.words import value_text
 from modelcheck.views.trace_text import plural
 
-Answers = tuple[Mixed, ...] | str
-"""What is said of the mixes of a protocol, or why nothing can be."""
 
-
-def render(spec: str, job: Job, by_model: Iterable[tuple[str, Answers]]) -> Text:
+def render(spec: str, explanations: Sequence[Explanation]) -> Text:
     """All mixes of one variant, under each fetch model; models that agree stand together."""
+    job = explanations[0].job
     text = _heading(spec, job)
-    told: dict[Answers, list[str]] = {}
-    for model, answers in by_model:
-        told.setdefault(answers, []).append(model)
-    for answers, models in told.items():
+    told: dict[Explanation, list[str]] = {}
+    for one in explanations:
+        told.setdefault(replace(one, job=job), []).append(one.job.configuration.fetch)
+    for answer, models in told.items():
         text.append(f"\nunder {_enumerated(models)}:\n", "bold")
-        if isinstance(answers, str):
-            text.append(f"  {answers}.\n", "yellow")
+        if answer.reason is not None:
+            text.append(f"  {answer.reason}.\n", "yellow")
             continue
-        for alike in _alike(answers):
+        for alike in _alike(answer.mixes):
             text.append_text(_answer(job.variant.protocol, alike))
-        if not answers:
-            text.append("  No bytes that could be mixed differ.\n")
-        elif not any(isinstance(answer, Possible) for answer in answers):
-            text.append("  Each torn fetch has such a mix, so there is none.\n")
+        for sequence in answer.sequences:
+            text.append_text(_sequence(job.variant.protocol, sequence))
+        text.append(f"  {_conclusion(answer)}\n")
     return text
+
+
+def _conclusion(answer: Explanation) -> str:
+    """What follows for all torn fetches, and for sequences where a site is a region."""
+    protocol, said = answer.job.variant.protocol, []
+    if not answer.mixes:
+        said.append("No bytes of one instruction that could be mixed differ.")
+    elif TORN not in answer.violated:
+        said.append("Each torn fetch has such a mix, so there is none.")
+    if SEQUENCE in answer.job.setup.watched and not answer.sequences:
+        fetched = "that are fetched " if protocol.handler else ""
+        said.append(f"No pass mixes whole instructions {fetched}of several forms either.")
+    return "\n  ".join(said)
 
 
 def _heading(spec: str, job: Job) -> Text:
@@ -71,7 +85,10 @@ def _answer(protocol: Protocol, alike: list[Mixed]) -> Text:
     if any(site.is_region for site in protocol.sites):
         what += f", in the instruction at byte {answer.offset}"
     if isinstance(answer, Possible):
-        text = Text(f"  A CPU can mix {what}:\n", "bold red")
+        # Where all bytes are of one form, they are torn because none of its instructions is there.
+        whole = answer.mix.left if answer.mix.left == answer.mix.right in (OLD, NEW) else ""
+        verb, why = ("run", f", where none of the {whole} form begins") if whole else ("mix", "")
+        text = Text(f"  A CPU can {verb} {what}{why}:\n", "bold red")
         text.append("".join(f"    {line}\n" for line in _story(protocol, answer)), "not bold")
         return text
     text = Text(f"  A CPU cannot mix {what}, because\n", "green")
@@ -80,6 +97,21 @@ def _answer(protocol: Protocol, alike: list[Mixed]) -> Text:
             text.append("  and also because\n")
         sentences = ";\n".join(f"    - {line}" for line in reason_in_words(protocol, reason.axioms))
         text.append(sentences + ".\n", "default")
+    return text
+
+
+def _sequence(protocol: Protocol, story: Story) -> Text:
+    """A pass that goes on in another form than it began with, and how it happens."""
+    region = next(site for site in protocol.sites if site.name == story.site)
+    names = [
+        form.name
+        for form in region.forms
+        if any(at == story.offset and form.data[at:].startswith(story.data) for at, _ in form.runs)
+    ]
+    what = f"{_enumerated(names)} instruction at byte {story.offset}"
+    what += f" of {story.site}" if len(protocol.sites) > 1 else ""
+    text = Text(f"  A CPU can go on with the {what} in a pass that began otherwise:\n", "bold red")
+    text.append("".join(f"    {line}\n" for line in _story(protocol, story)), "not bold")
     return text
 
 
@@ -206,7 +238,7 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
 # Tears.
 
 
-def _story(protocol: Protocol, answer: Possible) -> Iterator[str]:
+def _story(protocol: Protocol, answer: Story) -> Iterator[str]:
     for number, happening in enumerate(answer.happenings, start=1):
         yield f"{number}. {_happening_in_words(protocol, answer.site, happening)}"
     site = next(site for site in protocol.sites if site.name == answer.site)

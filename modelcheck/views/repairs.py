@@ -6,9 +6,9 @@ from itertools import pairwise
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from modelcheck.protocol.program import Element, units
+from modelcheck.protocol.program import Element, is_sync, units
 from modelcheck.protocol.step_text import phrase
-from modelcheck.questions.repair import Repair, Repairs
+from modelcheck.questions.repair import Rejected, Repair, Repairs, Standing
 from modelcheck.views.comparison import heading
 from modelcheck.views.trace_text import plural
 
@@ -22,9 +22,9 @@ def render(spec: str, repairs: Repairs, most_edits: int) -> RenderableType:
     title.append(f"\n  variant {job.variant.name}", "not bold")
     models = ", ".join(job.configuration.fetch for job in repairs.jobs)
     parts: list[RenderableType] = [title]
-    if repairs.base_unsafe and job.variant.name != "base":
-        under = ", ".join(repairs.base_unsafe)
-        parts.append(Text(f"  The base protocol itself is not safe under {under}.", "yellow"))
+    if job.variant.name != "base":
+        lines = _stands(repairs.base, "The base protocol itself")
+        parts += [Text(f"  {line}", "yellow") for line in lines]
     parts += [Text(), *_answer(repairs, models, most_edits)]
     for number, repair in enumerate(repairs.found, start=1):
         parts += [Text(), *_repair(repairs, repair, number)]
@@ -36,11 +36,10 @@ def render(spec: str, repairs: Repairs, most_edits: int) -> RenderableType:
 
 
 def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
-    if repairs.complete and not repairs.unsafe:
+    if repairs.complete and repairs.stands.proved:
         yield Text(f"Safe as it is under {models}: nothing to repair.", "green")
         return
-    if repairs.unsafe:
-        yield Text(f"Not safe under {', '.join(repairs.unsafe)}.")
+    yield from map(Text, _stands(repairs.stands, "This variant"))
     if repairs.found:
         found, first = plural(len(repairs.found), "repair"), repairs.found[0]
         edits = plural(len(first.inserted) + len(first.moved), "edit")
@@ -56,16 +55,24 @@ def _answer(repairs: Repairs, models: str, most_edits: int) -> Iterator[Text]:
             "green",
         )
     elif repairs.complete:
-        yield Text(
-            f"No repair with up to {plural(most_edits, 'edit')} exists among "
-            f"{plural(repairs.tried, 'program')} that insert syncs or move steps.",
-            "red",
-        )
-    if repairs.undecided:
-        yield Text(
-            f"{plural(repairs.undecided, 'program')} could be neither proved nor refuted.",
-            "yellow",
-        )
+        among = f"with up to {plural(most_edits, 'edit')}"
+        tried = f"{plural(repairs.tried, 'program')} that insert syncs or move steps"
+        if repairs.undecided:
+            text = f"Unknown whether there is a repair {among}: none was found among {tried}."
+            yield Text(text, "yellow")
+        else:
+            yield Text(f"No repair {among} exists among {tried}.", "red")
+    counted = ((why, repairs.rejected[why]) for why in Rejected)
+    why_not = [f"for {why}: {number:,}" for why, number in counted if number]
+    if why_not:
+        yield Text(f"Of {plural(repairs.tried, 'program')}, rejected {'; '.join(why_not)}.")
+
+
+def _stands(standing: Standing, who: str) -> Iterator[str]:
+    if standing.violated:
+        yield f"{who} is not safe under {', '.join(standing.violated)}."
+    if standing.unproved:
+        yield f"{who} was neither proved nor refuted under {', '.join(standing.unproved)}."
 
 
 def _repair(repairs: Repairs, repair: Repair, number: int) -> Iterator[Text]:
@@ -79,8 +86,19 @@ def _repair(repairs: Repairs, repair: Repair, number: int) -> Iterator[Text]:
     if repair.is_base:
         text.append("   (this is the base protocol)", "not bold")
     yield text
+    if _only_delays(repair):
+        yield Text("It only delays when the programs return.", "yellow")
     for line in program_diff(repairs, repair):
         yield Text(line, STYLES.get(line[0], ""))
+
+
+def _only_delays(repair: Repair) -> bool:
+    """Whether all that is inserted stands behind all that the program changes: that mends what is
+    asked for from its return on, and nothing for who goes by what it stored before."""
+    order = [(unit.label, is_sync(unit)) for unit in units(repair.protocol.program)]
+    last = max((at for at, (_, sync) in enumerate(order) if not sync), default=-1)
+    behind = {label for label, _ in order[last + 1 :]}
+    return not repair.moved and set(repair.inserted) <= behind
 
 
 def program_diff(repairs: Repairs, repair: Repair) -> Iterator[str]:

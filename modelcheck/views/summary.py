@@ -10,6 +10,7 @@ from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.questions.check import VACUOUS, Result
+from modelcheck.questions.findings import findings
 from modelcheck.views.comparison import remarks
 from modelcheck.views.trace_text import plural
 
@@ -26,12 +27,12 @@ def render(
         table.add_column(name, justify="right")
     parts: list[RenderableType] = [table, Text()]
     for spec, results in checked:
-        count = _counts(results)
+        count, surprises = _counts(results), _surprises(results)
         table.add_row(
             Text(spec.stem),
             str(len(results)),
             *(str(count[word]) for word in WORDS),
-            Text(str(count["surprises"]), "bold red" if count["surprises"] else ""),
+            Text(str(surprises), "bold red" if surprises else ""),
             f"{sum(result.states for result in results):,}",
             f"{sum(result.seconds for result in results):.1f}s",
         )
@@ -41,19 +42,22 @@ def render(
             parts += [Text(spec.as_posix(), "bold"), *noted, Text()]
     parts += [Text(f"NOT CHECKED   {error}", "bold red") for error in errors]
     every = [result for _, results in checked for result in results]
-    surprises = sum(result.surprising for result in every)
+    surprises = sum(_surprises(results) for _, results in checked)
     parts.append(
         Text(
             f"{plural(len(checked), 'spec')}, {plural(len(every), 'verdict')}, "
-            + (f"{surprises} not as expected." if surprises else "none against expectation.")
+            + (f"{plural(surprises, 'surprise')}." if surprises else "none against expectation.")
         )
     )
     return Group(*parts)
 
 
 def _counts(results: Sequence[Result]) -> dict[str, int]:
-    count: dict[str, int] = dict.fromkeys((*WORDS, "surprises"), 0)
+    count: dict[str, int] = dict.fromkeys(WORDS, 0)
     for result in results:
         count[result.word] += 1
-        count["surprises"] += result.surprising
     return count
+
+
+def _surprises(results: Sequence[Result]) -> int:
+    return sum(finding.surprising for finding in findings(results))

@@ -1,4 +1,4 @@
-"""A counterexample as text, in 100 columns: actors side by side, and the bytes beside them.
+"""A counterexample or a witness as text: actors side by side in 100 columns, the bytes beside them.
 
 Knows traces. The text is the same on every terminal; colour is only added to it.
 """
@@ -25,24 +25,28 @@ BYTES = 8
 
 def to_text(trace: Trace) -> str:
     """The trace as plain text, as it is kept beside its JSON."""
+    return plain(render(trace))
+
+
+def plain(shown: RenderableType) -> str:
+    """What a console shows, as plain text that is the same everywhere."""
     text = StringIO()
     console = Console(
         file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False
     )
-    console.print(render(trace))
+    console.print(shown)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def render(trace: Trace) -> RenderableType:
     """The trace for a console: what was checked, the steps, and what went wrong."""
-    parts: list[RenderableType] = [
-        _heading(trace),
-        Text(),
-        lanes(trace.protocol, trace.steps, trace.loop),
-        Text(),
-    ]
-    parts.append(Text(trace.violation.why, style="bold red"))
-    parts.append(Text(f"{trace.violation.property}: {PROPERTIES[trace.violation.property]}"))
+    wrong = trace.violation
+    table = lanes(trace.protocol, trace.steps, trace.loop, marked=wrong is not None)
+    parts: list[RenderableType] = [_heading(trace), Text(), table, Text()]
+    if wrong is None:
+        return Group(*parts, Text(trace.shows, "green"))
+    parts.append(Text(wrong.why, style="bold red"))
+    parts.append(Text(f"{wrong.property}: {PROPERTIES[wrong.property]}"))
     executed = trace.steps[-1].executed if trace.steps else None
     if executed is not None and executed.origin:
         parts += [Text(), _bytes(trace, executed)]
@@ -54,7 +58,8 @@ def _heading(trace: Trace) -> Text:
     own = " and the patcher's own" if protocol.patcher_executes else ""
     lines = [
         f"{trace.spec}: {protocol.name}, variant {trace.variant}",
-        f"violates {trace.violation.property} in {len(trace.steps)} steps"
+        (f"violates {trace.outcome}" if trace.violation else trace.outcome)
+        + f" in {len(trace.steps)} steps"
         + (f", the last {len(trace.steps) - trace.loop} of them a loop" if trace.loop else ""),
         f"{plural(run.cpus, 'CPU')}{own}; fetch model {run.fetch}, chunks of "
         f"{plural(run.chunk, 'byte')}, site at offset {run.offset}; {run.semantics}",
@@ -65,8 +70,14 @@ def _heading(trace: Trace) -> Text:
     return Text("\n".join(lines))
 
 
-def lanes(protocol: Protocol, steps: tuple[TraceStep, ...], loop: int | None = None) -> Table:
-    """The steps of a run, with the memory after each; the last is marked, and a loop's begin."""
+def lanes(
+    protocol: Protocol,
+    steps: tuple[TraceStep, ...],
+    loop: int | None = None,
+    *,
+    marked: bool = True,
+) -> Table:
+    """The steps of a run, with the memory after each; the last is `marked`, and a loop's begin."""
     sites = protocol.sites
     actors = sorted(
         {step.actor for step in steps}, key=lambda name: (name != "patcher", len(name), name)
@@ -88,8 +99,7 @@ def lanes(protocol: Protocol, steps: tuple[TraceStep, ...], loop: int | None = N
             table.add_row("", "", *(Text() for _ in sites), Text("from here on, for ever:"))
         before, memory = memory, memory | step.memory
         cells = [_marked(before[s.name], memory[s.name]) for s in sites]
-        last = number == len(steps)
-        said = _said(step, last=last)
+        said = _said(step, last=marked and number == len(steps))
         if len(actors) <= LANES:
             lanes = [said if step.actor == actor else Text() for actor in actors]
         else:

@@ -12,7 +12,8 @@ from modelcheck.machine.fetch import MODELS
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
 from modelcheck.questions.check import VACUOUS, Job, Result
-from modelcheck.views.comparison import any_number, expected, heading, remarks
+from modelcheck.questions.findings import expected
+from modelcheck.views.comparison import any_number, heading, remarks
 from modelcheck.views.trace_text import plural
 
 Links = Mapping[int, str]
@@ -138,20 +139,18 @@ def _variant(name: str, rows: Numbered, models: list[str], links: Links) -> str:
 def _verdict(variant: str, number: int, result: Result, links: Links) -> str:
     """The verdict in a cell; a violation links to its trace."""
     kind, text = {
-        Verdict.SAFE: ("open", VACUOUS) if result.is_vacuous else ("safe", "safe"),
+        Verdict.SAFE: ("open" if result.is_vacuous else "safe", result.word),
         Verdict.VIOLATED: ("bad", f"BAD {result.depth}"),
         Verdict.INCONCLUSIVE: ("open", "?"),
     }[result.verdict]
-    wanted = " or ".join(result.expected) + " violated" if result.expected else expected(result)
+    nothing = f", but {'; '.join(result.vacuity.nothing)}" if result.is_vacuous else ""
     says = {
-        Verdict.SAFE: "; ".join((result.word, *result.vacuity.nothing))
-        if result.is_vacuous
-        else "safe: all reachable states were searched",
+        Verdict.SAFE: f"{result.word}: all reachable states were searched{nothing}",
         Verdict.VIOLATED: f"{result.violated}, shortest trace: {plural(result.depth, 'step')}",
         Verdict.INCONCLUSIVE: f"inconclusive: {result.reason}",
     }[result.verdict]
     if not result.as_expected:
-        kind, text, says = f"{kind} surprise", f"{text} !", f"{says}; expected {wanted}"
+        kind, text, says = f"{kind} surprise", f"{text} !", f"{says}; expected {expected(result)}"
     if number in links:
         label = f"{variant}, {result.job.configuration.fetch}: {says}; open the trace"
         text = f'<a href="#trace={links[number]}" aria-label="{escape(label)}">{text}</a>'
@@ -173,7 +172,7 @@ def _statistics(rows: Numbered) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(result.job.variant.name)}</th>'
         f"<td>{result.job.configuration.fetch}</td><td>{result.word}</td>"
-        f"<td>{expected(result)}</td>"
+        f"<td>{escape(expected(result))}</td>"
         f'<td class="number">{result.states:,}</td><td class="number">{result.transitions:,}</td>'
         f'<td class="number">{result.depth}</td><td class="number">{result.seconds:.3f} s</td>'
         f"<td>{escape(result.engine)}</td></tr>"

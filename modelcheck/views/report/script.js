@@ -91,7 +91,7 @@
     $("trace-title").replaceChildren(where, " ", node("code", { class: "dim" }, doc.spec));
     $("trace-property").textContent = doc.property;
     $("trace-why").textContent = doc.why;
-    $("trace-meaning").textContent = `The property: ${doc.meaning}`;
+    $("trace-meaning").textContent = doc.violated ? `The property: ${doc.meaning}` : "";
     $("trace-bug").hidden = !doc.bug;
     $("trace-bug").textContent = doc.bug;
     programs(doc);
@@ -302,7 +302,7 @@
         {},
         step ? `Step ${step} of ${last}: ` : "",
         step ? node("span", { class: "actor" }, actor) : "Before the patch",
-        step === last ? node("span", { class: "broken" }, ` violates ${trace.doc.property}`) : null,
+        step === last && trace.doc.violated ? node("span", { class: "broken" }, ` violates ${trace.doc.property}`) : null,
       ),
     ];
     if (!step) return parts;
