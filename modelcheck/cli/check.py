@@ -197,8 +197,9 @@ def _rendered(
 
 
 def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
-    table = comparison.render(run.spec.as_posix(), run.results, kept)
-    console.print(table, width=max(console.width, TABLE_WIDTH))
+    width, console.width = console.width, max(console.width, TABLE_WIDTH)
+    console.print(comparison.render(run.spec.as_posix(), run.results, kept))
+    console.width = width
     if len({result.job.variant.name for result in run.results}) == 1:
         for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
