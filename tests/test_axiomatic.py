@@ -540,6 +540,23 @@ def test_the_reason_why_a_handler_in_a_region_is_not_covered(
         violated(protocol, Configuration(1))
 
 
+def test_the_newest_is_fetched_from_the_first_instruction_of_an_interrupt_on() -> None:
+    """The patcher's CPU, whose program stands still, finds the branch that its program wrote."""
+    site = Site(
+        "words",
+        b"\x10\x11",
+        b"\x20\x21",
+        old_runs=((1, 1), (0, 1)),
+        new_runs=((1, 1),),
+        entries=(1,),
+    )
+    program = (write("branch", site, b"\x21", at=1), write("word", site, b"\x20"))
+    alone = Protocol("alone", (site,), program, cpu_program=(pause("idle"),))
+    assert_agrees(alone, Configuration(1, "coherent"))
+    assert violated(alone, Configuration(1, "coherent")) == frozenset()
+    assert violated(alone, Configuration(1, "per-chunk")) == {"no-torn-instruction"}
+
+
 LOCK = Cell("lock", 0)
 
 

@@ -325,7 +325,9 @@ class Axioms:
                 rules.append(z3.Or(time < first.end, last.end < time))
                 if self.model.staleness is Staleness.NEWEST:
                     rules += [
-                        z3.Implies(time < last.end, time <= read) for read in last.read.values()
+                        z3.Implies(time < fetch.end, time <= read)
+                        for fetch in self.fetches
+                        for read in fetch.read.values()
                     ]
             self._state("stands still", event.name, "", *rules)
             if event.first(do.Refresh):

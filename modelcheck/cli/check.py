@@ -14,6 +14,7 @@ from modelcheck.cli.ending import ending
 from modelcheck.cli.group import (
     INTERNAL,
     INTERRUPTED_EARLY,
+    MINIMUM_WIDTH,
     WRONG_INPUT,
     cli,
     err,
@@ -50,6 +51,10 @@ def _outputs(command: Callable[..., None]) -> Callable[..., None]:
             command
         )
     return command
+
+
+TABLE_WIDTH = 102
+"""Columns of the widest table of a shipped spec."""
 
 
 @cli.command("check")
@@ -112,10 +117,6 @@ def check_command(
         sys.exit(_told(spec, runs, keep, wanted))
 
 
-TABLE_WIDTH = 102
-"""Columns of the widest table of a shipped spec."""
-
-
 def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]) -> int:
     """Write and print all that was found; the exit code."""
     if not any(run.results for run in runs) and not spec.is_dir() and (end := runs[0].end):
@@ -123,7 +124,7 @@ def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]
     root = spec if spec.is_dir() else spec.parent
     console = err if "-" in wanted.values() else out
     # A table that is cut off says less than one that a narrow terminal wraps.
-    console.width = max(console.width, TABLE_WIDTH)
+    console.width = max(console.width, MINIMUM_WIDTH)
     failure: Exception | None = None
     kept: dict[Path, dict[int, Path]] = {}
     for run in runs:
@@ -196,7 +197,9 @@ def _rendered(
 
 
 def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
+    width, console.width = console.width, max(console.width, TABLE_WIDTH)
     console.print(comparison.render(run.spec.as_posix(), run.results, kept))
+    console.width = width
     if len({result.job.variant.name for result in run.results}) == 1:
         for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
