@@ -87,19 +87,21 @@ class System:
         shared = state[0]
         for actor, role in enumerate(self.actors):
             for row in self.rows(role, shared, state[actor + 1]):
-                if row.guard != NONE and not all(
-                    self.holds(row.guard, local)
-                    for other, local in enumerate(state[1:])
-                    if other != actor
-                ):
-                    continue
-                if row.broadcast == NONE:
-                    target = (row.shared, *state[1 : actor + 1], row.local, *state[actor + 2 :])
-                else:
-                    told = [self.receive(row.broadcast, local) for local in state[1:]]
-                    told[actor] = row.local
-                    target = (row.shared, *told)
-                yield Transition(actor, row, target)
+                target = self.after(state, actor, row)
+                if target is not None:
+                    yield Transition(actor, row, target)
+
+    def after(self, state: State, actor: int, row: Row) -> State | None:
+        """Where a row of an actor's table leads to; None if its guard does not hold."""
+        if row.guard != NONE and not all(
+            self.holds(row.guard, local) for other, local in enumerate(state[1:]) if other != actor
+        ):
+            return None
+        if row.broadcast == NONE:
+            return (row.shared, *state[1 : actor + 1], row.local, *state[actor + 2 :])
+        told = [self.receive(row.broadcast, local) for local in state[1:]]
+        told[actor] = row.local
+        return (row.shared, *told)
 
     def rows(self, role: int, shared: int, local: int) -> tuple[Row, ...]:
         """The table rows of one actor, asked of the model when first needed."""
