@@ -6,6 +6,7 @@ This module has what a spec needs: sites, cells, steps, protocols, and what to e
 
 from typing import TYPE_CHECKING, Any
 
+from modelcheck.protocol.callee import Callee
 from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
@@ -52,6 +53,7 @@ __all__ = [
     "STRICT_TOO",
     "Block",
     "Bug",
+    "Callee",
     "Cell",
     "Element",
     "Expectation",

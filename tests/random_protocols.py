@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
+    Callee,
     Cell,
     Form,
     Handler,
@@ -92,8 +93,10 @@ CELLS = (DATA, COUNT, LOCK, EACH, LIST)
 
 INT3, LONG_TRAP = b"\xcc", b"\xcd\x03"
 ARM_BRK = bytes.fromhex("00 00 20 d4")
-ARM = tuple(map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa")))
-"""NOP and B, which may be modified concurrently, ADD and MOV, which may not."""
+ARM = tuple(
+    map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa", "01 00 00 94"))
+)
+"""NOP, B and, as the last, BL, which may be modified concurrently, ADD and MOV, which may not."""
 
 
 @st.composite
@@ -114,6 +117,9 @@ def _site(draw: st.DrawFn, name: str, address: int) -> Site:
     size = draw(st.integers(2, 3))
     old = bytes(draw(st.sampled_from((0x10 + i, 0x90))) for i in range(size))
     new = bytes(draw(st.sampled_from((0x20 + i, old[i]))) for i in range(size))
+    if draw(st.integers(0, 4)) == 4:  # a call, which may have a callee
+        call = b"\xff\xd0" if size == 2 else bytes((0xFF, 0x50, draw(st.integers(0, 1))))
+        old, new = draw(st.sampled_from(((call, new), (old, call), (call, call))))
     site = Site(name, old, new, address)
     if draw(st.integers(0, 2)) < 2:
         return site
@@ -341,6 +347,12 @@ class _Steps:
     def callee(self) -> tuple[Element, ...]:
         return (*self.acting(), iret(self.label(), synchronises=False))
 
+    def callees(self) -> tuple[Callee, ...]:
+        """A callee of some calls alone."""
+        site = self.draw(st.sampled_from(("", *(site.name for site in self.sites))))
+        form = self.draw(st.sampled_from(("", "old", "new")))
+        return (Callee("called", self.callee(), site, form),)
+
 
 @st.composite
 def protocols(
@@ -369,7 +381,8 @@ def protocols(
             arch=arch,
             patchers=patchers,
             cpu_program=steps.cpu() if draw(st.integers(0, 2)) == 2 else (),
-            callee=steps.callee() if draw(st.integers(0, 5)) == 5 else (),
+            callee=steps.callee() if draw(st.integers(0, 4)) == 4 else (),
+            callees=steps.callees() if draw(st.integers(0, 4)) == 4 else (),
             stores="in-order" if only_in_order else draw(st.sampled_from(STORES)),
             coherent_icache=draw(st.sampled_from((True, False))),
         )
@@ -409,7 +422,7 @@ def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(300)
+    @random_runs(500)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

@@ -303,9 +303,8 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
 
     Raises NotCoveredError for whatever else these do that others can see.
     """
-    handler = protocol.handler.program if protocol.handler else ()
     found = set()
-    for step in flatten((*handler, *protocol.callee)):
+    for step in chain.from_iterable(map(flatten, protocol.routines)):
         for action in step.actions():
             match action:
                 case do.Set() | do.Change():

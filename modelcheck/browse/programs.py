@@ -6,7 +6,8 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
-from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
+from modelcheck.protocol.callee import CALLEE_PREFIX
+from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
@@ -33,7 +34,7 @@ class Section:
     @property
     def shared(self) -> bool:
         """Whether every CPU runs it, over and over, and not one patcher once."""
-        return self.prefix in _SHARED
+        return self.prefix.startswith(tuple(_SHARED))
 
     @property
     def runner(self) -> str:
@@ -43,6 +44,8 @@ class Section:
     @property
     def title(self) -> str:
         """What it is called on the screen."""
+        if self.prefix.startswith(CALLEE_PREFIX) and self.prefix != CALLEE_PREFIX:
+            return self.prefix.removeprefix(CALLEE_PREFIX).rstrip("/")
         return _SHARED.get(self.prefix, self.runner)
 
 

@@ -138,7 +138,7 @@ class Anatomy:
 
     def _trap(self, trap: Trap | None) -> Leaves:
         setup = self._setup
-        step = setup.routines[trap.in_callee][trap.pc].step if trap else None
+        step = setup.routines[trap.routine][trap.pc].step if trap else None
         yield "handler", HANDLER, f"in {step.label}" if step else "no trap"
         if len(setup.protocol.sites) > 1:
             site = f"trap at {setup.protocol.sites[trap.site].name}" if trap else "nowhere"

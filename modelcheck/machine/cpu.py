@@ -252,8 +252,8 @@ def _execute(
         after, torn = handler.onward(setup, after, place, agreeing)
         if torn and kind != "torn":
             violations.append(SEQUENCE)
-        if setup.routines[True] and kind == "new":
-            after = after._replace(trap=Trap(site, 0, (), in_callee=True))
+        if callee := setup.callee(site, agreeing, data):
+            after = after._replace(trap=Trap(site, 0, routine=callee))
     return Move(
         label,
         choice,

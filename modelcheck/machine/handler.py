@@ -91,6 +91,7 @@ def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
     else:
         data, agreeing = region.emulated(place.offset, action.instruction)
         execution = Execution(trap.site, data, "emulated", place.offset)
+        local = local._replace(trap=trap._replace(calls=setup.callee(trap.site, agreeing, data)))
     after, went_back = acted(setup, local, trap.site, kind_of(agreeing))
     if went_back:
         violations.append(MONOTONE)
@@ -106,6 +107,7 @@ def leave(action: Leave, setup: Setup, shared: Shared, local: Local, trap: Trap)
     if action.synchronises:
         back = setup.synchronised(back, shared)
     if action.handled:
-        return Handled(back)
+        called = Trap(trap.site, 0, routine=trap.calls) if trap.calls else None
+        return Handled(back._replace(trap=called))
     foreign = setup.protocol.sites[trap.site].foreign
     return Handled(back._replace(place=None), () if foreign else setup.watch(UNHANDLED))

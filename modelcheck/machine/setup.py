@@ -11,6 +11,7 @@ from modelcheck.machine.memory import LINE, Layout
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
+from modelcheck.protocol.callee import callee_of
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
@@ -129,11 +130,8 @@ class Setup:
         self.all_programs = (1 << self.cpu_role) - 1
         """What Shared.returned and Shared.ended are when all patchers are done."""
         self.handler = protocol.handler
-        self.routines = {
-            False: flow(protocol.handler.program) if protocol.handler else (),
-            True: flow(protocol.callee),
-        }
-        """What a CPU runs in a trap, and what it runs in the function called (see Trap)."""
+        self.routines = tuple(map(flow, protocol.routines))
+        """What a CPU runs in a trap, and in each function called, by number (see Trap)."""
         self.trap = self.handler.trap if self.handler else b""
         self.regions = tuple(
             Region(number, site, self.trap) for number, site in enumerate(protocol.sites)
@@ -196,7 +194,7 @@ class Setup:
 
     def _actions(self) -> Iterator[Action]:
         """All that programs, the handler and the callee are made of."""
-        for lines in (*self.programs, *self.routines.values()):
+        for lines in (*self.programs, *self.routines):
             for line in lines:
                 yield from line.actions
 
@@ -248,6 +246,17 @@ class Setup:
     def is_region(self, site: int) -> bool:
         """Whether a CPU can be somewhere inside the site."""
         return self.protocol.sites[site].is_region
+
+    def callee(self, site: int, agreeing: int, data: bytes) -> int:
+        """The number of the routine that an instruction leads to, of which these forms have it; 0
+        if it calls nothing that there is."""
+        forms = self.protocol.sites[site].forms
+        if not agreeing or len(self.routines) == 1 or not self.protocol.architecture.is_call(data):
+            return 0
+        form = forms[(agreeing & -agreeing).bit_length() - 1]
+        callees = self.protocol.every_callee
+        numbers = {prefix: n for n, prefix in enumerate(callees, start=1)}
+        return numbers.get(callee_of(callees, self.protocol.sites[site], form.name), 0)
 
     def permits(self, before: bytes, after: bytes) -> bool:
         """Whether the architecture lets an instruction be replaced by another while it runs."""

@@ -45,15 +45,22 @@ class Place(NamedTuple):
 
 
 class Trap(NamedTuple):
-    """A CPU in the trap handler: the site, the next step, and what it found in which cell.
+    """A CPU in a routine: the site, the next step, and what it found in which cell.
 
-    With `in_callee` it is not a trap: the CPU is in the function that the new instruction calls.
+    `routine` is 0 in the trap handler; in a callee it is the number of that, from 1 on. `calls` is
+    the callee of an instruction that the handler has acted as: the CPU comes to it when it returns.
     """
 
     site: int
     pc: int
     found: tuple[tuple[int, Value], ...] = ()
-    in_callee: bool = False
+    routine: int = 0
+    calls: int = 0
+
+    @property
+    def in_callee(self) -> bool:
+        """Whether the CPU is in a function that was called, and not in the trap handler."""
+        return self.routine > 0
 
 
 class StopStage(IntEnum):

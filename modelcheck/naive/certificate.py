@@ -182,10 +182,10 @@ def _rest(program: Any, pc: int) -> Any:
     return [*places(program), ()][_index(pc)]
 
 
-def _routine(naive: Naive, site: int, pc: int, found: Any, called: bool) -> Routine:
-    program = naive.callee if called else naive.handler
+def _routine(naive: Naive, site: int, pc: int, found: Any, called: int, calls: int) -> Routine:
+    program = naive.callees[_index(called) - 1][0] if called else naive.handler
     kept = tuple((cell, value_of(value)) for cell, value in found)
-    return Routine(_index(site), called, _rest(program, pc), kept)
+    return Routine(_index(site), called, _rest(program, pc), kept, calls)
 
 
 def _spot(site: int, offset: int, forms: int) -> Spot:

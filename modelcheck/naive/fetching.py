@@ -136,12 +136,24 @@ class Fetching(Memory):
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
         here = here._replace(cpu=self.settled(here.shared, here.cpu))
         if trapped:
-            handler = Routine(spot.site, False, self.handler)
+            handler = Routine(spot.site, 0, self.handler)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
-        if kind == "new" and self.callee:
-            return here.me(routine=Routine(spot.site, True, self.callee))
-        return here
+        return self.enter(here, spot.site, self.called(site, forms, data))
+
+    def called(self, site: Site, forms: frozenset[int], data: bytes) -> int:
+        """The number of the callee that an instruction of these forms leads to; 0 if none."""
+        name, length = decoded(self.arch, data)
+        if name not in CALLS or length != len(data) or not forms:
+            return 0
+        form = site.forms[min(forms)].name
+        fits = [one in ("", site.name) and of in ("", form) for _, one, of in self.callees]
+        return fits.index(True) + 1 if any(fits) else 0
+
+    def enter(self, here: Move, site: int, callee: int) -> Move:
+        """The CPU in a callee; in none if there is none."""
+        inside = Routine(site, callee, self.callees[callee - 1][0]) if callee else None
+        return here.me(routine=inside)
 
     def acted(self, here: Move, spot: Spot, forms: frozenset[int]) -> Move:
         """The CPU acts as an instruction that these forms have at a spot."""
@@ -202,6 +214,7 @@ DECODERS = {
 }
 """Of s390x and parisc, no instruction is known by name here."""
 NOPS = ("nop", "nop.w", "c.nop")
+CALLS = ("call", "bl", "blr", "blx", "bla", "bcl", "bcla", "bctrl", "blrl", "jal", "jalr", "c.jalr")
 MODIFIABLE = {
     "arm64": ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb"),
     "thumb": ("b", "nop", "bkpt", "svc"),

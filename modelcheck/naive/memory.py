@@ -15,6 +15,10 @@ CPUS = -1
 """The role, and the sender, of all CPUs but the patchers'."""
 
 
+_ANY = {"site": "", "form": ""}
+"""Of whose calls a callee is, if nothing says so."""
+
+
 class Memory:
     """What a protocol is made of, and its memory.
 
@@ -59,7 +63,12 @@ class Memory:
         one = take(handler, "the handler", "trap program", {"interrupts": False})
         self.trap = bytes.fromhex(one["trap"])
         self.masked: bool = not one["interrupts"]
-        self.handler, self.callee = program(one["program"]), program(data["callee"])
+        self.handler = program(one["program"])
+        callees = [take(c, "a callee", "name program", _ANY) for c in data["callees"]]
+        callees += [{**_ANY, "program": data["callee"]}] if data["callee"] else []
+        if callees:  # others' instructions have no names here
+            one_of("the architecture of a callee", self.arch, reading.ARCHITECTURES[:5])
+        self.callees = [(program(c["program"]), c["site"], c["form"]) for c in callees]
         ends = [at[0] for at in places(self.handler) if at[0].kind in ("Return", "NotOurs")]
         self.all_ways_synchronise = bool(self.trap) and all(end["synchronises"] for end in ends)
 
@@ -109,7 +118,7 @@ class Memory:
 
     def _numbers_for(self, cell: int) -> Iterator[int]:
         """The numbers that some step names for a cell."""
-        for steps in (*self.programs.values(), self.handler, self.callee):
+        for steps in (*self.programs.values(), self.handler, *[one for one, *_ in self.callees]):
             for head, *_ in places(steps):
                 fields = (head.test or head).fields
                 if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:

@@ -45,13 +45,14 @@ class Spot(NamedTuple):
 
 
 class Routine(NamedTuple):
-    """A CPU in the handler, or in the callee: for which site, what is still to be done, and what
-    was looked up in which cell."""
+    """A CPU in the handler (0), or in a callee, by its number: for which site, what is still to be
+    done, what was looked up in which cell, and which callee comes next."""
 
     site: int
-    called: bool
+    called: int
     rest: Program
     found: tuple[tuple[int, Any], ...] = ()
+    calls: int = 0
 
 
 class Cpu(NamedTuple):

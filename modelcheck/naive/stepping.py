@@ -193,7 +193,7 @@ class Naive(Fetching):
             left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
-            elif move.cpu.routine:
+            elif move.cpu.routine and step.kind != "Return":
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
             yield move._replace(cpu=self.settled(move.shared, move.cpu))
 
@@ -213,7 +213,9 @@ class Naive(Fetching):
             case "Emulate":
                 data = site.forms[NEW if step["instruction"] == "new" else OLD].at(spot.offset)
                 here = here._replace(ran=(spot.site, spot.offset, data, "emulated"))
-                here = self.acted(here, spot, agreeing(site, spot.offset, data))
+                forms = agreeing(site, spot.offset, data)
+                calls = self.called(site, forms, data)
+                here = self.acted(here, spot, forms).me(routine=routine._replace(calls=calls))
                 yield from self._stale(here, routine, step["cell"])
             case "Skip":
                 called = [decoded(self.arch, form.at(spot.offset)) for form in site.forms]
@@ -222,7 +224,7 @@ class Naive(Fetching):
                 here = self.acted(here, spot, forms)
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
-                back = here.me(routine=None)
+                back = self.enter(here, routine.site, routine.calls)
                 synchronised = back._replace(cpu=self.synchronised(back.shared, back.cpu))
                 yield synchronised if step["synchronises"] else back
             case "NotOurs":

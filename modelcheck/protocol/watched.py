@@ -46,8 +46,7 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     What only a fetch model asks for is told apart by the machine: see UNPERMITTED.
     """
     found: dict[str, str] = {UNPERMITTED: "only fetch model strict asks for it"}
-    handler = protocol.handler.program if protocol.handler else ()
-    routine = [*_actions((handler, protocol.callee))]
+    routine = [*_actions(protocol.routines)]
     patching = _actions(protocol.patcher_programs.values())
     if not any(site.is_region for site in protocol.sites):
         found[SEQUENCE] = "no site is a region of several instructions"

@@ -24,6 +24,7 @@ from modelcheck.protocol.actions import (
     first,
     is_test,
 )
+from modelcheck.protocol.callee import Callee, callee_of
 from modelcheck.protocol.cell_values import check_values
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
@@ -38,14 +39,15 @@ def check_protocol(protocol: "Protocol") -> None:
     """Raise SpecError where the parts of a protocol do not fit together."""
     _check_names(protocol)
     _check_sites(protocol)
+    _check_calls(protocol)
     _check_program(protocol, protocol.program, Owner.PATCHER, "the patcher")
     for patcher in protocol.patchers:
         _check_program(protocol, patcher.program, Owner.PATCHER, f"patcher {patcher.name!r}")
     _check_program(protocol, protocol.cpu_program, Owner.CPU, "a CPU that runs the sites")
     if protocol.handler:
         _check_handler(protocol, protocol.handler)
-    if protocol.callee:
-        _check_routine(protocol, protocol.callee, "callee")
+    for callee in protocol.every_callee.values():
+        _check_callee(protocol, callee)
     check_values(protocol)
     if not protocol.properties:
         raise SpecError(
@@ -106,6 +108,7 @@ def _check_names(protocol: "Protocol") -> None:
         ("site", [(site.name, site.made) for site in protocol.sites]),
         ("cell", [(cell.name, cell.made) for cell in protocol.cells]),
         ("patcher", [(patcher.name, patcher.made) for patcher in protocol.patchers]),
+        ("callee", [(callee.name, callee.made) for callee in protocol.callees]),
         ("handler step label", [*_labelled(handler, "")]),
         ("step label", steps),
     ):
@@ -266,6 +269,40 @@ def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str
     _check_ends(protocol, program, what)
 
 
+def _check_calls(protocol: "Protocol") -> None:
+    """An instruction that several forms share leads to one callee."""
+    if not protocol.callees or protocol.arch not in ARCHITECTURES:
+        return
+    for site in protocol.sites:
+        leads: dict[tuple[int, bytes], str] = {}
+        for form in site.forms:
+            called = callee_of(protocol.every_callee, site, form.name)
+            for offset, length in form.runs:
+                data = form.data[offset : offset + length]
+                other = leads.setdefault((offset, data), called)
+                if other != called and protocol.architecture.is_call(data):
+                    raise SpecError(
+                        f"site {site.name!r}: {data.hex(' ')} at offset {offset} is of several "
+                        f"forms, so no CPU tells whether it calls {other or 'nothing'!r} or "
+                        f"{called or 'nothing'!r}; take one callee for them",
+                        site.made,
+                    )
+
+
+def _check_callee(protocol: "Protocol", callee: "Callee") -> None:
+    """A callee is a routine, of a form that there is."""
+    sites = {site.name: site for site in protocol.sites}
+    forms = dict.fromkeys(form.name for site in protocol.sites for form in site.forms)
+    for kind, name, known in (("site", callee.site, sites), ("form", callee.form, forms)):
+        if name and name not in known:
+            raise SpecError(
+                f"callee {callee.name!r}: no {kind} named {name!r}; "
+                + meant(name, known, "they are"),
+                callee.made,
+            )
+    _check_routine(protocol, callee.program, callee.words)
+
+
 def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
     """Each way through ends with a return, and nothing stands behind one."""
     lines = flow(program)
@@ -275,7 +312,7 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
         if at == len(lines):
             raise SpecError(
                 f"protocol {protocol.name!r}: the {what} must end with a Return "
-                f"({'ret' if what == 'callee' else 'iret'}), whichever way it takes"
+                f"({'ret' if what.startswith('callee') else 'iret'}), whichever way it takes"
             )
         if at not in reached:
             reached.add(at)

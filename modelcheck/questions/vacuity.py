@@ -133,7 +133,7 @@ class _Coverage:
     def notes(self) -> Iterator[str]:
         """What else to tell, the steps first."""
         setup = self._setup
-        programs = [*setup.programs, *setup.routines.values()]
+        programs = [*setup.programs, *setup.routines]
         missed = [
             line.step.label
             for program in programs

@@ -133,7 +133,8 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             return f"acts as {action.instruction}" if known else "steps over it"
         case do.Leave():
             if not action.handled:
-                return "leaves the trap to others"
+                called = was.trap is not None and was.trap.in_callee
+                return "cannot serve this call" if called else "leaves the trap to others"
             return "returns" if action.synchronises else "returns, does not serialise"
         case _:
             assert_never(action)
@@ -179,10 +180,13 @@ def value_text(value: Value | tuple[Value, ...]) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def explain_violation(name: str, step: TraceStep, site: Site | None, left: str) -> str:
+def explain_violation(
+    name: str, step: TraceStep, site: Site | None, left: str, *, called: bool = False
+) -> str:
     """In one sentence, why a step violates a property.
 
-    `site` is where something was executed, `left` what is not as it is to end.
+    `site` is where something was executed, `left` what is not as it is to end; `called` tells
+    whether the step is of a callee.
     """
     actor = step.actor
     ran = step.executed.data.hex(" ") if step.executed else ""
@@ -192,10 +196,13 @@ def explain_violation(name: str, step: TraceStep, site: Site | None, left: str) 
             assert step.executed is not None
             assert site is not None
             return f"{actor} executes {ran} at {where}{_torn(step.executed, site)}."
+        case _ if name == UNHANDLED and called:
+            return f"{actor} has made a call that leads to nothing that is there: {step.does}."
         case _ if name == UNHANDLED:
             return f"{actor} has trapped, and its handler finds no entry: {step.does}."
         case _ if name == STALE:
-            return f"The handler on {actor} acts on data that is gone or changed since it looked."
+            who = "function called" if called else "handler"
+            return f"The {who} on {actor} acts on data that is gone or changed since it looked."
         case _ if name == EFFECT:
             return (
                 f"{actor} steps over {where} as if it were a no-op, which neither the old "

@@ -40,7 +40,7 @@ def _programs(protocol: Protocol) -> dict[str, Program]:
         **{patcher.name: patcher.program for patcher in protocol.patchers},
         "CPUs": protocol.cpu_program,
         "handler": protocol.handler.program if protocol.handler else (),
-        "callee": protocol.callee,
+        **{one.words: one.program for one in protocol.every_callee.values()},
     }
 
 
