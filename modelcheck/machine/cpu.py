@@ -269,7 +269,7 @@ def _execute(
         after, torn = handler.onward(setup, after, place, agreeing)
         if torn and kind != "torn":
             violations.append(SEQUENCE)
-        if setup.protocol.architecture.serialises(data):
+        if agreeing and setup.protocol.architecture.serialises(data):
             after = setup.synchronised(after, shared)
         if setup.routines[True] and kind == "new":
             after = after._replace(trap=Trap(site, 0, (), in_callee=True))
