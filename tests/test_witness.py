@@ -238,4 +238,5 @@ def test_witnesses_of_a_folder_are_told_with_their_specs(
     assert main(["specs", *options]) == 0
     summed, *shown = capsys.readouterr().out.split("WITNESS")
     assert "none against expectation" in summed
-    assert shown and all("specs/tiny.py: minimal, variant base" in each for each in shown)
+    assert shown
+    assert all("specs/tiny.py: minimal, variant base" in each for each in shown)
