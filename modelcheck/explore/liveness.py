@@ -52,7 +52,7 @@ class Fairness:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._rows: dict[tuple[int, int, int], tuple[tuple[str, bool], ...]] = {}
+        self._known: dict[tuple[int, int, int], tuple[tuple[str, bool], ...]] = {}
         self._numbers: dict[Turn, int] = {}
 
     @property
@@ -66,13 +66,28 @@ class Fairness:
 
     def turn(self, actor: int, state: State, row: Row) -> Turn:
         """Whose turn a step is."""
-        system, model = self._system, self._system.model
-        key = (system.actors[actor], state[0], state[actor + 1])
-        if key not in self._rows:
-            role = model.roles[key[0]]
-            moves = model.moves(role, system.shareds.values[key[1]], system.locals.values[key[2]])
-            self._rows[key] = tuple(model.turn(role, move) for move in moves)
-        return Turn(actor, *self._rows[key][row.number])
+        turns = self._turns(self._system.actors[actor], state[0], state[actor + 1])
+        return Turn(actor, *turns[row.number])
+
+    def moves_on(self, state: State) -> bool:
+        """Whether some program has a step."""
+        return any(
+            kind == PROGRAM and self._system.after(state, actor, row) is not None
+            for actor, role in enumerate(self._system.actors)
+            for row, (kind, _) in zip(
+                self._system.rows(role, state[0], state[actor + 1]),
+                self._turns(role, state[0], state[actor + 1]),
+                strict=True,
+            )
+        )
+
+    def _turns(self, role: int, shared: int, local: int) -> tuple[tuple[str, bool], ...]:
+        key = (role, shared, local)
+        if key not in self._known:
+            model = self._system.model
+            moves = self._system.moves(*key)
+            self._known[key] = tuple(model.turn(model.roles[role], move) for move in moves)
+        return self._known[key]
 
     def ended(self, actor: int, local: int) -> bool:
         """Whether an actor has nothing left that it must finish."""
@@ -220,14 +235,10 @@ def _moves_on(system: System, fairness: Fairness, start: State, moving: set[Stat
     seen, todo = {start}, [start]
     while todo:
         state = todo.pop()
-        transitions = tuple(system.successors(state))
-        programs = any(
-            fairness.turn(one.actor, state, one.row).kind == PROGRAM for one in transitions
-        )
-        if programs or state in moving or fairness.finished(state):
+        if state in moving or fairness.moves_on(state) or fairness.finished(state):
             moving.update((start, state))
             return True
-        fresh = {one.target for one in transitions} - seen
+        fresh = {one.target for one in system.successors(state)} - seen
         seen |= fresh
         todo += fresh
     return False
