@@ -22,8 +22,8 @@ from modelcheck.protocol.vocabulary.anyone import (
     pause,
     store,
 )
+from modelcheck.protocol.vocabulary.code import write
 from modelcheck.protocol.vocabulary.cpu import enter_user, execute, flush, leave_user
-from modelcheck.protocol.vocabulary.patcher import write
 from modelcheck.protocol.vocabulary.program import (
     caches_clean_inval_pou,
     dc_cvau,

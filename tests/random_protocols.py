@@ -62,7 +62,7 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
-from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.code import Write
 from tests.protocols import EVERY_PROPERTY, FETCH
 
 NIGHTLY = 20_000
@@ -210,6 +210,13 @@ class _Steps:
             ),
         )
 
+    def new_bytes(self) -> tuple[Element, ...]:
+        """What may be written over and over: the log of what was there has an end."""
+        site = self.draw(st.sampled_from(self.sites))
+        at = self.draw(st.integers(0, len(site) - 1))
+        order = self.draw(st.sampled_from(ORDERS))
+        return (write(self.label(), site, site.new[at:], at=at, order=order),)
+
     # Data.
 
     def store(self) -> tuple[Element, ...]:
@@ -315,6 +322,7 @@ class _Steps:
             partial(self.when, plain),
             partial(self.locked, plain),
             self.wait,
+            self.new_bytes,
         )
         return (*self.run(), *self.some(kinds, 0, 2))
 
@@ -353,10 +361,15 @@ class _Steps:
             return self.when((act, self.store))
 
         def other() -> tuple[Element, ...]:
-            return (self.draw(st.sampled_from((pause, fence, dmb, dsb, sync_core)))(self.label()),)
+            kinds = (pause, fence, dmb, dsb, irq_off, irq_on, sync_core, dc_cvau, ic_ivau)
+            return (self.draw(st.sampled_from(kinds))(self.label()),)
+
+        def waiting() -> tuple[Element, ...]:
+            kinds = (self.wait, self.new_bytes, partial(self.locked, (self.store,)))
+            return self.draw(st.sampled_from(kinds))()
 
         return self.some(
-            (look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3
+            (look_up, look_up, act, act, asked, self.up_and_down, self.store, other, waiting), 0, 3
         )
 
     def handler(self) -> tuple[Element, ...]:

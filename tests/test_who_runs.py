@@ -1,4 +1,4 @@
-"""Those who run the code, and what they do besides: callees by form.
+"""Those who run the code, and what they do besides: callees by form, writes by whoever runs it.
 
 The shipped specs have the real bugs; here is the smallest input for each rule.
 """
@@ -10,23 +10,35 @@ import pytest
 from modelcheck import (
     Callee,
     Cell,
+    Element,
     Handler,
     Protocol,
     Site,
     SpecError,
     Suite,
     emulate,
+    execute,
     iret,
+    irq_off,
+    irq_on,
+    lock,
     lookup,
     on_each_cpu,
     ret,
     store,
+    sync_core,
     synchronize_rcu_tasks,
+    unlock,
+    wait_until,
     write,
 )
+from modelcheck.axiomatic.events import NotCoveredError
+from modelcheck.axiomatic.verdict import violated as violated_by_axioms
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.actions import Instruction
+from modelcheck.naive.walk import walk as naive_walk
+from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.instructions import check_instructions
+from modelcheck.trace.converter import converter
 from tests.checks import walk
 from tests.protocols import EVERY_PROPERTY
 from tests.test_naive import assert_same
@@ -152,3 +164,136 @@ def test_steps_of_a_callee_are_edited_by_its_name() -> None:
     protocol = exchanged(NOP, CALL, callee=(), callees=(Callee("tracer", CALLEE),))
     assert "no-unhandled-trap" in found(protocol)
     assert "no-unhandled-trap" not in found(protocol.without("callee/tracer/call *tracer"))
+
+
+# Those who run the code write it.
+
+OLD, NEW = b"\x10\x11", b"\x20\x21"
+SITE = Site("s", OLD, NEW)
+TURN = Cell("turn", 0)
+MUTEX = Cell("mutex", 0)
+
+
+def linking(*steps: Element, order: Order = "single") -> Protocol:
+    """Each CPU runs the code and then links it: nobody else patches."""
+    link = write("link", SITE, NEW, order=order)
+    return Protocol(
+        "linking",
+        (SITE,),
+        (),
+        cpu_program=(execute("run", SITE), *steps, link),
+        patcher_executes=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "cpus", "violated"),
+    [("single", 1, False), ("ascending", 1, False), ("ascending", 2, True)],
+    ids=["one store", "two stores, alone", "two stores, and others"],
+)
+def test_a_cpu_links_the_code_that_it_ran(order: Order, cpus: int, violated: bool) -> None:
+    """Lazy linking: while one CPU writes, it runs nothing, but another one does."""
+    run = Configuration(cpus, "coherent", chunk=2, properties=EVERY_PROPERTY)
+    protocol = linking(order=order)
+    assert assert_same(protocol, run, 5_000)
+    assert ("no-torn-instruction" in walk(protocol, run, 30_000).survey.found) is violated
+
+
+def handling(*steps: Element, interrupts: bool = False, **parts: object) -> Protocol:
+    """A trap is set, and its handler does something and returns."""
+    handler = Handler(INT3, (*steps, iret("iret")), interrupts=interrupts)
+    program = (write("trap", SITE, INT3), on_each_cpu("sync"), store("over", TURN, 1))
+    return Protocol(
+        "handling",
+        (SITE,),
+        program,
+        handler=handler,
+        cells=(TURN, MUTEX),
+        patcher_executes=False,
+        **parts,  # type: ignore[arg-type]
+    )
+
+
+TAIL, HEAD = write("tail", SITE, NEW[1:], at=1), write("head", SITE, NEW[:1])
+
+
+@pytest.mark.parametrize(
+    ("steps", "violated"),
+    [
+        ((write("patch", SITE, NEW, order="single"),), False),
+        ((TAIL, HEAD), False),
+        ((HEAD, TAIL), True),
+    ],
+    ids=["one store", "tail first", "head first"],
+)
+def test_a_handler_patches_what_it_was_entered_for(
+    steps: tuple[Element, ...], violated: bool
+) -> None:
+    """Fault-driven patching: others run the code meanwhile, and trap until the head is there."""
+    run = Configuration(2, "coherent", chunk=2, properties=EVERY_PROPERTY)
+    protocol = handling(*steps)
+    assert assert_same(protocol, run, 20_000)
+    survey = walk(protocol, run, 30_000).survey
+    assert {"old", "trap", "new"} <= {one.kind for one in survey.executed}
+    assert ("no-torn-instruction" in survey.found) is violated
+
+
+def test_a_handler_that_waits_with_interrupts_off_hangs_the_patcher() -> None:
+    """It waits for what the patcher does behind its IPI; with interrupts on it ends."""
+    wait = wait_until("until over", TURN, 1)
+    assert "finishes" in finds_stuck(handling(wait))
+    assert "finishes" not in finds_stuck(handling(wait, interrupts=True))
+    assert "finishes" not in finds_stuck(handling(irq_on("sti"), wait, irq_off("cli")))
+    assert "finishes" in finds_stuck(handling(irq_on("sti"), irq_off("cli"), wait))
+
+
+def finds_stuck(protocol: Protocol) -> frozenset[str]:
+    """All that the naive machine finds, which agrees, deadlocks included."""
+    run = Configuration(1, "coherent", properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    found = naive_walk(converter.unstructure(protocol), converter.unstructure(run), 5_000)
+    assert found is not None
+    return found.violated
+
+
+def test_a_handler_takes_a_lock_that_the_patcher_has() -> None:
+    """The patcher waits for the IPI with the lock held, and the handler for the lock."""
+    takes = handling(lock("lock", MUTEX), unlock("unlock", MUTEX))
+    held = takes.inserted(lock("take", MUTEX), before="sync").inserted(
+        unlock("give", MUTEX), after="sync"
+    )
+    assert "finishes" not in finds_stuck(takes)
+    assert "finishes" in finds_stuck(held)
+
+
+def test_what_a_handler_masks_ends_with_it() -> None:
+    """A return brings back what was before: the CPU takes the IPI in its program again."""
+    assert "finishes" not in finds_stuck(handling(irq_off("cli")))
+
+
+def test_an_isb_in_the_callee_serialises() -> None:
+    """What the CPU had fetched of the code before counts no more behind the call."""
+    site = Site("f", NOP, CALL)
+    protocol = Protocol(
+        "stub",
+        (site,),
+        (write("patch", site, CALL, order="single"),),
+        callee=(sync_core("isb"), ret("return")),
+        patcher_executes=False,
+    )
+    run = Configuration(1, "incoherent", chunk=2, properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    assert "per-cpu-monotone" not in walk(protocol, run, 30_000).survey.found
+    without = protocol.without("callee/isb")
+    assert "per-cpu-monotone" in walk(without, run, 30_000).survey.found
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [linking(), handling(write("patch", SITE, NEW)), handling(lock("lock", MUTEX))],
+    ids=["a CPU writes", "a handler writes", "a handler waits"],
+)
+def test_the_axioms_refuse_by_name(protocol: Protocol) -> None:
+    """They do not say what comes of it, and say so with the step."""
+    with pytest.raises(NotCoveredError, match=r"link|patch|lock"):
+        violated_by_axioms(protocol, Configuration(1, "coherent"))

@@ -60,9 +60,11 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
 
 def interruptible(setup: Setup, local: Local) -> bool:
     """Whether the CPU would take an interrupt now."""
-    in_handler = local.trap is not None and not local.trap.in_callee
-    masked = in_handler and setup.handler is not None and not setup.handler.interrupts
-    return not (masked or local.irqs_off)
+    if local.trap is None or local.trap.in_callee:
+        return not local.irqs_off
+    if local.trap.irqs is not None:
+        return local.trap.irqs
+    return setup.handler is not None and setup.handler.interrupts and not local.irqs_off
 
 
 def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:

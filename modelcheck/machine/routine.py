@@ -21,7 +21,7 @@ def moves(setup: Setup, shared: Shared, local: Local, trap: Trap, actor: Actor) 
             # Nobody says what to do if there is no entry, so the trap is nobody's.
             unhandled = Leave(setup.return_synchronises, handled=False)
             after, violations, *_ = handler.leave(unhandled, setup, shared, local, trap)
-        elif after.trap is not None and not first(Leave, line.actions):
+        elif after.trap is not None and effect.finished and not first(Leave, line.actions):
             pc = line.then if effect.holds else line.otherwise
             after = after._replace(trap=after.trap._replace(pc=pc))
         yield Move(

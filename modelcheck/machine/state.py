@@ -52,6 +52,8 @@ class Trap(NamedTuple):
 
     `routine` is 0 in the trap handler; in a callee it is the number of that, from 1 on. `calls` is
     the callee of an instruction that the handler has acted as: the CPU comes to it when it returns.
+    `written` has a bit for each byte of the write under way. `irqs` tells whether the handler has
+    enabled interrupts, or disabled them, since it began.
     """
 
     site: int
@@ -59,6 +61,8 @@ class Trap(NamedTuple):
     found: tuple[tuple[int, Value], ...] = ()
     routine: int = 0
     calls: int = 0
+    written: int = 0
+    irqs: bool | None = None
 
     @property
     def in_callee(self) -> bool:
@@ -139,6 +143,17 @@ class Local(NamedTuple):
     own: tuple[Value, ...] = ()
     buffer: tuple[UnderWay, ...] = ()
     dropped: View = ()
+
+    @property
+    def half_written(self) -> int:
+        """The bytes that are written of the write under way in the routine it is in, or program."""
+        return self.written if self.trap is None else self.trap.written
+
+    def having_written(self, bits: int) -> "Local":
+        """The same CPU, with so much of the write under way done."""
+        if self.trap is None:
+            return self._replace(written=bits)
+        return self._replace(trap=self.trap._replace(written=bits))
 
     @property
     def in_program(self) -> bool:

@@ -156,7 +156,7 @@ def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
         written=frozenset(_bits(written)),
         since=tuple(view) or naive.nowhere,
         reading=reading,
-        routine=_routine(naive, *trap) if trap else None,
+        routine=_routine(naive, irqs_off, *trap) if trap else None,
         spot=spot,
         pending=frozenset(naive.roles[bit] for bit in _bits(pending)),
         serialise=serialise,
@@ -189,10 +189,15 @@ def _rest(program: Any, pc: int) -> Any:
     return [*places(program), ()][_index(pc)]
 
 
-def _routine(naive: Naive, site: int, pc: int, found: Any, called: int, calls: int) -> Routine:
+def _routine(naive: Naive, irqs_off: bool, site: int, pc: int, found: Any, *more: Any) -> Routine:
+    called, calls, written, irqs = more
     program = naive.callees[_index(called) - 1][0] if called else naive.handler
     kept = tuple((cell, value_of(value)) for cell, value in found)
-    return Routine(_index(site), called, _rest(program, pc), kept, calls)
+    masked = naive.masked or irqs_off if irqs is None else not irqs
+    half = frozenset(_bits(written))
+    return Routine(
+        _index(site), called, _rest(program, pc), kept, calls, half, masked=masked and not called
+    )
 
 
 def _spot(site: int, offset: int, forms: int) -> Spot:

@@ -144,7 +144,7 @@ class Fetching(Memory):
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
         here = here._replace(cpu=self.settled(here.shared, here.cpu))
         if trapped:
-            handler = Routine(spot.site, 0, self.handler)
+            handler = Routine(spot.site, 0, self.handler, masked=self.masked or here.cpu.irqs_off)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
         if forms and serialises(self.arch, data):

@@ -196,7 +196,9 @@ class Memory:
     def stored(self, shared: Shared, store: Store) -> Shared:
         """A store reaches memory."""
         if store.cell is None:
-            return shared._replace(log=(*shared.log, store))
+            now = self.histories(shared.log)
+            same = all(now[self.line_of[a]][-1][a] == byte for a, byte in store.code)
+            return shared if same else shared._replace(log=(*shared.log, store))
         cells = list(shared.cells)
         cells[store.cell] = store.value
         return shared._replace(cells=tuple(cells))

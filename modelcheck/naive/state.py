@@ -64,13 +64,16 @@ class Spot(NamedTuple):
 
 class Routine(NamedTuple):
     """A CPU in the handler (0), or in a callee, by its number: for which site, what is still to be
-    done, what was looked up in which cell, and which callee comes next."""
+    done, what was looked up in which cell, which callee comes next, how much of a Write is done,
+    and whether interrupts are masked, in the handler."""
 
     site: int
     called: int
     rest: Program
     found: tuple[tuple[int, Any], ...] = ()
     calls: int = 0
+    written: frozenset[int] = frozenset()
+    masked: bool = False
 
 
 class Cpu(NamedTuple):
@@ -99,6 +102,28 @@ class Cpu(NamedTuple):
     buffer: tuple[Store, ...] = ()
     acted_new: frozenset[int] = frozenset()
     dropped: Places = ()
+
+    @property
+    def half_written(self) -> frozenset[int]:
+        """How much of a Write is done where it is."""
+        return self.routine.written if self.routine else self.written
+
+    def having_written(self, done: frozenset[int]) -> "Cpu":
+        """With so much of a Write done where it is."""
+        if self.routine:
+            return self._replace(routine=self.routine._replace(written=done))
+        return self._replace(written=done)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it takes no interrupts; a handler has a setting of its own."""
+        return self.routine.masked if self.routine and self.in_handler else self.irqs_off
+
+    def masking(self, masked: bool) -> "Cpu":
+        """With interrupts masked, or not, where it is."""
+        if self.routine and self.in_handler:
+            return self._replace(routine=self.routine._replace(masked=masked))
+        return self._replace(irqs_off=masked)
 
     @property
     def in_handler(self) -> bool:

@@ -51,7 +51,7 @@ class Naive(Fetching):
             yield here._replace(label="leave stop", cpu=self.settled(here.shared, left))
         if cpu.stop not in ("no", "asked"):
             return
-        if not cpu.irqs_off and not (cpu.in_handler and self.masked):
+        if not cpu.is_masked:
             yield from self._interrupts(here, runs_sites)
         if cpu.routine:
             yield from self._routine(role, here, cpu.routine)
@@ -91,7 +91,7 @@ class Naive(Fetching):
             yield move._replace(cpu=self.settled(move.shared, move.cpu)) if runs_sites else move
 
     def _write(self, here: Move, step: Step) -> Iterator[Move]:
-        name, data, written = step["site"], step["data"], here.cpu.written
+        name, data, written = step["site"], step["data"], here.cpu.half_written
         if step["through"] is not None:
             named = self.read(here, self.cells[step["through"]])
             name = named if named in self.numbers else name
@@ -105,7 +105,8 @@ class Naive(Fetching):
         ways = [part for part in self._parts_of(at, len(data), step["order"]) if part[0] in left]
         for some in ways[:1] if step["order"] == "ascending" else ways:
             done = written.union(some)
-            after = here.me(written=frozenset() if len(done) == len(data) else done)
+            half = frozenset[int]() if len(done) == len(data) else done
+            after = here._replace(cpu=here.cpu.having_written(half))
             yield from self.store(after, Store(tuple((at + i, data[i]) for i in some)))
 
     def _parts_of(self, at: int, size: int, order: str) -> list[range]:
@@ -173,7 +174,7 @@ class Naive(Fetching):
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
-                yield here.me(irqs_off=step.kind == "IrqOff")
+                yield here._replace(cpu=cpu.masking(step.kind == "IrqOff"))
             case "Serialise":
                 yield serialised
             case "CleanDcache" | "InvalidateIcache":
@@ -215,12 +216,15 @@ class Naive(Fetching):
         head, *rest = routine.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        acts = self._effects(role, here, step, runs_sites=True, for_all=False)
-        for move in self._acts(here, routine, step) if step.kind in ROUTINE else acts:
+        moves = self._effects(role, here, step, runs_sites=True, for_all=False)
+        if step.kind == "Write" or step.kind in ROUTINE:
+            own = self._write(here, step) if step.kind == "Write" else None
+            moves = own or self._acts(here, routine, step)
+        for move in moves:
             left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
-            elif move.cpu.routine and step.kind != "Return":
+            elif move.cpu.routine and step.kind != "Return" and not move.cpu.half_written:
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
             yield move._replace(cpu=self.settled(move.shared, move.cpu))
 

@@ -47,7 +47,7 @@ class Put:
     expects: bytes = b""
     through: str | None = None
 
-    owners = frozenset({Owner.PATCHER})
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,7 @@ class Set:
     value: Value
     at_once: bool = False
 
-    @property
-    def owners(self) -> frozenset[Owner]:
-        """Locks are for programs: a handler that waits for one may wait for itself."""
-        return PROGRAMS if self.at_once else EVERY
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Need:
     cell: str
     value: Value
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ class Clean:
 
     lines: Lines = Lines()
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ class Drop:
 
     lines: Lines = Lines()
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -217,7 +214,7 @@ class Mask:
 
     on: bool
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     """
     found: dict[str, str] = {UNPERMITTED: "only fetch model strict asks for it"}
     routine = [*_actions(protocol.routines)]
-    patching = _actions(protocol.patcher_programs.values())
+    patching = _actions(protocol.programs.values())
     if not any(site.is_region for site in protocol.sites):
         found[SEQUENCE] = "no site is a region of several instructions"
     if not any(isinstance(action, Find) or _gives_up(action) for action in routine):

@@ -1,4 +1,4 @@
-"""Steps for patchers alone: they write code. Knows sites, cells and actions."""
+"""Steps for any program, trap handlers too: they write code. Knows sites, cells and actions."""
 
 from dataclasses import dataclass
 
