@@ -151,7 +151,7 @@ def _arm_site(draw: st.DrawFn, name: str, address: int) -> Site:
     return Site(name, old, new, 4 * address, old_runs=each, new_runs=each)
 
 
-PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock")
+PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock", "run")
 SYNC = (
     *(*["on_each_cpu"] * 8, "odd on_each_cpu", "odd send_ipi", "wait_acks", "sync_core"),
     *("fence", "dmb", "dsb", "maintain", "maintain", "rcu_tasks", "rcu", "rcu with regions"),
@@ -310,6 +310,7 @@ class _Steps:
             "wait": self.wait,
             "test": partial(self.when, plain),
             "lock": partial(self.locked, plain),
+            "run": self.run,
         }
         chosen = [kinds[kind] for kind in self.kinds]
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
@@ -381,6 +382,11 @@ class _Steps:
     def callee(self) -> tuple[Element, ...]:
         return (*self.acting(), iret(self.label(), synchronises=False))
 
+    def nmi(self) -> tuple[Element, ...]:
+        """What an NMI does."""
+        kinds = (self.run, self.run, self.store, self.up_and_down, self.new_bytes)
+        return self.some((*kinds, partial(self.when, kinds)), 1, 2)
+
     def callees(self) -> tuple[Callee, ...]:
         """A callee of some calls alone."""
         site = self.draw(st.sampled_from(("", *(site.name for site in self.sites))))
@@ -416,6 +422,7 @@ def protocols(
             patchers=patchers,
             cpu_program=steps.cpu() if draw(st.integers(0, 2)) == 2 else (),
             callee=steps.callee() if draw(st.integers(0, 4)) == 4 else (),
+            nmi=steps.nmi() if draw(st.integers(0, 5)) == 5 else (),
             callees=steps.callees() if draw(st.integers(0, 4)) == 4 else (),
             stores="in-order" if only_in_order else draw(st.sampled_from(STORES)),
             coherent_icache=draw(st.sampled_from((True, False))),

@@ -1,9 +1,11 @@
-"""Those who run the code, and what they do besides: callees by form, writes by whoever runs it.
+"""Those who run the code, and what they do besides: callees by form, writes by whoever runs it,
+NMIs, patchers that run what they patch.
 
 The shipped specs have the real bugs; here is the smallest input for each rule.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,28 +18,40 @@ from modelcheck import (
     Site,
     SpecError,
     Suite,
+    Variant,
     emulate,
     execute,
     iret,
     irq_off,
     irq_on,
+    is_equal,
     lock,
     lookup,
+    not_ours,
     on_each_cpu,
+    pause,
     ret,
+    stop_machine,
     store,
     sync_core,
     synchronize_rcu_tasks,
     unlock,
     wait_until,
+    when,
     write,
 )
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import violated as violated_by_axioms
+from modelcheck.certificate.certify import certify_text
+from modelcheck.export.languages import LANGUAGES
+from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.naive import certifier
 from modelcheck.naive.walk import walk as naive_walk
 from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.instructions import check_instructions
+from modelcheck.questions.check import Job
+from modelcheck.questions.prove import prove
 from modelcheck.trace.converter import converter
 from tests.checks import walk
 from tests.protocols import EVERY_PROPERTY
@@ -297,3 +311,127 @@ def test_the_axioms_refuse_by_name(protocol: Protocol) -> None:
     """They do not say what comes of it, and say so with the step."""
     with pytest.raises(NotCoveredError, match=r"link|patch|lock"):
         violated_by_axioms(protocol, Configuration(1, "coherent"))
+
+
+# NMIs.
+
+
+def with_nmis(*steps: Element, **parts: object) -> Protocol:
+    """A write of two stores, and NMIs that run the site."""
+    return Protocol(
+        "nmis",
+        (SITE,),
+        steps,
+        nmi=(execute("run", SITE),),
+        cells=(TURN,),
+        **{"patcher_executes": False, **parts},  # type: ignore[arg-type]
+    )
+
+
+PATCH = write("patch", SITE, NEW)
+ELSEWHERE = (pause("elsewhere"),)
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        with_nmis(stop_machine("stop", PATCH), cpu_program=ELSEWHERE),
+        with_nmis(
+            irq_off("cli"), PATCH, irq_on("sti"), cpu_program=ELSEWHERE, patcher_executes=True
+        ),
+    ],
+    ids=["stopped", "interrupts off"],
+)
+def test_nothing_holds_an_nmi_up(protocol: Protocol) -> None:
+    """Where no interrupt comes and nobody runs, an NMI runs what is half written."""
+    run = Configuration(1, "coherent", chunk=2, properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    assert "no-torn-instruction" in walk(protocol, run, 5_000).survey.found
+    calm = replace(protocol, nmi=())
+    assert "no-torn-instruction" not in walk(calm, run, 5_000).survey.found
+
+
+def test_an_nmi_comes_in_a_handler_and_traps_there_once_more() -> None:
+    """The handler of the NMI's trap finds what the one that it has interrupted has set."""
+    handler = Handler(
+        INT3,
+        (
+            when(is_equal("inside?", TURN, 1), not_ours("twice")),
+            store("enter", TURN, 1),
+            store("leave", TURN, 0),
+            iret("iret"),
+        ),
+    )
+    protocol = with_nmis(write("trap", SITE, INT3), handler=handler)
+    run = Configuration(1, "coherent", properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    assert "no-unhandled-trap" in walk(protocol, run, 5_000).survey.found
+    assert "no-unhandled-trap" not in walk(replace(protocol, nmi=()), run, 5_000).survey.found
+
+
+def test_a_return_from_an_nmi_serialises() -> None:
+    """Behind one the CPU sees what the NMI has seen, and goes on with no older code."""
+    protocol = with_nmis(write("patch", SITE, NEW, order="single"))
+    machine = Machine(protocol, Configuration(1, "incoherent", chunk=2))
+    shared, locals_ = machine.initial()
+    (*_, role) = machine.roles
+    patched = shared._replace(memory=machine.setup.layout.write(shared.memory, 0, 0, NEW))
+    inside = next(
+        move.local for move in machine.moves(role, patched, locals_[-1]) if move.label == "nmi"
+    )
+    assert inside.nmi is not None
+    done = inside._replace(nmi=inside.nmi._replace(pc=1))
+    (back,) = [m.local for m in machine.moves(role, patched, done) if m.label == "leave nmi"]
+    assert inside.view != machine.setup.layout.newest(patched.memory) == back.view
+
+
+def test_an_nmi_waits_for_nobody() -> None:
+    """What it waits for may be what it has interrupted, so a spec cannot say it."""
+    with pytest.raises(SpecError, match=r"'wait': WaitUntil is nothing for an NMI"):
+        replace(with_nmis(PATCH), nmi=(wait_until("wait", TURN, 0),))
+
+
+@pytest.mark.parametrize("refusal", ["axioms", "exports"])
+def test_nmis_are_refused_by_name(refusal: str, tmp_path: Path) -> None:
+    """By those who do not know them, with the step."""
+    protocol, run = with_nmis(PATCH), Configuration(1, "coherent")
+    if refusal == "axioms":
+        with pytest.raises(NotCoveredError, match="'run'"):
+            violated_by_axioms(protocol, run)
+    else:
+        with pytest.raises(SpecError, match="'run': exports do not know NMIs"):
+            LANGUAGES["promela"].files(Machine(protocol, run), "nmis", tmp_path / "x.pml")
+
+
+def test_a_certificate_with_nmis_and_callees_is_confirmed() -> None:
+    """By its own checker and by the independent one, states in an NMI and in a callee included."""
+    site = Site("f", NOP, CALL)
+    protocol = Protocol(
+        "certified",
+        (site,),
+        (stop_machine("stop", write("patch", site, CALL, order="single")),),
+        callee=(pause("there"), ret("return")),
+        nmi=(execute("run", site),),
+        patcher_executes=False,
+    )
+    run = Configuration(1, "coherent", chunk=2, properties=("no-torn-instruction",))
+    job = Job(Suite(protocol), Variant("base", protocol), run, "who runs")
+    certificate = prove(job, spec="who runs").certificate
+    assert certificate is not None
+    assert certify_text(certificate).invariant.protocol == protocol
+    assert certifier.certify(certificate).proved == ("no-torn-instruction",)
+
+
+# Patchers that run what they patch.
+
+
+def test_a_patcher_runs_in_its_program_what_it_has_half_written() -> None:
+    """No interrupt is needed, and nobody else."""
+    halves = (HEAD, execute("call it", SITE), TAIL)
+    run = Configuration(1, "coherent", chunk=2, properties=EVERY_PROPERTY)
+    for program, violated in ((halves, True), ((HEAD, TAIL, execute("call it", SITE)), False)):
+        protocol = Protocol("self", (SITE,), program, cpu_program=ELSEWHERE, patcher_executes=False)
+        assert assert_same(protocol, run, 5_000)
+        survey = walk(protocol, run, 5_000).survey
+        assert survey.executed
+        assert ("no-torn-instruction" in survey.found) is violated

@@ -321,6 +321,8 @@ def _check_covered(protocol: Protocol) -> None:
     ):
         if present:
             raise NotCoveredError(f"{protocol.name} has {missing}")
+    for step in flatten(protocol.nmi):
+        raise NotCoveredError(f"{protocol.name} has NMIs, which begin with step {step.label!r}")
 
 
 def _told_by_cpus(protocol: Protocol) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
 from modelcheck.protocol.callee import CALLEE_PREFIX
-from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX, Protocol
+from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX, NMI_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
@@ -53,6 +53,7 @@ _SHARED = {
     HANDLER_PREFIX: "handler",
     CPU_PREFIX: "every CPU",
     CALLEE_PREFIX: "the function called",
+    NMI_PREFIX: "NMI",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from modelcheck.machine import handler, routine
-from modelcheck.machine.effects import Actor
+from modelcheck.machine.effects import Actor, effects
 from modelcheck.machine.fetch import Staleness
 from modelcheck.machine.memory import Chunk, View, join
 from modelcheck.machine.region import kind_of
@@ -16,6 +16,7 @@ from modelcheck.machine.state import (
     Execution,
     Local,
     Move,
+    Nmi,
     PartialFetch,
     Place,
     Shared,
@@ -32,10 +33,19 @@ EXECUTE = "execute"
 TAKE_IPI = "ipi"
 STOP = "stop"
 LEAVE_STOP = "leave stop"
+TAKE_NMI = "nmi"
+LEAVE_NMI = "leave nmi"
 
 
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """All that a CPU may do next, besides the program that runs on it."""
+    if local.nmi is not None:
+        yield from _in_nmi(setup, shared, local, local.nmi, actor)
+        return
+    if setup.nmi and actor.executes:
+        inside = Nmi(0, 0, local.trap, local.place)
+        taken = local._replace(nmi=inside, trap=None, place=None, fetch=None)
+        yield Move(TAKE_NMI, (), shared, setup.settled(taken, shared))
     if local.stop in (StopStage.SERIALISING, StopStage.LEAVING):
         left = local._replace(stop=StopStage.RUNNING)
         if actor.executes:
@@ -48,6 +58,11 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
         yield from _interrupts(setup, shared, local, actor)
     if not actor.executes:
         return
+    yield from _runs_code(setup, shared, local, actor)
+
+
+def _runs_code(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+    """The next step of a handler or callee, or of a fetch."""
     if local.trap is not None:
         yield from routine.moves(setup, shared, local, local.trap, actor)
     elif local.fetches_wait:
@@ -56,6 +71,35 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
         yield from _fetch_bytewise(setup, shared, local, actor)
     else:
         yield from _fetch_windowed(setup, shared, local, actor)
+
+
+def _in_nmi(setup: Setup, shared: Shared, local: Local, nmi: Nmi, actor: Actor) -> Iterator[Move]:
+    """What a CPU does in an NMI; the return from it serialises, and discards what was fetched.
+
+    Source: Intel SDM vol. 3A, Serializing Instructions (IRET); Arm ARM, Exception return.
+    """
+    yield from _runs_code(setup, shared, local, actor)
+    if local.fetch is not None or local.trap is not None or local.place is not None:
+        return
+    if nmi.pc == len(setup.nmi):
+        back = local._replace(nmi=None, trap=nmi.trap, place=nmi.place)
+        yield Move(LEAVE_NMI, (), shared, setup.synchronised(back, shared))
+        return
+    line = setup.nmi[nmi.pc]
+    for effect in effects(line.actions, setup, shared, local, actor._replace(for_all=False)):
+        after = effect.local
+        if effect.finished and after.nmi is not None:
+            pc = line.then if effect.holds else line.otherwise
+            after = after._replace(nmi=after.nmi._replace(pc=pc))
+        yield Move(
+            line.step.label,
+            effect.choice,
+            effect.shared,
+            setup.settled(after, effect.shared),
+            violations=effect.violations,
+            step=line.step,
+            holds=effect.holds,
+        )
 
 
 def interruptible(setup: Setup, local: Local) -> bool:
@@ -78,18 +122,25 @@ def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Ite
         yield Move(STOP, (), shared, setup.settled(stopped, shared))
 
 
+def runs_now(setup: Setup, local: Local, actor: Actor) -> Run | None:
+    """What the program at its step runs, or the NMI that has interrupted it."""
+    program = setup.programs[actor.role] if local.nmi is None else setup.nmi
+    pc = local.pc if local.nmi is None else local.nmi.pc
+    return first(Run, program[pc].actions) if pc < len(program) else None
+
+
 def reachable(setup: Setup, local: Local, actor: Actor) -> tuple[Place, ...]:
     """Where a CPU may fetch an instruction now."""
     if local.place is not None:
         return (local.place,)
-    if actor.role == setup.cpu_role and setup.programs[actor.role]:
-        run = first(Run, setup.programs[actor.role][local.pc].actions)
-        sites = [setup.sites[name] for name in run.sites] if run else []
-    elif local.irqs_off:
-        # A patcher's CPU runs sites in its interrupts only.
-        sites = [] if actor.role != setup.cpu_role else [*range(len(setup.regions))]
+    every, run = range(len(setup.regions)), runs_now(setup, local, actor)
+    if local.nmi is not None or actor.role != setup.cpu_role:
+        # A patcher's CPU runs sites in its interrupts, and where its program does.
+        interrupts = setup.protocol.patcher_executes and not local.irqs_off
+        anywhere = interrupts and local.nmi is None
     else:
-        sites = [*range(len(setup.regions))]
+        anywhere = not setup.programs[actor.role]
+    sites = every if anywhere else [setup.sites[name] for name in run.sites] if run else ()
     return tuple(place for site in sites for place in setup.regions[site].entries())
 
 

@@ -10,7 +10,7 @@ from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout, View, join
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
+from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Run, Set, first
 from modelcheck.protocol.callee import callee_of
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
@@ -124,6 +124,8 @@ class Setup:
             )
         )
         """The program of each role."""
+        self.nmi = flow(protocol.nmi)
+        """What an NMI does; nothing if there is none."""
         self.program = tuple(line.step for line in self.programs[0])
         """The patcher's program."""
         self.cpu_role = len(self.programs) - 1
@@ -202,7 +204,7 @@ class Setup:
 
     def _actions(self) -> Iterator[Action]:
         """All that programs, the handler and the callee are made of."""
-        for lines in (*self.programs, *self.routines):
+        for lines in (*self.programs, *self.routines, self.nmi):
             for line in lines:
                 yield from line.actions
 
@@ -266,10 +268,16 @@ class Setup:
         A reduction and no rule: CPUs in a handler that differ in their views only are one state,
         and nobody can tell (tests/test_semantics_agree.py takes it out and compares). Not where
         the return does not serialise, for an IPI taken in the handler must then count; nor where
+        an NMI may fetch in the handler; nor where
         caches are not coherent, for to serialise does not bring all up to date there.
         """
-        in_trap = local.trap is not None and not local.trap.in_callee
+        in_trap = local.trap is not None and not local.trap.in_callee and not self.nmi
         return in_trap and self.return_synchronises and self.coherent_icache
+
+    def executes(self, role: int) -> bool:
+        """Whether the CPUs of a role run sites: in interrupts, or where their program does."""
+        runs = (first(Run, line.actions) for line in self.programs[role])
+        return role == self.cpu_role or self.protocol.patcher_executes or any(runs)
 
     def is_region(self, site: int) -> bool:
         """Whether a CPU can be somewhere inside the site."""

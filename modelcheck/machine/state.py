@@ -70,6 +70,16 @@ class Trap(NamedTuple):
         return self.routine > 0
 
 
+class Nmi(NamedTuple):
+    """A CPU in an NMI: the next step of what that does, the bytes written of a write under way, and
+    the routine and the place that it came in."""
+
+    pc: int
+    written: int
+    trap: Trap | None
+    place: Place | None
+
+
 class StopStage(IntEnum):
     """How far a CPU is in a stop_machine() of another."""
 
@@ -123,7 +133,8 @@ class Local(NamedTuple):
     for each site it has seen as new. `place` is where it is inside a region. `own` has its own copy
     of each per-CPU cell, and `buffer` what it has set going that is not done yet, oldest first.
     `grace` has a bit for each grace period that waits for it. `dropped` is what instruction caches
-    have dropped for it since its last barrier that completes that.
+    have dropped for it since its last barrier that completes that. In an NMI, `trap` and `place`
+    are of what that does, and `nmi` has those that it came in.
     """
 
     pc: int = 0
@@ -143,22 +154,25 @@ class Local(NamedTuple):
     own: tuple[Value, ...] = ()
     buffer: tuple[UnderWay, ...] = ()
     dropped: View = ()
+    nmi: Nmi | None = None
 
     @property
     def half_written(self) -> int:
-        """The bytes that are written of the write under way in the routine it is in, or program."""
-        return self.written if self.trap is None else self.trap.written
+        """The bytes written of the write under way in the routine, NMI or program it is in."""
+        return (self.trap or self.nmi or self).written
 
     def having_written(self, bits: int) -> "Local":
         """The same CPU, with so much of the write under way done."""
-        if self.trap is None:
-            return self._replace(written=bits)
-        return self._replace(trap=self.trap._replace(written=bits))
+        if self.trap is not None:
+            return self._replace(trap=self.trap._replace(written=bits))
+        if self.nmi is not None:
+            return self._replace(nmi=self.nmi._replace(written=bits))
+        return self._replace(written=bits)
 
     @property
     def in_program(self) -> bool:
-        """Whether the CPU runs its own program now, neither a fetch of a site nor a handler."""
-        return self.fetch is None and self.trap is None and self.place is None
+        """Whether the CPU runs its own program now: no fetch of a site, no handler, no NMI."""
+        return all(there is None for there in (self.fetch, self.trap, self.place, self.nmi))
 
     @property
     def reads_wait(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import Json, UnknownError, places, take, value_of
-from modelcheck.naive.state import Cpu, Places, Routine, Shared, Spot, Store
+from modelcheck.naive.state import Cpu, Interrupted, Places, Routine, Shared, Spot, Store
 from modelcheck.naive.stepping import Naive
 
 PREFIX = ";; "
@@ -142,7 +142,7 @@ def shared_form(naive: Naive, shared: Shared) -> Shared:
 def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
     """A CPU from what a certificate has of it, in the order in which it has that."""
     pc, written, pending, view, fetch, trap, acted, serialise, place, *more = values
-    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped = more
+    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped, nmi = more
     every = list(naive.sites)
     spot = _spot(*place) if place else None
     reading = None
@@ -172,6 +172,16 @@ def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
         acted_new=frozenset(_bits(acted)),
         dropped=tuple(dropped) or naive.nowhere,
     )
+    if nmi:
+        at, half, routine, place = nmi
+        inside = Interrupted(
+            cpu.rest,
+            cpu.written,
+            _routine(naive, irqs_off, *routine) if routine else None,
+            _spot(*place) if place else None,
+        )
+        half = frozenset(_bits(half))
+        cpu = cpu._replace(nmi=inside, rest=_rest(naive.nmi, at), written=half)
     if len(cpu.since) != len(naive.nowhere) or len(cpu.own) != len(naive.initial):
         raise UnknownError("a CPU that does not fit the protocol")
     found = cpu_form(naive, role, cpu)
@@ -221,8 +231,10 @@ def cpu_form(naive: Naive, role: int, cpu: Cpu) -> Cpu:
     """The CPU without what cannot matter any more: its places if it runs no site, if it reads the
     newest alone, or if it synchronises before it fetches; what it acted as if nobody asks."""
     nowhere: Places = ()
-    runs_sites = role == CPUS or naive.patcher_executes
-    leaves = cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache
+    runs_sites = naive.runs_sites(role)
+    leaves = (
+        cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache and not naive.nmi
+    )
     if not runs_sites or not keeps_histories(naive) or leaves:
         nowhere = naive.nowhere
     if "per-cpu-monotone" not in naive.watched:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import capstone
 
 from modelcheck.naive.memory import CPUS, Memory, later_of
-from modelcheck.naive.reading import NEW, OLD, Site
+from modelcheck.naive.reading import NEW, OLD, Site, places
 from modelcheck.naive.state import Cpu, Move, Places, Routine, Shared, Spot
 
 Read = tuple[bytes | None, ...]
@@ -20,6 +21,11 @@ class Fetching(Memory):
     def whole(self, site: int) -> Spot:
         """The beginning of a site, where nothing has been passed yet."""
         return Spot(site, 0, frozenset(range(len(self.sites[site].forms))))
+
+    def runs_sites(self, role: int) -> bool:
+        """Whether the CPUs of a role run sites: in interrupts, or in their program."""
+        own = any((at[0].test or at[0]).kind == "Execute" for at in places(self.programs[role]))
+        return role == CPUS or self.patcher_executes or own
 
     def fetches(self, role: int, here: Move) -> Iterator[Move]:
         """The steps of a fetch; none while a fence.i waits for stores."""
@@ -44,12 +50,14 @@ class Fetching(Memory):
 
     def _entries(self, role: int, cpu: Cpu) -> Iterator[Spot]:
         """Where a CPU may begin a pass."""
-        sites = list(self.numbers.values())
-        if role == CPUS and self.programs[CPUS]:
-            step = cpu.rest[0]
-            sites = [self.numbers[n] for n in step["sites"]] if step.kind == "Execute" else []
-        elif role != CPUS and cpu.irqs_off:
-            sites = []
+        names: Any = ()
+        own_program = role != CPUS or self.programs[CPUS] or cpu.nmi
+        if own_program and cpu.rest and cpu.rest[0].kind == "Execute":
+            names = cpu.rest[0]["sites"]
+        interrupted = role != CPUS and self.patcher_executes and not cpu.irqs_off and not cpu.nmi
+        sites = [self.numbers[name] for name in names]
+        if interrupted or not own_program:
+            sites = list(self.numbers.values())
         for site in sites:
             yield from (self.whole(site)._replace(offset=at) for at in self.sites[site].entries)
 

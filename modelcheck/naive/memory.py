@@ -67,6 +67,7 @@ class Memory:
         self.patchers = frozenset(self.programs)
         self.roles = [*self.programs, CPUS]
         self.programs[CPUS] = program(data["cpu_program"])
+        self.nmi = program(data["nmi"])
         handler = data["handler"] or {"trap": "", "program": []}
         one = take(handler, "the handler", "trap program", {"interrupts": False})
         self.trap = bytes.fromhex(one["trap"])
@@ -128,7 +129,12 @@ class Memory:
 
     def _numbers_for(self, cell: int) -> Iterator[int]:
         """The numbers that some step names for a cell."""
-        for steps in (*self.programs.values(), self.handler, *[one for one, *_ in self.callees]):
+        for steps in (
+            *self.programs.values(),
+            self.nmi,
+            self.handler,
+            *[one for one, *_ in self.callees],
+        ):
             for head, *_ in places(steps):
                 fields = (head.test or head).fields
                 if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:

@@ -167,7 +167,7 @@ def site(data: Json) -> Site:
 
 
 PROTOCOL: Json = {
-    **{name: [] for name in ("cells", "patchers", "cpu_program", "callee", "callees")},
+    **{name: [] for name in ("cells", "patchers", "cpu_program", "callee", "callees", "nmi")},
     "handler": None,
     "waived": [],
     "patcher_executes": True,

@@ -76,6 +76,15 @@ class Routine(NamedTuple):
     masked: bool = False
 
 
+class Interrupted(NamedTuple):
+    """What an NMI has interrupted."""
+
+    rest: Program
+    written: frozenset[int]
+    routine: Routine | None
+    spot: Spot | None
+
+
 class Cpu(NamedTuple):
     """What one CPU has for itself.
 
@@ -101,7 +110,13 @@ class Cpu(NamedTuple):
     own: tuple[Any, ...] = ()
     buffer: tuple[Store, ...] = ()
     acted_new: frozenset[int] = frozenset()
+    nmi: Interrupted | None = None
     dropped: Places = ()
+
+    @property
+    def left(self) -> Program:
+        """What is left of its own program, in an NMI too."""
+        return self.nmi.rest if self.nmi else self.rest
 
     @property
     def half_written(self) -> frozenset[int]:
@@ -146,6 +161,8 @@ class Cpu(NamedTuple):
 
     def calm(self) -> "Cpu":
         """After its own step, which ends what grace periods wait for."""
+        if self.nmi:
+            return self
         held = {one for one in self.holds_up if self.in_handler or one[1] == "region"}
         return self._replace(holds_up=frozenset(held if self.routine or self.spot else ()))
 
@@ -191,8 +208,8 @@ def hears(cpu: Cpu, said: tuple[Any, ...]) -> Cpu | None:
             leaves = "leaves, synchronising" if synchronises else "leaves"
             return cpu._replace(stop=leaves if cpu.stop == "stands" else "no")
         case ("grace", sender, regions):
-            held = {(sender, "handler")} if cpu.in_handler else set()
-            if regions and (cpu.routine or cpu.spot):
+            held = {(sender, "handler")} if cpu.in_handler or cpu.nmi else set()
+            if regions and (cpu.routine or cpu.spot or cpu.nmi):
                 held.add((sender, "region"))
             return cpu._replace(holds_up=cpu.holds_up | held)
         case ("grace over?", sender):

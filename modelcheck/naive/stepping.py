@@ -6,7 +6,7 @@ from typing import Any
 from modelcheck.naive.fetching import NOPS, Fetching, agreeing, decoded
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
-from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
+from modelcheck.naive.state import Cpu, Interrupted, Move, Routine, Shared, Store
 
 AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "WaitUntil", "Lock", "Unlock")
 """What reads a cell, or acts on memory at once, so that barriers order it."""
@@ -25,7 +25,7 @@ class Naive(Fetching):
     def _ending(self, role: int, move: Move) -> Move:
         """The move, and what it violates if nothing is left to do for any program with it."""
         ended = move.shared.ended | {role}
-        if ended == move.shared.ended or move.cpu.rest or move.cpu.buffer:
+        if ended == move.shared.ended or move.cpu.left or move.cpu.buffer:
             return move
         move = move._replace(shared=move.shared._replace(ended=ended))
         if ended != self.patchers or self._as_new(move):
@@ -42,8 +42,12 @@ class Naive(Fetching):
         return not any(self.read(here, cell) for cell in self.retired)
 
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
-        cpu, runs_sites = here.cpu, role == CPUS or self.patcher_executes
+        cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
+        if self.nmi and runs_sites:
+            yield from self._nmi(role, here)
+            if cpu.nmi:
+                return
         if cpu.stop.startswith("leaves"):
             left = cpu._replace(stop="no")
             if runs_sites and "synchronising" in cpu.stop:
@@ -61,6 +65,24 @@ class Naive(Fetching):
         if runs_sites:
             yield from self.fetches(role, here)
 
+    def _nmi(self, role: int, here: Move) -> Iterator[Move]:
+        """An NMI comes, goes on, and returns."""
+        cpu, shared = here.cpu, here.shared
+        if not cpu.nmi:
+            was = Interrupted(cpu.rest, cpu.written, cpu.routine, cpu.spot)
+            inside = Cpu._replace(cpu, nmi=was, rest=self.nmi, written=frozenset(), routine=None)
+            inside = self.settled(shared, inside._replace(spot=None, reading=None))
+            yield here._replace(label="nmi", cpu=inside)
+        elif cpu.routine:
+            yield from self._routine(role, here, cpu.routine)
+        else:
+            yield from self.fetches(role, here)
+            if cpu.rest and not cpu.reading and not cpu.spot:
+                yield from self._program(role, here, runs_sites=True)
+            elif not cpu.reading and not cpu.spot:
+                back = self.synchronised(shared, cpu._replace(**cpu.nmi._asdict(), nmi=None))
+                yield here._replace(label="leave nmi", cpu=back)
+
     def _interrupts(self, here: Move, runs_sites: bool) -> Iterator[Move]:
         if here.cpu.pending:
             taken = here.cpu._replace(pending=frozenset(), serialise=False)
@@ -77,14 +99,14 @@ class Naive(Fetching):
         head, *rest = here.cpu.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        moves = self._effects(role, here, step, runs_sites, for_all=role != CPUS)
+        moves = self._effects(role, here, step, runs_sites, role != CPUS and not here.cpu.nmi)
         for move in self._write(here, step) if step.kind == "Write" else moves:
             left: Program = (*(head.then if move.holds else head.otherwise), *rest)
             if move.cpu.written:
                 left = here.cpu.rest
-            if role == CPUS and not left:
+            if role == CPUS and not left and not here.cpu.nmi:
                 left = self.programs[CPUS]
-            if role != CPUS and not left:
+            if role != CPUS and not left and not here.cpu.nmi:
                 returned = move.shared.returned | {role}
                 move = move._replace(shared=move.shared._replace(returned=returned))
             move = move.me(rest=left)

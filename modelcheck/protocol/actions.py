@@ -24,10 +24,13 @@ class Owner(Enum):
 
     PATCHER = "a patcher"
     CPU = "the program that CPUs run"
+    NMI = "an NMI"
     ROUTINE = "a trap handler, or a callee"
 
 
 PROGRAMS = frozenset({Owner.PATCHER, Owner.CPU})
+MASKABLE = frozenset({*PROGRAMS, Owner.ROUTINE})
+"""An NMI waits for nobody: who is to do what it waits for may be what it has interrupted."""
 EVERY = frozenset(Owner)
 
 
@@ -58,7 +61,10 @@ class Set:
     value: Value
     at_once: bool = False
 
-    owners = EVERY
+    @property
+    def owners(self) -> frozenset[Owner]:
+        """What is stored at once is a lock, which a CPU waits for."""
+        return MASKABLE if self.at_once else EVERY
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Need:
     cell: str
     value: Value
 
-    owners = EVERY
+    owners = MASKABLE
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ class Mask:
 
     on: bool
 
-    owners = EVERY
+    owners = MASKABLE
 
 
 @dataclass(frozen=True)
@@ -232,7 +238,7 @@ class Run:
 
     sites: tuple[str, ...]
 
-    owners = frozenset({Owner.CPU})
+    owners = frozenset({Owner.PATCHER, Owner.CPU, Owner.NMI})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
 CPU_PREFIX = "cpu/"
+NMI_PREFIX = "nmi/"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Protocol(SpecValue):
     `cpu_program` is what the CPUs run, over and over; if empty, any site at any time. `callee` is
     what a CPU runs when it has executed a call, whichever form of a site that is in; `callees` are
     of some forms or sites alone, and come first. Where there is none, a call is like any other
-    instruction.
+    instruction. `nmi` is what an NMI does, which comes to a CPU that runs the sites at any time:
+    while it stands still, in a handler, with interrupts off. If empty, no NMI runs the sites.
 
     `arch` names the architecture. It decides what decodes the instructions, which of them may be
     modified while they run, and how memory behaves, unless the next two say otherwise; where they
@@ -82,6 +84,7 @@ class Protocol(SpecValue):
     cpu_program: tuple[Element, ...] = ()
     callee: tuple[Element, ...] = ()
     callees: tuple[Callee, ...] = ()
+    nmi: tuple[Element, ...] = ()
     stores: Stores | None = None
     coherent_icache: bool | None = None
     coherent_dcache: bool = False
@@ -132,6 +135,7 @@ class Protocol(SpecValue):
         return {
             **self.patcher_programs,
             CPU_PREFIX: self.cpu_program,
+            NMI_PREFIX: self.nmi,
             **handler,
             **{prefix: one.program for prefix, one in self.every_callee.items()},
         }
@@ -144,6 +148,7 @@ class Protocol(SpecValue):
                 replace(patcher, program=programs[f"{patcher.name}/"]) for patcher in self.patchers
             ),
             cpu_program=programs[CPU_PREFIX],
+            nmi=programs[NMI_PREFIX],
             handler=self.handler and replace(self.handler, program=programs[HANDLER_PREFIX]),
             callee=programs.get(CALLEE_PREFIX, ()),
             callees=tuple(

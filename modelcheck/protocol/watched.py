@@ -12,6 +12,7 @@ from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
 from modelcheck.protocol.checking import ReasonText, SpecValue, checked
 from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.properties import (
+    COMPLETES,
     EFFECT,
     PROPERTIES,
     SEQUENCE,
@@ -56,6 +57,8 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
         found[STALE] = "no trap handler or callee goes by what it looked up"
     if not any(isinstance(action, Act) and action.instruction == "no-op" for action in routine):
         found[EFFECT] = "no trap handler steps over an instruction"
+    if protocol.nmi:
+        found[COMPLETES] = "NMIs may come again and again, and then nobody else does anything"
     if not any(isinstance(action, Put) and action.expects for action in patching):
         found[UNEXPECTED] = "no write says what it expects to find"
     return found

@@ -47,6 +47,7 @@ def check_protocol(protocol: "Protocol") -> None:
     for patcher in protocol.patchers:
         _check_program(protocol, patcher.program, Owner.PATCHER, f"patcher {patcher.name!r}")
     _check_program(protocol, protocol.cpu_program, Owner.CPU, "a CPU that runs the sites")
+    _check_program(protocol, protocol.nmi, Owner.NMI, "an NMI")
     if protocol.handler:
         _check_handler(protocol, protocol.handler)
     for callee in protocol.every_callee.values():
@@ -93,7 +94,7 @@ def _labelled(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str, 
                 raise AssertionError(element)
 
 
-RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
+RESERVED = re.compile(r"patcher|cpu\d*|handler|callee|nmi")
 """What other actors, and other programs in edits, are called."""
 
 

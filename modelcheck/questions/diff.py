@@ -196,7 +196,7 @@ def _listing(protocol: Protocol) -> Iterator[str]:
         yield f"cell {cell.name}: {cell.initial}"
     programs = {"patcher": protocol.program}
     programs |= {patcher.name: patcher.program for patcher in protocol.patchers}
-    programs |= {"every CPU": protocol.cpu_program}
+    programs |= {"every CPU": protocol.cpu_program, "NMI": protocol.nmi}
     programs |= {one.words: one.program for one in protocol.every_callee.values()}
     for name, program in programs.items():
         if program:

@@ -209,7 +209,7 @@ def _stored_by_cpus(protocol: Protocol) -> frozenset[str]:
     """The cells that CPUs store to, in their program, in functions called, or in traps."""
     return frozenset(
         action.cell
-        for program in (protocol.cpu_program, *protocol.routines)
+        for program in (protocol.cpu_program, protocol.nmi, *protocol.routines)
         for step in flatten(program)
         for action in step.actions()
         if isinstance(action, Set | Change)

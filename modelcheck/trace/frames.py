@@ -320,6 +320,8 @@ def _fetchable(run: Run, local: Local, chunk: Chunk) -> Iterator[tuple[int, ...]
 def _status(setup: Setup, local: Local) -> Iterator[str]:
     """What there is to know of a CPU besides what it may see, a few words each."""
     sites = setup.protocol.sites
+    if local.nmi is not None:
+        yield "in an NMI"
     if local.trap is not None:
         yield f"in {_called(setup, local.trap)}" if local.trap.in_callee else "in the handler"
     if local.place is not None:

@@ -53,6 +53,10 @@ def describe(
         case cpu.LEAVE_STOP:
             serialised = was.stop is StopStage.SERIALISING
             return "goes on, serialised" if serialised else "goes on, not serialised"
+        case cpu.TAKE_NMI:
+            return "takes an NMI"
+        case cpu.LEAVE_NMI:
+            return "returns from the NMI"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
         case cpu.FETCH | cpu.READ | cpu.EXECUTE:
