@@ -22,7 +22,7 @@ from modelcheck.protocol.vocabulary.anyone import (
     pause,
     store,
 )
-from modelcheck.protocol.vocabulary.code import write
+from modelcheck.protocol.vocabulary.code import is_code, write
 from modelcheck.protocol.vocabulary.cpu import enter_user, execute, flush, leave_user
 from modelcheck.protocol.vocabulary.program import (
     caches_clean_inval_pou,
@@ -87,6 +87,7 @@ __all__ = [
     "iret",
     "irq_off",
     "irq_on",
+    "is_code",
     "is_equal",
     "isb",
     "leave_user",

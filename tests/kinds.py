@@ -28,6 +28,7 @@ from modelcheck import (
     iret,
     irq_off,
     irq_on,
+    is_code,
     is_equal,
     leave_user,
     lock,
@@ -102,6 +103,7 @@ IN_AND_OUT = (enter_user("out"), leave_user("in"), flush("flush"), execute("run"
 
 SAMPLES: dict[str, Protocol] = {
     "Test": _patching(when(is_equal("zero?", COUNT, 0), pause("yes"))),
+    "CodeTest": _patching(when(is_code("old?", SITE, SITE.old), pause("yes"))),
     "Store": _patching(store("store", COUNT, 1)),
     "Add": _patching(add("add", COUNT)),
     "IncrementUnlessZero": _patching(when(increment_unless_zero("get", COUNT), pause("got"))),

@@ -35,6 +35,7 @@ from modelcheck import (
     iret,
     irq_off,
     irq_on,
+    is_code,
     is_equal,
     leave_user,
     lock,
@@ -62,6 +63,7 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
+from modelcheck.protocol.vocabulary.anyone import IncrementUnlessZero
 from modelcheck.protocol.vocabulary.code import Write
 from tests.protocols import EVERY_PROPERTY, FETCH
 
@@ -110,7 +112,11 @@ def _sites(draw: st.DrawFn, trap: bytes, arch: str) -> tuple[Site, ...]:
     for name in "ab"[: draw(st.sampled_from((1, 1, 1, 2)))]:
         found.append(draw(_arm_site(name, address) if arch == "arm64" else _site(name, address)))
         address += len(found[-1]) + draw(st.integers(0, 1))
-    if draw(st.integers(0, 9)) == 9:
+    if draw(st.integers(0, 9)) == 9 and len(trap) < len(found[0]):  # a probe is set, or removed
+        form, lengths = draw(st.sampled_from(("old", "new"))), runs(len(trap))
+        data = trap + found[0].old[len(trap) :]
+        found[0] = replace(found[0], between=(), **{form: data, f"{form}_runs": lengths})
+    elif draw(st.integers(0, 9)) == 9:
         found[-1] = replace(found[-1], old=trap + found[-1].old[len(trap) :], foreign=True)
     return tuple(found) if draw(BOOL) else tuple(reversed(found))
 
@@ -243,6 +249,11 @@ class _Steps:
     def test(self) -> Step:
         label = self.label()
         asked = ((COUNT, 0), (COUNT, 2), (COUNT, 3), (EACH, 1), (DATA, "a"))
+        if self.draw(st.integers(0, 5)) == 5:
+            site = self.draw(st.sampled_from(self.sites))
+            at = self.draw(st.integers(0, len(site) - 1))
+            form = self.draw(st.sampled_from(site.forms))
+            return is_code(label, site, form.data[at:], at=at)
         if self.draw(st.integers(0, 3)) == 3:
             return increment_unless_zero(label, self.draw(st.sampled_from((COUNT, EACH))))
         return is_equal(label, *self.draw(st.sampled_from(asked)))
@@ -250,7 +261,7 @@ class _Steps:
     def when(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         test = self.test()
         down = ()
-        if not isinstance(test, Step) or type(test).__name__ == "IncrementUnlessZero":
+        if isinstance(test, IncrementUnlessZero):
             down = (add(self.label(), Cell(test.cell, 0), -1),)
         return (when(test, *self.some(kinds, 0, 1), *down, otherwise=self.some(kinds, 0, 1)),)
 
@@ -316,7 +327,7 @@ class _Steps:
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
-        plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
+        plain = (self.store, self.up_and_down, self.sync, self.user, self.user, self.quiet)
         kinds = (
             *plain,
             self.run,

@@ -1,5 +1,5 @@
 """Those who run the code, and what they do besides: callees by form, writes by whoever runs it,
-NMIs, patchers that run what they patch.
+NMIs, patchers that run what they patch, probes whose trap is a form.
 
 The shipped specs have the real bugs; here is the smallest input for each rule.
 """
@@ -24,6 +24,7 @@ from modelcheck import (
     iret,
     irq_off,
     irq_on,
+    is_code,
     is_equal,
     lock,
     lookup,
@@ -43,9 +44,11 @@ from modelcheck import (
 from modelcheck.axiomatic.events import NotCoveredError
 from modelcheck.axiomatic.verdict import violated as violated_by_axioms
 from modelcheck.certificate.certify import certify_text
+from modelcheck.explore.system import System
 from modelcheck.export.languages import LANGUAGES
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
+from modelcheck.machine.state import Local, Shared
 from modelcheck.naive import certifier
 from modelcheck.naive.walk import walk as naive_walk
 from modelcheck.protocol.actions import Instruction, Order
@@ -435,3 +438,96 @@ def test_a_patcher_runs_in_its_program_what_it_has_half_written() -> None:
         survey = walk(protocol, run, 5_000).survey
         assert survey.executed
         assert ("no-torn-instruction" in survey.found) is violated
+
+
+# The trap is a form of the site.
+
+PUSH = b"\x55"
+AS_IT_WAS = Handler(INT3, (emulate("step", instruction="old"), iret("iret")))
+
+
+def probe(old: bytes, new: bytes, handler: Handler, *more: Element) -> Protocol:
+    """A breakpoint is set, or removed."""
+    site = Site("probed", old, new)
+    program = (write("poke", site, new), on_each_cpu("sync"), *more)
+    return Protocol("probe", (site,), program, handler=handler, patcher_executes=False)
+
+
+@pytest.mark.parametrize(
+    ("more", "violated"),
+    [
+        ((), set()),
+        ((write("out", Site("probed", PUSH, INT3), PUSH),), {"per-cpu-monotone", "ends-as-new"}),
+    ],
+    ids=["armed", "taken out"],
+)
+def test_nobody_passes_an_armed_probe_without_trapping(
+    more: tuple[Element, ...], violated: set[str]
+) -> None:
+    """To trap is to act as the new form, and what the handler acts as is a part of that."""
+    names = {"per-cpu-monotone", "visible-after-return", "ends-as-new"}
+    armed = probe(PUSH, INT3, AS_IT_WAS, *more)
+    assert found(armed) & names >= violated
+    assert more or not found(armed) & names
+
+
+def test_a_removed_probe_traps_nobody_once_all_is_over() -> None:
+    """The trap is the old form: without the sync a CPU may still trap, and that is too late."""
+    acts = Handler(INT3, (emulate("step"), iret("iret")))
+    removed = probe(INT3, PUSH, acts)
+    run = Configuration(1, "store-order", properties=EVERY_PROPERTY)
+    late = removed.without("sync")
+    for protocol, violated in ((removed, False), (late, True)):
+        assert assert_same(protocol, run, 5_000)
+        survey = walk(protocol, run, 5_000).survey
+        assert {"trap", "new"} <= {one.kind for one in survey.executed}
+        assert ("visible-after-return" in survey.found) is violated
+
+
+@pytest.mark.parametrize(
+    ("site", "instruction", "said"),
+    [
+        (Site("f", PUSH, INT3), "new", "the new instruction of site 'f' is the trap itself"),
+        (Site("f", b"\x66\x90", b"\xcc\x90"), "old", "say so: new_runs=runs\\(1\\)"),
+    ],
+    ids=["acts as the trap", "one instruction that begins with it"],
+)
+def test_a_trap_that_fits_nowhere_is_refused(
+    site: Site, instruction: Instruction, said: str
+) -> None:
+    """By name, with the remedy."""
+    handler = Handler(INT3, (emulate("act", instruction=instruction), iret("iret")))
+    with pytest.raises(SpecError, match=said):
+        Protocol("odd", (site,), (), handler=handler)
+
+
+def test_code_is_looked_at_as_data() -> None:
+    """What a CPU stored itself it reads at once, though it may fetch what was there before."""
+    protocol = Protocol(
+        "looking",
+        (SITE,),
+        (PATCH, when(is_code("new?", SITE, NEW), pause("yes"), otherwise=(HEAD,))),
+        stores="weak",
+        patcher_executes=False,
+    )
+    run = Configuration(1, "incoherent", chunk=2, properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    machine = Machine(protocol, run)
+    labels = {
+        move.label
+        for state in reachable(System(machine))
+        for move in machine.moves(machine.roles[0], *state)
+    }
+    assert "new?/yes" in labels
+    assert "new?/head" not in labels
+
+
+def reachable(system: System) -> list[tuple[Shared, Local]]:
+    """Each shared part with the patcher's local part that occurs with it."""
+    seen, todo = {system.initial()}, [system.initial()]
+    while todo:
+        for _, _, target in system.successors(todo.pop()):
+            if target not in seen:
+                seen.add(target)
+                todo.append(target)
+    return [(system.shareds.values[one[0]], system.locals.values[one[1]]) for one in seen]

@@ -249,7 +249,7 @@ class _Reader:
                 | do.Mask()
             ):
                 yield True, cells
-            case do.Mode() | do.Run() | do.Find() | do.Follow() | do.Act() | do.Leave():
+            case do.Look() | do.Mode() | do.Run() | do.Find() | do.Follow() | do.Act() | do.Leave():
                 raise NotCoveredError(not_covered(step, action))
             case _:
                 assert_never(action)
@@ -321,6 +321,11 @@ def _check_covered(protocol: Protocol) -> None:
     ):
         if present:
             raise NotCoveredError(f"{protocol.name} has {missing}")
+    trap = protocol.handler.trap if protocol.handler else b""
+    forms = [(site, form) for site in protocol.sites for form in site.forms if not site.foreign]
+    for site, form in forms:
+        if any(trap and form.data.startswith(trap, at) for at, _ in form.runs):
+            raise NotCoveredError(f"the {form.name} form of {site.name} has the trap itself")
     for step in flatten(protocol.nmi):
         raise NotCoveredError(f"{protocol.name} has NMIs, which begin with step {step.label!r}")
 
@@ -342,6 +347,7 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
                     pass
                 case (
                     do.Put()
+                    | do.Look()
                     | do.Need()
                     | do.Clean()
                     | do.Drop()

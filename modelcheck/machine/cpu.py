@@ -300,17 +300,19 @@ def _execute(
     trapped = bool(setup.trap) and data.startswith(setup.trap)
     known = region.known(place.offset)
     data = next((one for one in known if data.startswith(one)), data) if not trapped else data
-    agreeing = 0 if trapped else region.agreeing(place.offset, data)
+    own = setup.trap_forms(site, place.offset)
+    agreeing = own if trapped else region.agreeing(place.offset, data)
     kind = "trap" if trapped else kind_of(agreeing)
+    acts = kind_of(own) if trapped and own else kind
     violations: list[str] = []
     if kind == "torn":
         violations += [TORN, SEQUENCE]
     if setup.fetch.strict and _unpermitted(setup, shared, before, place, len(data)):
         violations.append(UNPERMITTED)
     over = shared.returned == setup.all_programs
-    if over and kind in ("old", "trap") and not setup.protocol.sites[site].foreign:
+    if over and acts in ("old", "trap") and not setup.protocol.sites[site].foreign:
         violations.append(VISIBLE)
-    after, went_back = handler.acted(setup, after, site, kind)
+    after, went_back = handler.acted(setup, after, site, acts)
     if went_back:
         violations.append(MONOTONE)
     if trapped:

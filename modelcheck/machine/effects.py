@@ -101,6 +101,9 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
         case do.Ask():
             value = read(setup, shared, local, setup.cells[action.cell])
             yield before._replace(holds=(value == action.value) is action.equal)
+        case do.Look():
+            there = read_code(setup, shared, local, setup.sites[action.site])[action.at :]
+            yield before._replace(holds=there.startswith(action.data))
         case do.Need():
             yield from _need(action, setup, before, actor)
         case do.Drained(maintenance=False):
@@ -150,7 +153,7 @@ def _reads(action: Action) -> bool:
             return bool(action.expects) or action.through is not None
         case do.Set():
             return action.at_once
-        case do.Change() | do.Ask() | do.Need() | do.Find() | do.Follow():
+        case do.Change() | do.Ask() | do.Look() | do.Need() | do.Find() | do.Follow():
             return True
         case (
             do.Drained()

@@ -274,6 +274,13 @@ class Setup:
         in_trap = local.trap is not None and not local.trap.in_callee and not self.nmi
         return in_trap and self.return_synchronises and self.coherent_icache
 
+    def trap_forms(self, site: int, offset: int) -> int:
+        """A bit for each form of which the trap is the instruction at an offset, so that to trap is
+        to act as that form; none for a site of others."""
+        if not self.trap or self.protocol.sites[site].foreign:
+            return 0
+        return self.regions[site].agreeing(offset, self.trap)
+
     def executes(self, role: int) -> bool:
         """Whether the CPUs of a role run sites: in interrupts, or where their program does."""
         runs = (first(Run, line.actions) for line in self.programs[role])

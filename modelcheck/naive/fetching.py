@@ -141,17 +141,19 @@ class Fetching(Memory):
         site = self.sites[spot.site]
         data = self._complete(spot, data) or data
         trapped = data == self.trap
-        forms = frozenset() if trapped else agreeing(site, spot.offset, data)
+        forms = self.trap_forms(spot) if trapped else agreeing(site, spot.offset, data)
         kind = "trap" if trapped else _kind(forms)
+        behind = _kind(forms) if forms else kind
         if kind == "torn":
             here = here.violating("no-torn-instruction", "no-torn-sequence")
         if self.fetch == "strict" and self._changed(here.shared, since, spot, data):
             here = here.violating("no-unpermitted-modification")
-        if here.shared.returned == self.patchers and kind in ("old", "trap") and not site.foreign:
+        if here.shared.returned == self.patchers and behind in ("old", "trap") and not site.foreign:
             here = here.violating("visible-after-return")
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
         here = here._replace(cpu=self.settled(here.shared, here.cpu))
         if trapped:
+            here = self.noted(here, spot.site, forms)
             handler = Routine(spot.site, 0, self.handler, masked=self.masked or here.cpu.irqs_off)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
@@ -173,13 +175,27 @@ class Fetching(Memory):
         inside = Routine(site, callee, self.callees[callee - 1][0]) if callee else None
         return here.me(routine=inside)
 
+    def trap_forms(self, spot: Spot) -> frozenset[int]:
+        """The forms that have the trap at a spot, if it is not somebody else's."""
+        site = self.sites[spot.site]
+        return frozenset() if site.foreign else agreeing(site, spot.offset, self.trap)
+
+    def noted(self, here: Move, site: int, forms: frozenset[int]) -> Move:
+        """The CPU has acted as these forms of a site."""
+        if forms and _kind(forms) == "new":
+            return here.me(acted_new=here.cpu.acted_new | {site})
+        if forms and _kind(forms) == "old" and site in here.cpu.acted_new:
+            return here.violating("per-cpu-monotone")
+        return here
+
     def acted(self, here: Move, spot: Spot, forms: frozenset[int]) -> Move:
-        """The CPU acts as an instruction that these forms have at a spot."""
-        site, acted_new = self.sites[spot.site], here.cpu.acted_new
-        if _kind(forms) == "new":
-            here = here.me(acted_new=acted_new | {spot.site})
-        elif _kind(forms) == "old" and spot.site in acted_new:
-            here = here.violating("per-cpu-monotone")
+        """The CPU acts as an instruction that these forms have at a spot; in the handler of a trap
+        that is a form's own, for that form."""
+        site, own = self.sites[spot.site], frozenset[int]()
+        if here.cpu.in_handler:
+            own = self.trap_forms(spot)
+        here = here if own else self.noted(here, spot.site, forms)
+        forms |= own
         if not site.region:
             return here
         agreed = spot.forms & forms

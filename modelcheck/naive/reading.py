@@ -20,6 +20,7 @@ class UnknownError(ValueError):
 SYNC = {"synchronises": True}
 STEPS: dict[str, tuple[str, Json]] = {
     "Write": ("site data", {"at": 0, "order": "ascending", "expects": "", "through": None}),
+    "CodeTest": ("site data", {"at": 0}),
     **dict.fromkeys(("Store", "Test", "WaitUntil"), ("cell value", {})),
     "Add": ("cell amount", {}),
     **dict.fromkeys(("IncrementUnlessZero", "Lock", "Unlock", "Use"), ("cell", {})),

@@ -8,7 +8,7 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Interrupted, Move, Routine, Shared, Store
 
-AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "WaitUntil", "Lock", "Unlock")
+AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "CodeTest", "WaitUntil", "Lock", "Unlock")
 """What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
@@ -175,6 +175,10 @@ class Naive(Fetching):
                 yield from self._added(here, cell, 1, for_all)
             case "Test":
                 yield here._replace(holds=self.read(here, cell) == step["value"])
+            case "CodeTest":
+                at = self.sites[self.numbers[step["site"]]].address + step["at"]
+                there = self.read_code(here, range(at, at + len(step["data"])))
+                yield here._replace(holds=there == step["data"])
             case "WaitUntil":
                 if self.read(here, cell) == step["value"]:
                     asked = ("holds?", cell, step["value"])

@@ -90,6 +90,18 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Whether a site holds these bytes from byte `at` on, read as data; where it does not, the step
+    ends here and leads the other way."""
+
+    site: str
+    data: bytes
+    at: int = 0
+
+    owners = EVERY
+
+
+@dataclass(frozen=True)
 class Need:
     """Wait until a cell holds a value; of a cell that each CPU has, until all of them do."""
 
@@ -287,6 +299,7 @@ Action = (
     | Set
     | Change
     | Ask
+    | Look
     | Need
     | Drained
     | Ordered
@@ -327,7 +340,7 @@ def awaited(actions: Iterable[Action]) -> Awaited | None:
 
 def is_test(actions: Actions) -> bool:
     """Whether the step can lead one of two ways."""
-    return any(isinstance(action, Ask | Find) for action in actions)
+    return any(isinstance(action, Ask | Look | Find) for action in actions)
 
 
 def takes_lock(actions: Actions) -> bool:
@@ -353,7 +366,7 @@ def _restricts(action: Action) -> bool:
             return True
         case Tell() | Await() | Refresh():  # stops change what others do; deferring is theirs
             return False
-        case Put() | Set() | Change() | Ask() | Need() | Mask() | Mode() | Run():
+        case Put() | Set() | Change() | Ask() | Look() | Need() | Mask() | Mode() | Run():
             return False
         case Find() | Follow() | Act() | Leave():
             return False

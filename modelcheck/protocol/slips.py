@@ -123,7 +123,8 @@ _PYTHON = {"str", "bytes", "int", "bool", "tuple", "NoneType"}
 
 _MADE = {
     "Element": "A step is made by a function: write(...), store(...), on_each_cpu(...)",
-    "Step": "A test is made by is_equal(...), increment_unless_zero(...) or lookup(...)",
+    "Step": "A test is made by is_equal(...), increment_unless_zero(...), is_code(...) or "
+    "lookup(...)",
     "Expectation": "Make one: violates(...), or SAFE",
     "Handler": "Make one: Handler(trap, program)",
     "Source": "",

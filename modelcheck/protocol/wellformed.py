@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelcheck.arch import ARCHITECTURES, nearest
 from modelcheck.protocol.actions import (
+    Act,
     Action,
     Ask,
     Change,
@@ -20,6 +21,7 @@ from modelcheck.protocol.actions import (
     Follow,
     Leave,
     Lines,
+    Look,
     Owner,
     Put,
     Run,
@@ -161,10 +163,10 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                     raise _fault(
                         element.test,
                         f"{type(element.test).__name__} is no test; when() takes is_equal, "
-                        "increment_unless_zero or lookup",
+                        "increment_unless_zero, is_code or lookup",
                     )
                 _check_tests((*element.then, *element.otherwise))
-            case Step() if first(Ask, element.actions()):
+            case Step() if any(isinstance(one, Ask | Look) for one in element.actions()):
                 raise _fault(element, "a test leads nowhere; put it into when()")
             case Step():
                 pass
@@ -181,9 +183,10 @@ def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
                 f"no site named {name!r}; add it to the protocol's sites; "
                 + meant(name, sites, "they are"),
             )
-    if isinstance(action, Put):
+    if isinstance(action, Put | Look):
         size = len(sites[action.site])
-        for data in (action.data, action.expects or action.data):
+        expects = action.expects if isinstance(action, Put) else b""
+        for data in (action.data, expects or action.data):
             if not action.data or action.at < 0 or action.at + len(data) > size:
                 raise _fault(
                     step,
@@ -221,7 +224,7 @@ def _check_lines(lines: Lines, sites: Mapping[str, Site], step: Step) -> None:
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
-    if isinstance(action, Put):
+    if isinstance(action, Put | Look):
         return (action.site,)
     if isinstance(action, Clean | Drop):
         return () if action.lines.site is None else (action.lines.site,)
@@ -257,15 +260,17 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
             for offset, length in form.runs:
                 _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
     _check_routine(protocol, handler.program, "trap handler")
+    _check_acts(protocol, handler)
 
 
 def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
     """Neither an instruction nor the trap is the beginning of the other."""
     trap = handler.trap
-    if data.startswith(trap) and not site.foreign:
+    if data.startswith(trap) and data != trap and not site.foreign:
         raise SpecError(
-            f"site {site.name!r}: its {form} instruction is the trap instruction, so a "
-            "trap could not be told from it; patch another instruction or trap",
+            f"site {site.name!r}: its {form} instruction {data.hex(' ')} begins with the trap "
+            f"instruction, {trap.hex(' ')}, which is all that is executed of it; if that is what "
+            f"it is to be, say so: {form}_runs=runs({len(trap)})",
             site.made,
         )
     if trap.startswith(data) and trap != data:
@@ -274,6 +279,21 @@ def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") ->
             f"instruction begins, {trap.hex(' ')}: no CPU tells them apart",
             site.made,
         )
+
+
+def _check_acts(protocol: "Protocol", handler: "Handler") -> None:
+    """A handler does not act as the trap that it is the handler of."""
+    for step in flatten(handler.program):
+        act = first(Act, step.actions())
+        for site in protocol.sites:
+            form = next((one for one in site.forms if act and one.name == act.instruction), None)
+            instructions = [form.data[at : at + size] for at, size in form.runs] if form else []
+            if handler.trap in instructions and not site.foreign:
+                raise _fault(
+                    step,
+                    f"the {form.name if form else ''} instruction of site {site.name!r} is the "
+                    "trap itself; let the handler act as the other one",
+                )
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:

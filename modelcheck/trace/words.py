@@ -18,7 +18,7 @@ from modelcheck.machine.state import (
     StopStage,
     UnderWay,
 )
-from modelcheck.machine.stores import read
+from modelcheck.machine.stores import read, read_code
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
 from modelcheck.protocol.code import Site, Value
@@ -115,7 +115,9 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     if step.words:
         return step.words
     actions = step.actions()
-    asks = next((n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Find)), 0)
+    asks = next(
+        (n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Look | do.Find)), 0
+    )
     # A test that holds is told by what comes of it; where it does not, nothing does.
     actions = actions[asks:] if move.holds else actions[asks : asks + 1]
     if len(actions) > 1 and isinstance(actions[0], do.Ask):
@@ -139,6 +141,11 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             setup = machine.setup
             value = read(setup, move.shared, was, setup.cells[action.cell])
             return f"{action.cell} is {value_text(value)}"
+        case do.Look():
+            setup = machine.setup
+            there = read_code(setup, move.shared, was, setup.sites[action.site])
+            data = there[action.at : action.at + len(action.data)]
+            return f"{action.site}+{action.at} is {data.hex(' ')}"
         case do.Need():
             return f"{action.cell} is {value_text(action.value)}"
         case do.Drained(maintenance=True):
