@@ -96,6 +96,7 @@ LIST = Cell("list", ())
 CELLS = (DATA, COUNT, LOCK, EACH, LIST)
 
 INT3, LONG_TRAP = b"\xcc", b"\xcd\x03"
+OTHER_TRAP = b"\xf1"
 ARM_BRK = bytes.fromhex("00 00 20 d4")
 ARM = tuple(
     map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa", "01 00 00 94"))
@@ -198,7 +199,8 @@ class _Steps:
         form = self.draw(st.sampled_from((*site.forms[1:], site.forms[1], site.forms[0])))
         data = form.data[at:stop]
         if self.draw(st.integers(0, 2)) == 2 and len(data) >= len(self.trap):
-            data = self.trap + data[len(self.trap) :]
+            trap = self.draw(st.sampled_from((self.trap, self.trap, self.trap, OTHER_TRAP)))
+            data = trap + data[len(trap) :]
         through = self.draw(st.sampled_from((None, None, None, DATA)))
         same_size = len({len(site) for site in self.sites}) == 1
         expects = self.draw(st.sampled_from((b"", b"", b"", site.old[at:stop], data)))
@@ -421,7 +423,8 @@ def protocols(
             patchers = (Patcher("other", steps.patcher(2)),)
         handler = None
         if draw(st.integers(0, 3)):
-            handler = Handler(trap, steps.handler(), interrupts=draw(BOOL))
+            also = draw(st.sampled_from(((), (), (), (OTHER_TRAP,))))
+            handler = Handler(trap, steps.handler(), interrupts=draw(BOOL), also=also)
         protocol = Protocol(
             "random",
             sites,

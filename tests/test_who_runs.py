@@ -501,6 +501,39 @@ def test_a_trap_that_fits_nowhere_is_refused(
         Protocol("odd", (site,), (), handler=handler)
 
 
+EBREAK, C_EBREAK = bytes.fromhex("73 00 10 00"), bytes.fromhex("02 90")
+ADDI, ADDI_2 = bytes.fromhex("13 05 15 00"), bytes.fromhex("13 05 25 00")
+
+
+@pytest.mark.parametrize("also", [(C_EBREAK,), ()], ids=["both traps", "one of them"])
+@pytest.mark.parametrize("trap", [EBREAK, C_EBREAK], ids=["ebreak", "c.ebreak"])
+def test_several_instructions_trap(trap: bytes, also: tuple[bytes, ...]) -> None:
+    """A debugger that sets the short breakpoint, or the long one: both lead to the handler."""
+    site = Site("f", ADDI, ADDI_2, 0x1000)
+    handler = Handler(EBREAK, (emulate("act", instruction="old"), iret("sret")), also=also)
+    protocol = Protocol(
+        "traps",
+        (site,),
+        (write("trap", site, trap, order="single"),),
+        handler=handler,
+        arch="riscv64",
+        patcher_executes=False,
+    )
+    check_instructions(Suite(protocol))
+    run = Configuration(1, "coherent", chunk=4, properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    survey = walk(protocol, run, 5_000).survey
+    served = trap in handler.traps
+    assert ("trap" in {one.kind for one in survey.executed}) is served
+    assert ("no-torn-instruction" in survey.found) is not served
+
+
+def test_one_trap_is_not_how_another_begins() -> None:
+    """No CPU would know which of the two it is to take."""
+    with pytest.raises(SpecError, match="the trap cc 90 begins with the trap cc"):
+        probe(PUSH, b"\x90", Handler(INT3, AS_IT_WAS.program, also=(b"\xcc\x90",)))
+
+
 def test_code_is_looked_at_as_data() -> None:
     """What a CPU stored itself it reads at once, though it may fetch what was there before."""
     protocol = Protocol(

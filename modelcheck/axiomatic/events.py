@@ -321,6 +321,8 @@ def _check_covered(protocol: Protocol) -> None:
     ):
         if present:
             raise NotCoveredError(f"{protocol.name} has {missing}")
+    if protocol.handler and protocol.handler.also:
+        raise NotCoveredError(f"{protocol.name} has several trap instructions")
     trap = protocol.handler.trap if protocol.handler else b""
     forms = [(site, form) for site in protocol.sites for form in site.forms if not site.foreign]
     for site, form in forms:

@@ -248,8 +248,8 @@ def _settings(safe: Protocol, broken: Protocol) -> Iterator[str]:
     if safe.handler and broken.handler:
         if safe.handler.interrupts != broken.handler.interrupts:
             yield f"the handler runs with interrupts {_on(broken.handler.interrupts)}"
-        if safe.handler.trap != broken.handler.trap:
-            yield f"the handler serves {broken.handler.trap.hex(' ')}"
+        if safe.handler.traps != broken.handler.traps:
+            yield "the handler serves " + " and ".join(t.hex(" ") for t in broken.handler.traps)
     if safe.stores != broken.stores:
         yield f"stores are {broken.stores}"
     if safe.coherent_icache != broken.coherent_icache:

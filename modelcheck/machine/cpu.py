@@ -179,15 +179,14 @@ def versions(setup: Setup, choice: tuple[int, ...]) -> tuple[int, ...]:
 
 def window(setup: Setup, shared: Shared, local: Local, place: Place) -> Window:
     """What a CPU may fetch at a place now."""
-    trap = setup.trap
     known = setup.regions[place.site].known(place.offset)
     return Window(
         chunks=tuple(
             setup.layout.versions(shared.memory, chunk, local.view[chunk.history])
             for chunk in chunks(setup, place)
         ),
-        known=tuple(data for data in known if not (trap and data.startswith(trap))),
-        trap=trap,
+        known=tuple(data for data in known if not setup.trap_in(data)),
+        traps=setup.traps,
         ordered=setup.fetch.ordered,
         newest_trap=setup.newest_only,
     )
@@ -264,21 +263,21 @@ def _read(setup: Setup, shared: Shared, local: Local, fetch: PartialFetch) -> It
                 view[chunk.history] = version
                 after = after._replace(view=tuple(view))
             choice = _choice(setup, place, number, version)
-            if _spells_trap(setup, read):
+            if trap := _spelt_trap(setup, read):
                 after = _read_whole(after, fetch._replace(floor=floor))
-                yield _execute(setup, shared, local, after, place, setup.trap, READ, choice)
+                yield _execute(setup, shared, local, after, place, trap, READ, choice)
             else:
                 yield Move(READ, choice, shared, after)
 
 
-def _spells_trap(setup: Setup, chunks: tuple[bytes | None, ...]) -> bool:
-    """Whether the trap instruction has been read in full: a CPU enters it without the rest."""
-    read = bytearray()
+def _spelt_trap(setup: Setup, chunks: tuple[bytes | None, ...]) -> bytes:
+    """The trap instruction that has been read in full: a CPU enters it without the rest."""
+    read = b""
     for data in chunks:
-        if data is None or len(read) >= len(setup.trap):
+        if data is None:
             break
         read += data
-    return bool(setup.trap) and read.startswith(setup.trap)
+    return setup.trap_in(read)
 
 
 # Both.
@@ -297,7 +296,7 @@ def _execute(
     """Execute fetched bytes: a trap enters the handler, all else goes on behind the instruction."""
     site = place.site
     region = setup.regions[site]
-    trapped = bool(setup.trap) and data.startswith(setup.trap)
+    trapped = bool(setup.trap_in(data))
     known = region.known(place.offset)
     data = next((one for one in known if data.startswith(one)), data) if not trapped else data
     own = setup.trap_forms(site, place.offset)
@@ -344,15 +343,13 @@ def _unpermitted(setup: Setup, shared: Shared, local: Local, place: Place, lengt
     A trap may be set and removed, and one instruction replaced by another where the architecture
     says so.
     """
-    size = len(setup.trap)
     stop = place.offset + length
     for change in setup.layout.changes(shared.memory, place.site, place.offset, stop, local.view):
-        by_trap = (
-            bool(size)
-            and change.first == 0
-            and change.byte < size
-            and len(change.before) >= size
-            and (change.before.startswith(setup.trap) or change.after.startswith(setup.trap))
+        before, after = change.before, change.after
+        by_trap = change.first == 0 and any(
+            change.byte < len(trap) <= len(before)
+            and (before.startswith(trap) or after.startswith(trap))
+            for trap in setup.traps
         )
         if not by_trap and not setup.permits(change.before, change.after):
             return True

@@ -134,9 +134,9 @@ class Setup:
         self.handler = protocol.handler
         self.routines = tuple(map(flow, protocol.routines))
         """What a CPU runs in a trap, and in each function called, by number (see Trap)."""
-        self.trap = self.handler.trap if self.handler else b""
+        self.traps = self.handler.traps if self.handler else ()
         self.regions = tuple(
-            Region(number, site, self.trap) for number, site in enumerate(protocol.sites)
+            Region(number, site, self.traps) for number, site in enumerate(protocol.sites)
         )
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
@@ -277,9 +277,14 @@ class Setup:
     def trap_forms(self, site: int, offset: int) -> int:
         """A bit for each form of which the trap is the instruction at an offset, so that to trap is
         to act as that form; none for a site of others."""
-        if not self.trap or self.protocol.sites[site].foreign:
+        if self.protocol.sites[site].foreign:
             return 0
-        return self.regions[site].agreeing(offset, self.trap)
+        region = self.regions[site]
+        return sum(region.agreeing(offset, trap) for trap in self.traps)
+
+    def trap_in(self, data: bytes) -> bytes:
+        """The trap instruction that bytes begin with; nothing if there is none."""
+        return next((trap for trap in self.traps if data.startswith(trap)), b"")
 
     def executes(self, role: int) -> bool:
         """Whether the CPUs of a role run sites: in interrupts, or where their program does."""

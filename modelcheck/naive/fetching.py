@@ -65,7 +65,7 @@ class Fetching(Memory):
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.sites[spot.site]
         size, longest = len(site.forms[OLD].data), max(len(f.at(spot.offset)) for f in site.forms)
-        stop = spot.offset + max(longest, len(self.trap)) if longest else size
+        stop = spot.offset + max([longest, *map(len, self.traps)]) if longest else size
         parts: dict[int, list[int]] = {}
         for address in range(site.address + spot.offset, site.address + min(stop, size)):
             parts.setdefault(self.chunk_of[address], []).append(address)
@@ -88,7 +88,7 @@ class Fetching(Memory):
 
     def _complete(self, spot: Spot, data: bytes) -> bytes:
         """The trap, or the instruction of some form, that these bytes begin with; else nothing."""
-        known = (self.trap, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
+        known = (*self.traps, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
         return next((one for one in known if one and data.startswith(one)), b"")
 
     def _read_chunk(self, here: Move, spot: Spot, read: Read, floor: Places) -> Iterator[Move]:
@@ -101,7 +101,7 @@ class Fetching(Memory):
                 least = later_of(floor, self.floor(here.shared, parts[number], place))
                 gap = got.index(None) if None in got else len(got)
                 begun = b"".join(part or b"" for part in got[:gap])
-                if self.trap and begun.startswith(self.trap):
+                if any(map(begun.startswith, self.traps)):
                     after = here.me(reading=None, since=later_of(since, least))
                     yield self._executed(after, spot, begun, here.cpu.since)
                 else:
@@ -127,7 +127,7 @@ class Fetching(Memory):
                     least = ways.get((whole, fresh or is_newest), now)
                     ways[whole, fresh or is_newest] = tuple(map(min, least, now))
         for (data, fresh), order in ways.items():
-            if self.newest_only and not fresh and self.trap and data == self.trap:
+            if self.newest_only and not fresh and data in self.traps:
                 continue
             since, least = here.cpu.since, self.nowhere
             for part, place in zip(parts, order, strict=False):
@@ -140,7 +140,7 @@ class Fetching(Memory):
         """Fetched bytes are executed; `since` are the CPU's places before the step."""
         site = self.sites[spot.site]
         data = self._complete(spot, data) or data
-        trapped = data == self.trap
+        trapped = data in self.traps
         forms = self.trap_forms(spot) if trapped else agreeing(site, spot.offset, data)
         kind = "trap" if trapped else _kind(forms)
         behind = _kind(forms) if forms else kind
@@ -178,7 +178,8 @@ class Fetching(Memory):
     def trap_forms(self, spot: Spot) -> frozenset[int]:
         """The forms that have the trap at a spot, if it is not somebody else's."""
         site = self.sites[spot.site]
-        return frozenset() if site.foreign else agreeing(site, spot.offset, self.trap)
+        every = [agreeing(site, spot.offset, trap) for trap in self.traps]
+        return frozenset() if site.foreign else frozenset[int]().union(*every)
 
     def noted(self, here: Move, site: int, forms: frozenset[int]) -> Move:
         """The CPU has acted as these forms of a site."""
@@ -217,9 +218,13 @@ class Fetching(Memory):
                 before, after = (bytes(held[address] for address in addresses) for held in pair)
                 if modifiable(self.arch, before) and modifiable(self.arch, after):
                     continue
-                room = addresses[0] == start and len(addresses) >= len(self.trap) > 0
-                by_trap = room and (before.startswith(self.trap) or after.startswith(self.trap))
-                exempt = start + len(self.trap) if by_trap else start
+                exempt = start
+                for trap in self.traps if addresses[0] == start else []:
+                    if len(addresses) >= len(trap) and trap in (
+                        before[: len(trap)],
+                        after[: len(trap)],
+                    ):
+                        exempt = max(exempt, start + len(trap))
                 if any(
                     was != now and address >= exempt
                     for address, was, now in zip(addresses, before, after, strict=True)

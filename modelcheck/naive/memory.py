@@ -69,8 +69,8 @@ class Memory:
         self.programs[CPUS] = program(data["cpu_program"])
         self.nmi = program(data["nmi"])
         handler = data["handler"] or {"trap": "", "program": []}
-        one = take(handler, "the handler", "trap program", {"interrupts": False})
-        self.trap = bytes.fromhex(one["trap"])
+        one = take(handler, "the handler", "trap program", {"interrupts": False, "also": []})
+        self.traps = [*filter(None, map(bytes.fromhex, [one["trap"], *one["also"]]))]
         self.masked: bool = not one["interrupts"]
         self.handler = program(one["program"])
         callees = [take(c, "a callee", "name program", _ANY) for c in data["callees"]]
@@ -79,7 +79,7 @@ class Memory:
             one_of("the architecture of a callee", self.arch, reading.ARCHITECTURES[:5])
         self.callees = [(program(c["program"]), c["site"], c["form"]) for c in callees]
         ends = [at[0] for at in places(self.handler) if at[0].kind in ("Return", "NotOurs")]
-        self.all_ways_synchronise = bool(self.trap) and all(end["synchronises"] for end in ends)
+        self.all_ways_synchronise = bool(self.traps) and all(end["synchronises"] for end in ends)
 
     def _read_code(self, data: Json, run: Json) -> None:
         self.sites = tuple(reading.site(one) for one in data["sites"])

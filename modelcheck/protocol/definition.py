@@ -24,14 +24,20 @@ NMI_PREFIX = "nmi/"
 class Handler(SpecValue):
     """What a CPU does when it executes the trap instruction.
 
-    `trap` is that instruction's bytes. The steps of `program` interleave with everything else, and
-    each way through them ends with a Return or NotOurs. With `interrupts` off (an x86 interrupt
-    gate) no IPI is taken until then.
+    `trap` is that instruction's bytes; `also` are other trap instructions that lead here. The steps
+    of `program` interleave with everything else, and each way through them ends with a Return or
+    NotOurs. With `interrupts` off (an x86 interrupt gate) no IPI is taken until then.
     """
 
     trap: bytes
     program: tuple[Element, ...]
     interrupts: bool = False
+    also: tuple[bytes, ...] = ()
+
+    @property
+    def traps(self) -> tuple[bytes, ...]:
+        """All trap instructions that lead here."""
+        return (self.trap, *self.also)
 
     @property
     def synchronises(self) -> bool:

@@ -34,13 +34,14 @@ def check_instructions(suite: Suite) -> None:
 
 def _check_trap(protocol: Protocol) -> None:
     arch, handler = protocol.architecture, protocol.handler
-    if handler and arch.decode(handler.trap).length != len(handler.trap):
-        traps = ", ".join(f"{trap.name} ({trap.data.hex(' ')})" for trap in arch.traps)
-        raise SpecError(
-            f"the handler's trap, {handler.trap.hex(' ')}, is no instruction of {arch.name}, whose "
-            f"traps are {traps}",
-            handler.made,
-        )
+    for trap in handler.traps if handler else ():
+        if arch.decode(trap).length != len(trap):
+            traps = ", ".join(f"{one.name} ({one.data.hex(' ')})" for one in arch.traps)
+            raise SpecError(
+                f"the handler's trap, {trap.hex(' ')}, is no instruction of {arch.name}, whose "
+                f"traps are {traps}",
+                handler.made if handler else None,
+            )
 
 
 def _check_called(protocol: Protocol) -> None:

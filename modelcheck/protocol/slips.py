@@ -194,7 +194,7 @@ def _to_bytes(value: Any, field: str) -> Iterator[str]:
         yield "Put bytes(...) around it"
     if isinstance(value, tuple | list):
         if value and all(isinstance(one, bytes) for one in value):
-            yield "A handler has one trap" if field == "trap" else 'Join them: b"..." + b"..."'
+            yield "Give others by also=(...)" if field == "trap" else 'Join them: b"..." + b"..."'
         if value and all(isinstance(one, int) for one in value):
             yield "Put bytes(...) around it"
     if type(value).__name__ == "Site":

@@ -6,7 +6,7 @@ Knows the parts of a protocol.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
 from modelcheck.arch import ARCHITECTURES, nearest
@@ -245,10 +245,17 @@ def _fault(step: Step, what: str) -> SpecError:
 
 
 def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
-    if not handler.trap:
+    if not all(handler.traps):
         raise SpecError(
             f"protocol {protocol.name!r}: the handler's trap has no bytes", handler.made
         )
+    for trap, other in permutations(handler.traps, 2):
+        if other.startswith(trap):
+            raise SpecError(
+                f"protocol {protocol.name!r}: the trap {other.hex(' ')} begins with the trap "
+                f"{trap.hex(' ')}, so that no CPU tells them apart; take one of them",
+                handler.made,
+            )
     for site in protocol.sites:
         if len(handler.trap) > len(site):
             raise SpecError(
@@ -258,14 +265,14 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
             )
         for form in site.forms:
             for offset, length in form.runs:
-                _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
+                for trap in handler.traps:
+                    _check_told_apart(site, form.name, form.data[offset : offset + length], trap)
     _check_routine(protocol, handler.program, "trap handler")
     _check_acts(protocol, handler)
 
 
-def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
+def _check_told_apart(site: Site, form: str, data: bytes, trap: bytes) -> None:
     """Neither an instruction nor the trap is the beginning of the other."""
-    trap = handler.trap
     if data.startswith(trap) and data != trap and not site.foreign:
         raise SpecError(
             f"site {site.name!r}: its {form} instruction {data.hex(' ')} begins with the trap "
@@ -288,7 +295,7 @@ def _check_acts(protocol: "Protocol", handler: "Handler") -> None:
         for site in protocol.sites:
             form = next((one for one in site.forms if act and one.name == act.instruction), None)
             instructions = [form.data[at : at + size] for at, size in form.runs] if form else []
-            if handler.trap in instructions and not site.foreign:
+            if {*handler.traps} & {*instructions} and not site.foreign:
                 raise _fault(
                     step,
                     f"the {form.name if form else ''} instruction of site {site.name!r} is the "
