@@ -14,11 +14,14 @@ from modelcheck.protocol.program import Block, Element, block, when
 from modelcheck.protocol.suite import SAFE, STRICT_TOO, Bug, Expectation, Suite, Variant, violates
 from modelcheck.protocol.vocabulary.anyone import (
     add,
+    add_and_test,
+    compare_and_swap,
     dmb,
     dsb,
     fence,
     increment_unless_zero,
     is_equal,
+    is_greater,
     pause,
     store,
 )
@@ -71,8 +74,10 @@ __all__ = [
     "Variant",
     "Waiver",
     "add",
+    "add_and_test",
     "block",
     "caches_clean_inval_pou",
+    "compare_and_swap",
     "dc_cvau",
     "dmb",
     "dsb",
@@ -89,6 +94,7 @@ __all__ = [
     "irq_on",
     "is_code",
     "is_equal",
+    "is_greater",
     "isb",
     "leave_user",
     "lock",

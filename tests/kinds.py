@@ -17,6 +17,8 @@ from modelcheck import (
     Protocol,
     Site,
     add,
+    add_and_test,
+    compare_and_swap,
     dmb,
     dsb,
     emulate,
@@ -30,6 +32,7 @@ from modelcheck import (
     irq_on,
     is_code,
     is_equal,
+    is_greater,
     leave_user,
     lock,
     lookup,
@@ -103,6 +106,9 @@ IN_AND_OUT = (enter_user("out"), leave_user("in"), flush("flush"), execute("run"
 
 SAMPLES: dict[str, Protocol] = {
     "Test": _patching(when(is_equal("zero?", COUNT, 0), pause("yes"))),
+    "IsGreater": _patching(when(is_greater("more?", COUNT, 0), pause("yes"))),
+    "AddAndTest": _patching(when(add_and_test("inc", COUNT, 1, 1), pause("yes"))),
+    "CompareAndSwap": _patching(when(compare_and_swap("trylock", COUNT, 0, 1), pause("yes"))),
     "CodeTest": _patching(when(is_code("old?", SITE, SITE.old), pause("yes"))),
     "Store": _patching(store("store", COUNT, 1)),
     "Add": _patching(add("add", COUNT)),

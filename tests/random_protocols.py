@@ -22,6 +22,8 @@ from modelcheck import (
     Site,
     SpecError,
     add,
+    add_and_test,
+    compare_and_swap,
     dc_cvau,
     dmb,
     dsb,
@@ -37,6 +39,7 @@ from modelcheck import (
     irq_on,
     is_code,
     is_equal,
+    is_greater,
     leave_user,
     lock,
     lookup,
@@ -63,7 +66,7 @@ from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
-from modelcheck.protocol.vocabulary.anyone import IncrementUnlessZero
+from modelcheck.protocol.vocabulary.anyone import AddAndTest, IncrementUnlessZero
 from modelcheck.protocol.vocabulary.code import Write
 from tests.protocols import EVERY_PROPERTY, FETCH
 
@@ -257,15 +260,28 @@ class _Steps:
             form = self.draw(st.sampled_from(site.forms))
             return is_code(label, site, form.data[at:], at=at)
         if self.draw(st.integers(0, 3)) == 3:
+            cell = self.draw(st.sampled_from((COUNT, EACH)))
+            more: tuple[Step, ...] = (
+                is_greater(label, cell, 1),
+                add_and_test(label, cell, -1, 0),
+                compare_and_swap(label, COUNT, 0, 2),
+                compare_and_swap(label, LOCK, 0, 1),
+            )
+            return self.draw(st.sampled_from(more))
+        if self.draw(st.integers(0, 3)) == 3:
             return increment_unless_zero(label, self.draw(st.sampled_from((COUNT, EACH))))
         return is_equal(label, *self.draw(st.sampled_from(asked)))
 
     def when(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         test = self.test()
         down = ()
+        up: tuple[Element, ...] = ()
         if isinstance(test, IncrementUnlessZero):
             down = (add(self.label(), Cell(test.cell, 0), -1),)
-        return (when(test, *self.some(kinds, 0, 1), *down, otherwise=self.some(kinds, 0, 1)),)
+        if isinstance(test, AddAndTest):  # whatever runs over and over counts up and down
+            up = (add(self.label(), Cell(test.cell, 0), 1),)
+        then, otherwise = self.some(kinds, 0, 1), self.some(kinds, 0, 1)
+        return (*up, when(test, *then, *down, otherwise=otherwise))
 
     def locked(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         inside = self.some(kinds, 0, 2)
@@ -478,7 +494,7 @@ def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(500)
+    @random_runs(900)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

@@ -249,7 +249,16 @@ class _Reader:
                 | do.Mask()
             ):
                 yield True, cells
-            case do.Look() | do.Mode() | do.Run() | do.Find() | do.Follow() | do.Act() | do.Leave():
+            case (
+                do.Exceed()
+                | do.Look()
+                | do.Mode()
+                | do.Run()
+                | do.Find()
+                | do.Follow()
+                | do.Act()
+                | do.Leave()
+            ):
                 raise NotCoveredError(not_covered(step, action))
             case _:
                 assert_never(action)
@@ -328,6 +337,10 @@ def _check_covered(protocol: Protocol) -> None:
     for site, form in forms:
         if any(trap and form.data.startswith(trap, at) for at, _ in form.runs):
             raise NotCoveredError(f"the {form.name} form of {site.name} has the trap itself")
+    for step in steps:
+        kinds = [type(action) for action in step.actions()]
+        if do.Change in kinds and do.Ask in kinds[kinds.index(do.Change) :]:
+            raise NotCoveredError(f"step {step.label!r} asks for what it has added to")
     for step in flatten(protocol.nmi):
         raise NotCoveredError(f"{protocol.name} has NMIs, which begin with step {step.label!r}")
 
@@ -349,6 +362,7 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
                     pass
                 case (
                     do.Put()
+                    | do.Exceed()
                     | do.Look()
                     | do.Need()
                     | do.Clean()

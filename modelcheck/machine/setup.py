@@ -10,7 +10,7 @@ from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout, View, join
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Run, Set, first
+from modelcheck.protocol.actions import Action, Ask, Exceed, Find, Need, Put, Run, Set, first
 from modelcheck.protocol.callee import callee_of
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
@@ -321,7 +321,7 @@ class Setup:
             if isinstance(cell.initial, int):
                 named[number].add(abs(cell.initial))
         for action in self._actions():
-            if isinstance(action, Ask | Need | Set) and isinstance(action.value, int):
+            if isinstance(action, Ask | Exceed | Need | Set) and isinstance(action.value, int):
                 named[self.cells[action.cell]].add(abs(action.value))
         return tuple(max(numbers) + 1 for numbers in named)
 

@@ -137,8 +137,9 @@ class Memory:
         ):
             for head, *_ in places(steps):
                 fields = (head.test or head).fields
-                if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:
-                    yield abs(fields["value"])
+                if self.cells.get(fields.get("cell"), -1) == cell:
+                    named = [fields.get(name) for name in ("value", "old", "new")]
+                    yield from (abs(number) for number in named if isinstance(number, int))
 
     # States before the first step.
 

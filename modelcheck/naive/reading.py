@@ -20,6 +20,9 @@ class UnknownError(ValueError):
 SYNC = {"synchronises": True}
 STEPS: dict[str, tuple[str, Json]] = {
     "Write": ("site data", {"at": 0, "order": "ascending", "expects": "", "through": None}),
+    "IsGreater": ("cell value", {}),
+    "AddAndTest": ("cell amount value", {}),
+    "CompareAndSwap": ("cell old new", {}),
     "CodeTest": ("site data", {"at": 0}),
     **dict.fromkeys(("Store", "Test", "WaitUntil"), ("cell value", {})),
     "Add": ("cell amount", {}),

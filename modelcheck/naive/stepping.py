@@ -8,7 +8,18 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Interrupted, Move, Routine, Shared, Store
 
-AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "CodeTest", "WaitUntil", "Lock", "Unlock")
+AT_ONCE = (
+    "Add",
+    "IncrementUnlessZero",
+    "Test",
+    "IsGreater",
+    "AddAndTest",
+    "CompareAndSwap",
+    "CodeTest",
+    "WaitUntil",
+    "Lock",
+    "Unlock",
+)
 """What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
@@ -175,6 +186,17 @@ class Naive(Fetching):
                 yield from self._added(here, cell, 1, for_all)
             case "Test":
                 yield here._replace(holds=self.read(here, cell) == step["value"])
+            case "IsGreater":
+                yield here._replace(holds=self.read(here, cell) > step["value"])
+            case "AddAndTest":
+                for move in self._added(here, cell, step["amount"], for_all):
+                    yield move._replace(holds=self.read(move, cell) == step["value"])
+            case "CompareAndSwap" if self.read(here, cell) != step["old"]:
+                yield here._replace(holds=False)
+            case "CompareAndSwap":
+                if not self.under_way(cpu, cell):
+                    new = Store(cell=cell, value=step["new"])
+                    yield here._replace(shared=self.stored(shared, new))
             case "CodeTest":
                 at = self.sites[self.numbers[step["site"]]].address + step["at"]
                 there = self.read_code(here, range(at, at + len(step["data"])))

@@ -90,6 +90,17 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Exceed:
+    """Whether a cell holds more than a number: where not, the step ends here and leads the other
+    way."""
+
+    cell: str
+    value: int
+
+    owners = EVERY
+
+
+@dataclass(frozen=True)
 class Look:
     """Whether a site holds these bytes from byte `at` on, read as data; where it does not, the step
     ends here and leads the other way."""
@@ -299,6 +310,7 @@ Action = (
     | Set
     | Change
     | Ask
+    | Exceed
     | Look
     | Need
     | Drained
@@ -340,7 +352,7 @@ def awaited(actions: Iterable[Action]) -> Awaited | None:
 
 def is_test(actions: Actions) -> bool:
     """Whether the step can lead one of two ways."""
-    return any(isinstance(action, Ask | Look | Find) for action in actions)
+    return any(isinstance(action, Ask | Exceed | Look | Find) for action in actions)
 
 
 def takes_lock(actions: Actions) -> bool:
@@ -366,7 +378,9 @@ def _restricts(action: Action) -> bool:
             return True
         case Tell() | Await() | Refresh():  # stops change what others do; deferring is theirs
             return False
-        case Put() | Set() | Change() | Ask() | Look() | Need() | Mask() | Mode() | Run():
+        case (
+            Put() | Set() | Change() | Ask() | Exceed() | Look() | Need() | Mask() | Mode() | Run()
+        ):
             return False
         case Find() | Follow() | Act() | Leave():
             return False

@@ -17,6 +17,7 @@ from modelcheck.protocol.actions import (
     Change,
     Clean,
     Drop,
+    Exceed,
     Find,
     Follow,
     Leave,
@@ -163,10 +164,11 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                     raise _fault(
                         element.test,
                         f"{type(element.test).__name__} is no test; when() takes is_equal, "
-                        "increment_unless_zero, is_code or lookup",
+                        "is_greater, increment_unless_zero, add_and_test, compare_and_swap, "
+                        "is_code or lookup",
                     )
                 _check_tests((*element.then, *element.otherwise))
-            case Step() if any(isinstance(one, Ask | Look) for one in element.actions()):
+            case Step() if any(isinstance(one, Ask | Exceed | Look) for one in element.actions()):
                 raise _fault(element, "a test leads nowhere; put it into when()")
             case Step():
                 pass
@@ -233,7 +235,7 @@ def _sites_of(action: Action) -> tuple[str, ...]:
 
 def _check_cell(action: Action, cell: Cell, step: Step) -> None:
     locks = isinstance(action, Set) and action.at_once
-    if (locks or isinstance(action, Change)) and not isinstance(cell.initial, int):
+    if (locks or isinstance(action, Change | Exceed)) and not isinstance(cell.initial, int):
         raise _fault(step, f"cell {cell.name!r} begins with {cell.initial!r}, which is no number")
     if locks and cell.per_cpu:
         raise _fault(step, f"a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")

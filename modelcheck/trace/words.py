@@ -20,7 +20,7 @@ from modelcheck.machine.state import (
 )
 from modelcheck.machine.stores import read, read_code
 from modelcheck.protocol import actions as do
-from modelcheck.protocol.actions import Action
+from modelcheck.protocol.actions import Action, first
 from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.properties import (
@@ -115,11 +115,11 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     if step.words:
         return step.words
     actions = step.actions()
-    asks = next(
-        (n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Look | do.Find)), 0
-    )
+    tests = do.Ask | do.Exceed | do.Look | do.Find
+    asks = next((n for n, action in enumerate(actions) if isinstance(action, tests)), 0)
+    begin = 0 if first(do.Change, actions[:asks]) else asks
     # A test that holds is told by what comes of it; where it does not, nothing does.
-    actions = actions[asks:] if move.holds else actions[asks : asks + 1]
+    actions = actions[begin:] if move.holds else actions[begin : asks + 1]
     if len(actions) > 1 and isinstance(actions[0], do.Ask):
         actions = actions[1:]
     return ", ".join(_done_by(machine, was, move, action) for action in actions)
@@ -138,6 +138,10 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
         case do.Change():
             return f"{action.cell} {'+' if action.amount > 0 else '-'}= {abs(action.amount)}"
         case do.Ask():
+            setup = machine.setup
+            value = read(setup, move.shared, was, setup.cells[action.cell])
+            return f"{action.cell} is {value_text(value)}"
+        case do.Exceed():
             setup = machine.setup
             value = read(setup, move.shared, was, setup.cells[action.cell])
             return f"{action.cell} is {value_text(value)}"
