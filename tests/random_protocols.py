@@ -55,7 +55,7 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.actions import Instruction, Order
+from modelcheck.protocol.actions import Instruction, Order, Owner
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
@@ -179,7 +179,7 @@ class _Steps:
         if self.draw(st.integers(0, 2)) == 2 and len(data) >= len(self.trap):
             data = self.trap + data[len(self.trap) :]
         through = self.draw(st.sampled_from((None, None, None, DATA)))
-        same_size = len({len(site) for site in self.sites}) == 1
+        room = all(stop <= len(site) for site in self.sites)
         expects = self.draw(st.sampled_from((b"", b"", b"", site.old[at:stop], data)))
         order = self.draw(st.sampled_from(ORDERS))
         label = self.label()
@@ -191,7 +191,7 @@ class _Steps:
                 at=at,
                 order=order,
                 expects=expects,
-                through=through if same_size else None,
+                through=through if room else None,
             ),
         )
 
@@ -236,7 +236,7 @@ class _Steps:
         inside = self.some(kinds, 0, 2)
         return (lock(self.label(), LOCK), *inside, unlock(self.label(), LOCK))
 
-    # Synchronarchtion.
+    # Synchronisation.
 
     def sync(self) -> tuple[Element, ...]:
         kind, label = self.draw(st.sampled_from(self.syncs)), self.label()
@@ -255,6 +255,11 @@ class _Steps:
             "rcu with regions": partial(synchronize_rcu, regions=True),
         }
         return (plain[kind](label),)
+
+    def cpu_sync(self) -> tuple[Element, ...]:
+        """What may be drawn of these for CPUs: they wait for no acknowledgement."""
+        found = self.sync()
+        return found if all(Owner.CPU in step.owners for step in flatten(found)) else self.quiet()
 
     def stop(self) -> tuple[Element, ...]:
         inside = self.some((self.write, self.store, self.sync), 0, 2)
@@ -281,7 +286,7 @@ class _Steps:
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
-        plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
+        plain = (self.store, self.up_and_down, self.cpu_sync, self.user, self.quiet)
         kinds = (
             *plain,
             self.run,
@@ -409,7 +414,7 @@ def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(300)
+    @random_runs(800)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

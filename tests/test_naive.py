@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from modelcheck import (
     Cell,
     Handler,
+    Patcher,
     Protocol,
     Site,
     Suite,
@@ -24,6 +25,7 @@ from modelcheck import (
     iret,
     lock,
     runs,
+    stop_machine,
     store,
     wait_until,
     write,
@@ -145,6 +147,12 @@ TWO_RUNS = replace(PAIR, old_runs=runs(1, 1), new_runs=runs(1, 1))
 SECOND_SHARED = replace(TWO_RUNS, new=b"\x20\x11")
 COUNT, LOCK = Cell("count", 0), Cell("lock", 0)
 RETURNS = (iret("iret"),)
+TWO_STOPS = Protocol(
+    "found",
+    (PAIR,),
+    (stop_machine("one", write("new", PAIR, PAIR.new)),),
+    patchers=(Patcher("other", (stop_machine("two"),)),),
+)
 
 FOUND = {
     "a trap longer than the instructions of a region": Protocol(
@@ -169,6 +177,10 @@ FOUND = {
         cells=(LOCK,),
         stores="weak",
     ),
+    "two programs stop the machine at once": TWO_STOPS,
+    "a stop is never let go, and another is asked for": TWO_STOPS.without("one/release").without(
+        "other/two/release"
+    ),
     "a counter is asked for three": Protocol(
         "found",
         (PAIR,),
@@ -185,6 +197,13 @@ def test_what_was_once_found(protocol: Protocol) -> None:
         run = Configuration(1, fetch)
         assert assert_same(on_other_cpus(protocol), run, 20_000)
         assert assert_same(on_other_cpus(protocol), replace(run, semantics="bytewise"), 20_000)
+
+
+def test_stops_exclude_one_another() -> None:
+    """In Linux a mutex does that (stop_cpus_mutex): who waits for it stands in the other's stop."""
+    for cpus in (1, 2):
+        assert not deadlocks(TWO_STOPS, Configuration(cpus))
+        assert deadlocks(TWO_STOPS.without("one/release"), Configuration(cpus))
 
 
 # The comparison itself.

@@ -24,7 +24,7 @@ from modelcheck.explore.verdict import Limits, Request, Verdict
 from modelcheck.machine import broadcast
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration, Setup
-from modelcheck.machine.state import Guard, Local, NoneLeaving
+from modelcheck.machine.state import Guard, Local, NoneStopped
 from modelcheck.naive import certifier
 from modelcheck.protocol.program import flatten
 from modelcheck.protocol.properties import LIVENESS
@@ -163,7 +163,7 @@ def a_stop_forgets_to_serialise(monkeypatch: pytest.MonkeyPatch) -> None:
     original = broadcast.holds
 
     def holds(guard: Guard, local: Local) -> bool:
-        return isinstance(guard, NoneLeaving) or original(guard, local)
+        return isinstance(guard, NoneStopped) or original(guard, local)
 
     monkeypatch.setattr(broadcast, "holds", holds)
 

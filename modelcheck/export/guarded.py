@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from modelcheck.export.closure import Closure
+from modelcheck.export.closure import MOST_PAIRS, Closure, EndlessError
 from modelcheck.export.parts import Anatomy, Constant, Part, Parts
 from modelcheck.export.rules import Assignments, Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine, Role
@@ -63,12 +63,23 @@ class Reception(NamedTuple):
 
 
 class GuardedCommands:
-    """A machine's variables, and the commands that change them."""
+    """A machine's variables, and the commands that change them.
+
+    Raises SpecError for a protocol of which there is no such thing.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.roles: tuple[Role, ...] = machine.roles
-        self._closure = Closure(machine)
+        try:
+            self._closure = Closure(machine)
+        except EndlessError:
+            raise SpecError(
+                f"protocol {machine.setup.protocol.name!r} is not covered by exports: they look at "
+                f"each program alone, and find more than {MOST_PAIRS:,} states of what it sees; "
+                "several programs that count in one cell, or write one site again, have no end "
+                "there. Export a variant in which one program does"
+            ) from None
         shareds = dict.fromkeys(pair.shared for pair in self._closure.moves)
         anatomy = Anatomy(machine, shareds)
         self.notes = anatomy.notes

@@ -158,7 +158,8 @@ class Naive(Fetching):
             case "WaitAcks":
                 yield here._replace(said=("acknowledged?", role))
             case "StopCpus":
-                yield here._replace(said=("stop",))
+                if cpu.stop == "no":
+                    yield here._replace(said=("stop",))
             case "WaitStopped":
                 yield here.me(irqs_off=True)._replace(said=("stands?",))
             case "ReleaseCpus":
