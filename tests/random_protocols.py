@@ -5,11 +5,12 @@ uses. `protocols` leaves nothing out but what a spec may not say; its flags leav
 those who do not know them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
@@ -60,6 +61,7 @@ from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
 from modelcheck.protocol.vocabulary.patcher import Write
+from tests.found import FOUND
 from tests.protocols import EVERY_PROPERTY, FETCH
 
 NIGHTLY = 20_000
@@ -67,13 +69,16 @@ nightly = False
 """Whether a run is to draw that many; see conftest.py."""
 
 
-def random_runs(examples: int) -> settings:
+def random_runs(
+    examples: int, nightly_examples: int = NIGHTLY, phases: Collection[Phase] = tuple(Phase)
+) -> settings:
     """So many random examples, the same ones each time; or very many new ones, in a nightly run."""
     return settings(
+        phases=phases,
         deadline=None,
         database=None,
         derandomize=not nightly,
-        max_examples=NIGHTLY if nightly else examples,
+        max_examples=nightly_examples if nightly else examples,
         suppress_health_check=[*HealthCheck],
     )
 
@@ -407,6 +412,26 @@ def configurations(
         draw(st.sampled_from(semantics)),
         properties=EVERY_PROPERTY,
     )
+
+
+def compared(
+    examples: int,
+    configurations: st.SearchStrategy[Configuration],
+    *,
+    nightly_examples: int = NIGHTLY,
+    phases: Collection[Phase] = tuple(Phase),
+) -> Callable[[Callable[..., None]], Any]:
+    """A test of all protocols on which one has failed once, and then of so many random ones."""
+
+    def decorate(test: Callable[..., None]) -> Any:
+        test = given(protocols(), configurations)(test)
+        for protocol in FOUND.values():
+            for fetch in ("coherent", "per-chunk"):
+                run = Configuration(1, fetch, properties=EVERY_PROPERTY)
+                test = example(protocol, run)(test)
+        return random_runs(examples, nightly_examples, phases)(test)
+
+    return decorate
 
 
 @cache

@@ -32,6 +32,7 @@ from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.setup import Configuration
+from tests.found import FOUND
 from tests.protocols import watching
 from tests.test_promela import (
     INT3,
@@ -111,6 +112,10 @@ class TwoPatchers(Machine):
 CASES = {
     "there and back": (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
     "names of theirs": (with_names_of_theirs(), Configuration(2, "incoherent")),
+    "nobody minds a broadcast": (
+        FOUND["a program waits for a stop that nobody has asked for"],
+        Configuration(2, "coherent"),
+    ),
     "int3": (INT3, Configuration(2, "per-chunk")),
     "no-sync-3": (INT3.without("sync-3"), Configuration(2, "per-chunk")),
     **{

@@ -12,24 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from modelcheck import (
-    Cell,
-    Handler,
-    Patcher,
-    Protocol,
-    Site,
-    Suite,
-    Variant,
-    add,
-    emulate,
-    iret,
-    lock,
-    runs,
-    stop_machine,
-    store,
-    wait_until,
-    write,
-)
+from modelcheck import Protocol, Suite, Variant
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Configuration
 from modelcheck.naive.reading import STEPS, UnknownError
@@ -40,6 +23,7 @@ from modelcheck.questions.check import Job, check
 from modelcheck.trace.converter import converter
 from tests import test_seeded_bugs as seeded
 from tests.checks import TooBigError, walk
+from tests.found import FOUND, TWO_STOPS
 from tests.protocols import EVERY_PROPERTY, FETCH, SPECS, on_other_cpus, three_byte_variants
 from tests.random_protocols import configurations, generated_kinds, protocols, random_runs
 
@@ -138,56 +122,6 @@ def test_shipped_variants(spec: Path) -> None:
 def test_shipped_variants_under_every_fetch_model(spec: Path) -> None:
     """The same with many states, and under all fetch models that the spec names."""
     assert any(shipped(spec, 10_000, every_model=True))
-
-
-# What random protocols, or writing down the semantics, has found. Each is the smallest.
-
-PAIR = Site("a", b"\x10\x11", b"\x20\x21")
-TWO_RUNS = replace(PAIR, old_runs=runs(1, 1), new_runs=runs(1, 1))
-SECOND_SHARED = replace(TWO_RUNS, new=b"\x20\x11")
-COUNT, LOCK = Cell("count", 0), Cell("lock", 0)
-RETURNS = (iret("iret"),)
-TWO_STOPS = Protocol(
-    "found",
-    (PAIR,),
-    (stop_machine("one", write("new", PAIR, PAIR.new)),),
-    patchers=(Patcher("other", (stop_machine("two"),)),),
-)
-
-FOUND = {
-    "a trap longer than the instructions of a region": Protocol(
-        "found", (TWO_RUNS,), (write("w", PAIR, b"\xcd\x03"),), Handler(b"\xcd\x03", RETURNS)
-    ),
-    "what old and new share is emulated": Protocol(
-        "found",
-        (SECOND_SHARED,),
-        (write("new", PAIR, b"\x20"), write("trap", PAIR, b"\xcc", at=1)),
-        Handler(b"\xcc", (emulate("act"), *RETURNS)),
-    ),
-    "a patcher expects what it has just written": Protocol(
-        "found",
-        (PAIR,),
-        (write("one", PAIR, b"\x33"), write("two", PAIR, b"\x44", expects=b"\x33")),
-        stores="weak",
-    ),
-    "a lock does not overtake a store to it": Protocol(
-        "found",
-        (PAIR,),
-        (store("free", LOCK, 0), lock("take", LOCK), wait_until("is free", LOCK, 0)),
-        cells=(LOCK,),
-        stores="weak",
-    ),
-    "two programs stop the machine at once": TWO_STOPS,
-    "a stop is never let go, and another is asked for": TWO_STOPS.without("one/release").without(
-        "other/two/release"
-    ),
-    "a counter is asked for three": Protocol(
-        "found",
-        (PAIR,),
-        (add("add", COUNT, 3), wait_until("three", COUNT, 3), write("new", PAIR, PAIR.new)),
-        cells=(COUNT,),
-    ),
-}
 
 
 @pytest.mark.parametrize("protocol", FOUND.values(), ids=FOUND)

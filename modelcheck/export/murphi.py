@@ -206,6 +206,8 @@ class _Printer:
                 for guard, effects in cases
                 if effects
             ]
+            if not options:
+                continue
             body = "els".join(
                 f"if {tests or 'true'} then {' '.join(self._effects(effects, place))} "
                 for tests, effects in options
