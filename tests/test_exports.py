@@ -193,6 +193,7 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
         directory,
     )
     out += run("cc -O0 -w -mcx16 -o model model.c -lpthread", directory)
+    assert (directory / "model").exists(), out
     out += run("./model", directory)
     found = re.search(r"(\d+) states, (\d+) rules fired", out)
     assert found, out
