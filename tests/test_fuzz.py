@@ -27,7 +27,7 @@ from tests.test_wrong_specs import GOOD, WRONG
 HERE = Path(__file__).parent
 CORPUS = HERE / "fuzz"
 LITMUS = {path.name: path.read_text() for path in sorted((HERE.parent / "litmus").rglob("*.litmus"))}
-SPECS = [GOOD.text, *(wrong.text for wrong in WRONG)]
+SPECS = [GOOD.text, *(wrong.text for wrong in WRONG if wrong.text)]
 
 TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 ODD = ("0", "-1", "1e9", "99999999999999999999", "None", "''", "x" * 300, "\u202e", "\x00", "(", "\n")
