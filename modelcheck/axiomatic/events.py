@@ -73,7 +73,7 @@ def of_cells(actions: Actions) -> Iterator[OfCell]:
 
 def orders(actions: Actions) -> bool:
     """Whether a step orders what a CPU fetches, and does nothing else that could be told."""
-    ordering = do.Tell | do.Await | do.Drained | do.Clean | do.Drop
+    ordering = do.Tell | do.Await | do.Drained | do.Ordered | do.Clean | do.Drop
     return any(isinstance(action, ordering) for action in actions) and not any(of_cells(actions))
 
 
@@ -225,6 +225,7 @@ class _Reader:
             case (
                 do.Put()
                 | do.Drained()
+                | do.Ordered()
                 | do.Refresh()
                 | do.Clean()
                 | do.Drop()
@@ -310,12 +311,13 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
             match action:
                 case do.Set() | do.Change():
                     found.add(action.cell)
-                case do.Ask() | do.Drained() | do.Find() | do.Follow() | do.Act() | do.Leave():
+                case do.Ask() | do.Drained() | do.Ordered() | do.Refresh() | do.Find():
+                    pass
+                case do.Follow() | do.Act() | do.Leave():
                     pass
                 case (
                     do.Put()
                     | do.Need()
-                    | do.Refresh()
                     | do.Clean()
                     | do.Drop()
                     | do.Tell()
