@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import z3
 
+from modelcheck.naive.abstraction import PROPERTIES
 from modelcheck.naive.certificate import Document, cpu_form, read, shared_form
 from modelcheck.naive.memory import CPUS
-from modelcheck.naive.reading import PROPERTIES, UnknownError
+from modelcheck.naive.reading import UnknownError
 from modelcheck.naive.state import hears
 
 NOT_COVERED = frozenset({"finishes", "patch-completes"})

@@ -16,6 +16,10 @@ ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 class Naive(Fetching):
     """A protocol in one configuration: all that each CPU can do next."""
 
+    def runs_sites(self, role: int) -> bool:
+        """Whether CPUs of a role do."""
+        return role == CPUS or self.patcher_executes
+
     def moves(self, role: int, shared: Shared, cpu: Cpu) -> Iterator[Move]:
         """The steps of a CPU of a role; some have to wait for others, as `hears` says."""
         for move in self._moves(role, Move("", shared, cpu)):
@@ -42,13 +46,13 @@ class Naive(Fetching):
         return not any(self.read(here, cell) for cell in self.retired)
 
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
-        cpu, runs_sites = here.cpu, role == CPUS or self.patcher_executes
+        cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
         if cpu.stop.startswith("leaves"):
             left = cpu._replace(stop="no")
             if runs_sites and "synchronising" in cpu.stop:
                 left = self.synchronised(here.shared, left)
-            yield here._replace(label="leave stop", cpu=self.settled(here.shared, left))
+            yield here._replace(label="leave stop", cpu=left)
         if cpu.stop not in ("no", "asked"):
             return
         if not cpu.irqs_off and not (cpu.in_handler and self.masked):
@@ -68,8 +72,7 @@ class Naive(Fetching):
                 taken = self.synchronised(here.shared, taken)
             yield here._replace(label="ipi", cpu=taken)
         if here.cpu.stop == "asked":
-            stands = here.cpu._replace(stop="stands", reading=None)
-            yield here._replace(label="stop", cpu=self.settled(here.shared, stands))
+            yield here._replace(label="stop").me(stop="stands", reading=None)
 
     # Programs.
 
@@ -87,8 +90,7 @@ class Naive(Fetching):
             if role != CPUS and not left:
                 returned = move.shared.returned | {role}
                 move = move._replace(shared=move.shared._replace(returned=returned))
-            move = move.me(rest=left)
-            yield move._replace(cpu=self.settled(move.shared, move.cpu)) if runs_sites else move
+            yield move.me(rest=left)
 
     def _write(self, here: Move, step: Step) -> Iterator[Move]:
         name, data, written = step["site"], step["data"], here.cpu.written
@@ -223,7 +225,7 @@ class Naive(Fetching):
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
             elif move.cpu.routine:
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
-            yield move._replace(cpu=self.settled(move.shared, move.cpu))
+            yield move
 
     def _acts(self, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
         site, spot = self.sites[routine.site], here.cpu.spot or self.whole(routine.site)
@@ -274,12 +276,13 @@ class Naive(Fetching):
 
     def _stale(self, here: Move, routine: Routine, name: str | None) -> Iterator[Move]:
         """What it violates to rely on what was looked up in a cell."""
-        cell = self.cells.get(name or "", -1)
-        now = self.read(here, cell) if name else None
-        fresh = name is None or (cell, now) in routine.found
-        if fresh:
+        fresh = {name is None}
+        for cell, value in routine.found:
+            if name is not None and cell == self.cells[name]:
+                fresh = self.same(cell, value, self.read(here, cell))
+        if True in fresh:
             yield here
-        if not fresh or (cell in self.many and now in (self.many[cell], -self.many[cell])):
+        if False in fresh:
             yield here.violating("no-stale-handler-data")
 
     def _unhandled(self, here: Move, routine: Routine, synchronises: bool) -> Move:
