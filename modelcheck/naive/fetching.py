@@ -124,7 +124,7 @@ class Fetching(Memory):
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
         if forms and serialises(self.arch, data):
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            here = self.synchronised(here)
         if kind == "new" and self.callee:
             return here.me(routine=Routine(spot.site, True, self.callee))
         return here

@@ -137,14 +137,15 @@ class Memory:
         """The places of a CPU that sees what is in memory."""
         return tuple(len(history) - 1 for history in self.histories(shared.log))
 
-    def synchronised(self, shared: Shared, cpu: Cpu) -> Cpu:
-        """A CPU that has synchronised."""
-        cpu = self.fenced(cpu._replace(reading=None), "fence.i")
-        if self.newest_only:
-            return cpu
-        if self.coherent_icache:
-            return cpu._replace(since=self.newest(shared))
-        return cpu._replace(since=later_of(cpu.since, shared.dropped))
+    def synchronised(self, here: Move, runs_sites: bool = True) -> Move:
+        """After the CPU has synchronised; if it runs no site, that is of its stores alone."""
+        if self.arch == "riscv64":
+            here = self.behind(here, "fence.i" if runs_sites else "dmb")
+        if not runs_sites:
+            return here
+        newest, dropped = self.newest(here.shared), here.shared.dropped
+        since = newest if self.coherent_icache else later_of(here.cpu.since, dropped)
+        return here.me(reading=None, since=since)
 
     # Stores.
 
@@ -216,18 +217,13 @@ class Memory:
                 kept.append(one)
         here = here.me(buffer=tuple(kept))
         if sum(one.does == "fence.i" for one in left) > sum(one.does == "fence.i" for one in kept):
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            return self.synchronised(here)
         return here
 
-    def fenced(self, cpu: Cpu, barrier: str) -> Cpu:
-        """A CPU that has synchronised, as far as its own stores go."""
-        return self.behind(cpu, barrier) if self.arch == "riscv64" else cpu
-
-    def behind(self, cpu: Cpu, barrier: str) -> Cpu:
-        """The CPU with a barrier behind all that is under way, if it has anything to hold back."""
-        if not any(one.heeds for one in cpu.buffer):
-            return cpu
-        return cpu._replace(buffer=(*cpu.buffer, Store(does=barrier)))
+    def behind(self, here: Move, barrier: str) -> Move:
+        """With a barrier behind all that is under way, if it has anything to hold back."""
+        held = any(one.heeds for one in here.cpu.buffer)
+        return here.me(buffer=(*here.cpu.buffer, Store(does=barrier))) if held else here
 
     def maintaining(self, cpu: Cpu, step: Step) -> Cpu:
         """The CPU with the lines that a step cleans or drops under way."""

@@ -49,10 +49,8 @@ class Naive(Fetching):
         cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
         if cpu.stop.startswith("leaves"):
-            left = cpu._replace(stop="no")
-            if runs_sites and "synchronising" in cpu.stop:
-                left = self.synchronised(here.shared, left)
-            yield here._replace(label="leave stop", cpu=left)
+            left = here._replace(label="leave stop").me(stop="no")
+            yield self.synchronised(left) if runs_sites and "sync" in cpu.stop else left
         if cpu.stop not in ("no", "asked"):
             return
         if not cpu.irqs_off and not (cpu.in_handler and self.masked):
@@ -67,10 +65,8 @@ class Naive(Fetching):
 
     def _interrupts(self, here: Move, runs_sites: bool) -> Iterator[Move]:
         if here.cpu.pending:
-            taken = here.cpu._replace(pending=frozenset(), serialise=False)
-            if here.cpu.serialise and runs_sites:
-                taken = self.synchronised(here.shared, taken)
-            yield here._replace(label="ipi", cpu=taken)
+            taken = here._replace(label="ipi").me(pending=frozenset(), serialise=False)
+            yield self.synchronised(taken) if here.cpu.serialise and runs_sites else taken
         if here.cpu.stop == "asked":
             yield here._replace(label="stop").me(stop="stands", reading=None)
 
@@ -132,8 +128,7 @@ class Naive(Fetching):
         """What any step does that programs may have; all but a Write."""
         cpu, shared, serialised = here.cpu, here.shared, here
         if step.fields.get("synchronises", True):
-            synchronised = self.synchronised(shared, cpu) if runs_sites else self.fenced(cpu, "dmb")
-            serialised = here._replace(cpu=synchronised)
+            serialised = self.synchronised(here, runs_sites)
         if step.kind in AT_ONCE and cpu.reads_wait:
             return
         cell = self.cells.get(step.fields.get("cell"), -1)
@@ -171,7 +166,7 @@ class Naive(Fetching):
                 if not cpu.buffer:
                     yield self.completed(here)
             case "Dmb":
-                yield here._replace(cpu=self.behind(cpu, "dmb"))
+                yield self.behind(here, "dmb")
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
@@ -255,8 +250,7 @@ class Naive(Fetching):
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
                 back = here.me(routine=None)
-                synchronised = back._replace(cpu=self.synchronised(back.shared, back.cpu))
-                yield synchronised if step["synchronises"] else back
+                yield self.synchronised(back) if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])
             case kind:
@@ -287,7 +281,7 @@ class Naive(Fetching):
 
     def _unhandled(self, here: Move, routine: Routine, synchronises: bool) -> Move:
         if synchronises:
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            here = self.synchronised(here)
         if not self.sites[routine.site].foreign:
             here = here.violating("no-unhandled-trap")
         return here.me(routine=None, spot=None)
