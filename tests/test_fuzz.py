@@ -26,11 +26,25 @@ from tests.test_wrong_specs import GOOD, WRONG
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "fuzz"
-LITMUS = {path.name: path.read_text() for path in sorted((HERE.parent / "litmus").rglob("*.litmus"))}
+LITMUS = {
+    path.name: path.read_text() for path in sorted((HERE.parent / "litmus").rglob("*.litmus"))
+}
 SPECS = [GOOD.text, *(wrong.text for wrong in WRONG if wrong.text)]
 
 TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-ODD = ("0", "-1", "1e9", "99999999999999999999", "None", "''", "x" * 300, "\u202e", "\x00", "(", "\n")
+ODD = (
+    "0",
+    "-1",
+    "1e9",
+    "99999999999999999999",
+    "None",
+    "''",
+    "x" * 300,
+    "\u202e",
+    "\x00",
+    "(",
+    "\n",
+)
 
 LIMITS = ("--max-states", "2000", "--max-seconds", "5")
 HANGS = 300
@@ -113,7 +127,11 @@ def assert_litmus_is_answered(text: str, folder: Path) -> None:
 CHECKS = {".py": assert_spec_is_answered, ".litmus": assert_litmus_is_answered}
 
 
-@pytest.mark.parametrize("file", [path for kind in CHECKS for path in sorted(CORPUS.glob(f"*{kind}"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "file",
+    [path for kind in CHECKS for path in sorted(CORPUS.glob(f"*{kind}"))],
+    ids=lambda path: path.name,
+)
 def test_what_was_once_found(file: Path, folder: Path) -> None:
     """The corpus."""
     CHECKS[file.suffix](file.read_text(encoding="utf-8"), folder)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from modelcheck.explore.model import Model
 
-
 MOST_PAIRS = 10_000
 """Four times those of the largest spec that ends: with more, a person would read no model of them.
 """

@@ -27,6 +27,10 @@ from modelcheck.machine.state import Move
 from modelcheck.protocol.errors import SpecError
 
 
+class NotExportableError(SpecError):
+    """There is no model of a protocol in other languages. The message says why."""
+
+
 class Signature(NamedTuple):
     """What table rows have in common if they are one command of a role."""
 
@@ -65,7 +69,7 @@ class Reception(NamedTuple):
 class GuardedCommands:
     """A machine's variables, and the commands that change them.
 
-    Raises SpecError for a protocol of which there is no such thing.
+    Raises NotExportableError for a protocol of which there is no such thing.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -74,7 +78,7 @@ class GuardedCommands:
         try:
             self._closure = Closure(machine)
         except EndlessError:
-            raise SpecError(
+            raise NotExportableError(
                 f"protocol {machine.setup.protocol.name!r} is not covered by exports: they look at "
                 f"each program alone, and find more than {MOST_PAIRS:,} states of what it sees; "
                 "several programs that count in one cell, or write one site again, have no end "
@@ -114,7 +118,7 @@ class GuardedCommands:
         ]
         """For each role, the variables that each of its actors has, and their initial values."""
         if not any([self.shared, *self.local]):
-            raise SpecError(
+            raise NotExportableError(
                 f"protocol {machine.setup.protocol.name!r}: nothing in it ever changes, so there "
                 "is nothing to export; give the patcher a step"
             )
