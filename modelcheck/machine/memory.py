@@ -102,9 +102,9 @@ class Layout:
             self.chunks.append(tuple(Chunk(*spans[line]) for line in sorted(spans)))
         self.initial = tuple((bytes(data),) for data in contents)
         self._in_line: dict[int, set[int]] = {}
-        for (number, byte), (history, _) in self._place.items():
+        for (number, byte), (there, _) in self._place.items():
             (touched,) = self.lines(number, byte, 1)
-            self._in_line.setdefault(touched, set()).add(history)
+            self._in_line.setdefault(touched, set()).add(there)
 
     @property
     def every_line(self) -> range:
