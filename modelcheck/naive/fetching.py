@@ -194,13 +194,9 @@ class Fetching(Memory):
                 before, after = (bytes(held[address] for address in addresses) for held in pair)
                 if modifiable(self.arch, before) and modifiable(self.arch, after):
                     continue
-                exempt = start
-                for trap in self.traps if addresses[0] == start else []:
-                    if len(addresses) >= len(trap) and trap in (
-                        before[: len(trap)],
-                        after[: len(trap)],
-                    ):
-                        exempt = max(exempt, start + len(trap))
+                heads = [trap for trap in self.traps if addresses[0] == start]
+                heads = [one for one in heads if before.startswith(one) or after.startswith(one)]
+                exempt = start + max(map(len, heads), default=0)
                 if any(
                     was != now and address >= exempt
                     for address, was, now in zip(addresses, before, after, strict=True)

@@ -8,18 +8,8 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Interrupted, Move, Routine, Shared, Store
 
-AT_ONCE = (
-    "Add",
-    "IncrementUnlessZero",
-    "Test",
-    "IsGreater",
-    "AddAndTest",
-    "CompareAndSwap",
-    "CodeTest",
-    "WaitUntil",
-    "Lock",
-    "Unlock",
-)
+TESTS = ("Test", "IsGreater", "AddAndTest", "CompareAndSwap", "CodeTest", "IncrementUnlessZero")
+AT_ONCE = (*TESTS, "Add", "WaitUntil", "Lock", "Unlock")
 """What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
@@ -259,9 +249,10 @@ class Naive(Fetching):
         step = head.test or head
         here = here._replace(label=step.label)
         moves = self._effects(role, here, step, runs_sites=True, for_all=False)
-        if step.kind == "Write" or step.kind in ROUTINE:
-            own = self._write(here, step) if step.kind == "Write" else None
-            moves = own or self._acts(here, routine, step)
+        if step.kind == "Write":
+            moves = self._write(here, step)
+        elif step.kind in ROUTINE:
+            moves = self._acts(here, routine, step)
         for move in moves:
             left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
