@@ -19,6 +19,9 @@ from modelcheck import (
     SpecError,
     Suite,
     Variant,
+    add,
+    add_and_test,
+    compare_and_swap,
     emulate,
     execute,
     iret,
@@ -26,6 +29,7 @@ from modelcheck import (
     irq_on,
     is_code,
     is_equal,
+    is_greater,
     lock,
     lookup,
     not_ours,
@@ -53,9 +57,11 @@ from modelcheck.naive import certifier
 from modelcheck.naive.walk import walk as naive_walk
 from modelcheck.protocol.actions import Instruction, Order
 from modelcheck.protocol.instructions import check_instructions
+from modelcheck.protocol.program import Step
 from modelcheck.questions.check import Job
 from modelcheck.questions.prove import prove
 from modelcheck.trace.converter import converter
+from modelcheck.trace.run import Run
 from tests.checks import walk
 from tests.protocols import EVERY_PROPERTY
 from tests.test_naive import assert_same
@@ -564,3 +570,69 @@ def reachable(system: System) -> list[tuple[Shared, Local]]:
                 seen.add(target)
                 todo.append(target)
     return [(system.shareds.values[one[0]], system.locals.values[one[1]]) for one in seen]
+
+
+# Data.
+
+
+COUNT = Cell("count", 2)
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        (is_greater("asks", COUNT, 1), "asks: count is 2"),
+        (is_greater("asks", COUNT, 2), "asks: count is 2"),
+        (add_and_test("asks", COUNT, -1, 1), "asks: count -= 1, count is 1"),
+        (add_and_test("asks", COUNT, -1, 0), "asks: count -= 1, count is 1"),
+        (compare_and_swap("asks", COUNT, 2, 5), "asks: count := 5"),
+        (compare_and_swap("asks", COUNT, 0, 5), "asks: count is 2"),
+    ],
+    ids=["greater", "not greater", "the sum", "another sum", "swapped", "not swapped"],
+)
+def test_a_trace_tells_what_a_test_has_done(test: Step, told: str) -> None:
+    """Also where it does not hold: what was added is added."""
+    protocol = Protocol("data", (SITE,), (when(test, HEAD),), cells=(COUNT,))
+    run = Run(Machine(protocol, Configuration(1, "coherent")))
+    (move,) = [move for move in run.moves(0) if move.label == "asks"]
+    step = run.take(0, move)
+    assert f"{step.label}: {step.does}" == told
+
+
+def test_a_trylock_is_had_by_one() -> None:
+    """Each CPU that has it runs what nobody else may: a counter of who is inside tells."""
+    inside = Cell("inside", 0)
+    taken = (
+        when(
+            compare_and_swap("trylock", MUTEX, 0, 1),
+            add("in", inside),
+            when(is_greater("two?", inside, 1), execute("run", SITE)),
+            add("out", inside, -1),
+            store("free", MUTEX, 0),
+        ),
+    )
+    protocol = Protocol(
+        "trylock", (SITE,), (), cells=(MUTEX, inside), cpu_program=taken, patcher_executes=False
+    )
+    run = Configuration(2, "coherent", properties=EVERY_PROPERTY)
+    assert assert_same(protocol, run, 5_000)
+    assert not walk(protocol, run, 5_000).survey.executed
+    raced = protocol.replaced("cpu/trylock", *taken[0].then[:3])
+    assert walk(raced, run, 5_000).survey.executed
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3])
+def test_the_last_to_put_a_reference_frees(cpus: int) -> None:
+    """atomic_dec_and_test: of all that have one, just one finds 0, and that for any number."""
+    refs = Cell("refs", 0)
+    protocol = Protocol(
+        "refs",
+        (SITE,),
+        (when(add_and_test("put", refs, -1, 0), HEAD, otherwise=(write("none", SITE, b"\x33"),)),),
+        cells=(replace(refs, initial=1),),
+        cpu_program=(add("get", refs), add("drop", refs, -1), execute("run", SITE)),
+        patcher_executes=False,
+    )
+    run = Configuration(cpus, "coherent", chunk=2, properties=("no-torn-instruction",))
+    survey = walk(protocol, run, 50_000).survey
+    assert {one.data for one in survey.executed} >= {b"\x33\x11", b"\x20\x11"}
