@@ -75,6 +75,10 @@ class GuardedCommands:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.roles: tuple[Role, ...] = machine.roles
+        for line in machine.setup.nmi:
+            raise NotExportableError(
+                f"step {line.step.label!r}: exports do not know NMIs", line.step.source
+            )
         try:
             self._closure = Closure(machine)
         except EndlessError:

@@ -13,7 +13,6 @@ from modelcheck.machine.memory import History
 from modelcheck.machine.state import Local, PartialFetch, Shared, Trap
 from modelcheck.protocol.actions import Mask, Put
 from modelcheck.protocol.code import Value
-from modelcheck.protocol.errors import SpecError
 
 Constant = int | str
 """A number, or what to call the value: any text."""
@@ -52,8 +51,6 @@ class Anatomy:
 
     def __init__(self, machine: Machine, shareds: Collection[Shared]) -> None:
         self._setup = machine.setup
-        for line in machine.setup.nmi:
-            raise SpecError(f"step {line.step.label!r}: exports do not know NMIs", line.step.source)
         self.notes: dict[str, str] = {}
         """What a reader may want to know of a part or constant, by its name."""
         self._histories = self._name_histories()
