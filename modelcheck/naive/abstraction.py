@@ -124,6 +124,6 @@ class Abstract(Naive):
 
     def same(self, cell: int, one: Any, other: Any) -> set[bool]:
         """Whether what a cell held is what it holds; of two that are many, either may be so."""
-        if cell in self.many and one == other and abs(one) == self.many[cell]:
+        if one == other and isinstance(one, int) and abs(one) == self.many.get(cell):
             return {True, False}
         return super().same(cell, one, other)
