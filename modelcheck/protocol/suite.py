@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from modelcheck.protocol.checking import (
@@ -170,6 +170,8 @@ class Suite(SpecValue):
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
     fetched in one atomic read. Each is only a default, which the command line can override. `bug`
     says which real bug the protocol itself was, `vacuous` why nobody runs its code; see Variant.
+    `family` makes the same suite for other sites, however many: for a batch of any size. Only
+    conform asks it, with the sites of a log.
     """
 
     protocol: Protocol
@@ -181,6 +183,11 @@ class Suite(SpecValue):
     semantics: Semantics = "windowed"
     bug: Bug | None = None
     vacuous: Text = ""
+    family: Callable[..., "Suite"] | None = field(default=None, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the family: a function of a spec cannot be sent to other processes."""
+        return {**vars(self), "family": None}
 
     def __post_init__(self) -> None:
         super().__post_init__()
