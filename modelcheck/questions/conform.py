@@ -31,6 +31,10 @@ from modelcheck.trace.record import SpecFile, record, record_witness
 SCOPE = "A log that conforms shows nothing about other runs of the same kernel."
 """What is said with every answer."""
 
+ENOUGH = 2
+"""The steps of the patching thread after which a log is taken to begin inside the patch, though it
+is no run from there either; one alone may be the one that is forbidden."""
+
 
 class Named(NamedTuple):
     """A step of a protocol by the name that edits give it, and its line, if that is known."""
@@ -168,7 +172,7 @@ class _Question:
                 anywhere = Acceptance(system, self._machine, eyes, Pulse(limits, None))
                 anywhere.begin(self._before_the_log)
                 later = self._take_all(anywhere)
-                inside = later is None or anywhere.patched
+                inside = later is None or anywhere.patched >= ENOUGH
                 if inside:
                     acceptance, refused = anywhere, later
         except (LimitError, MemoryError) as stop:
@@ -213,14 +217,19 @@ class _Question:
         possible: dict[Possible, None] = {}
         stands: dict[Named, None] = {}
         cpus = {actor: cpu for cpu, actor in self._actor.items()}
+        met: set[tuple[int, ...]] = set()
         for state in acceptance.layers[-1]:
             for actor in acceptance.actors:
                 for row, deed in acceptance.rows(state, actor):
-                    if deed is None or acceptance.system.after(state, actor, row) is None:
+                    key = (actor, state[0], state[actor + 1], row.number)
+                    if deed is None or key in met:
                         continue
-                    was, move = self._move(LoggedStep(actor, row, state, 0))
-                    who = "patcher" if actor == PATCHER else f"cpu {cpus[actor]}"
-                    possible[Possible(who, str(deed), self._named(actor, was, move))] = None
+                    if acceptance.system.after(state, actor, row) is not None:
+                        met.add(key)
+                        was, move = self._move(LoggedStep(actor, row, state, 0))
+                        who = "patcher" if actor == PATCHER else f"cpu {cpus[actor]}"
+                        step = self._named(actor, was, move)
+                        possible[Possible(who, str(deed), step)] = None
             stands[self._stand(state)] = None
         return Refusal(event, tuple(sorted(possible, key=_in_order)), tuple(stands))
 

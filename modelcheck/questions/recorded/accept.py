@@ -67,6 +67,8 @@ class Acceptance:
     def __init__(self, system: System, machine: Machine, eyes: Eyes, pulse: Pulse) -> None:
         self.system = system
         self.machine = machine
+        self.actors = range(len(system.actors))
+        """The patcher, and the CPUs."""
         self._eyes = eyes
         self._pulse = pulse
         self._seen: dict[tuple[int, int, int], tuple[SeenRow, ...]] = {}
@@ -74,8 +76,8 @@ class Acceptance:
         self.layers: list[Layer] = []
         self._events: list[int] = []
         """The event that leads to each layer, by its number."""
-        self.patched = False
-        """Whether an event may have been a step of the patching thread."""
+        self.patched = 0
+        """The events that may have been steps of the patching thread."""
         self.extra: list[LogEvent] = []
         """Events that are no steps of the protocol, and only restrict what can happen."""
 
@@ -99,11 +101,6 @@ class Acceptance:
             self._seen[key] = found
         return found
 
-    @property
-    def actors(self) -> range:
-        """The patcher, and the CPUs."""
-        return range(len(self.system.actors))
-
     # Layers.
 
     def begin(self, free: Free) -> None:
@@ -116,7 +113,7 @@ class Acceptance:
         """Go on behind an event, which one of these actors did; False if it is forbidden."""
         after = self._after(event, tuple(actors))
         if after:
-            self.patched |= any(o.actor == PATCHER for _, o in after.values() if o is not None)
+            self.patched += any(o.actor == PATCHER for _, o in after.values() if o is not None)
             self._events.append(event.number)
             self.layers.append(self._closed(len(self.layers), after, _unseen))
         elif event.do in AT_LEAST and (not exact or event.do == "migrate"):
@@ -133,7 +130,7 @@ class Acceptance:
             for actor in actors:
                 for row, deed in self.rows(state, actor):
                     if deed is not None and is_same(event, deed):
-                        self._reach(found, Origin(layer, state, actor, row), reached.violations)
+                        self._reach(found, layer, state, actor, row, reached.violations)
         if not found and event.do == "store" and len(event.data) > 1:
             return self._in_parts(event)
         return found
@@ -169,6 +166,7 @@ class Acceptance:
     def _closed(self, layer: int, begun: Layer, free: Free) -> Layer:
         """The states, and all that free steps lead to."""
         closed = dict(begun)
+        rows_of: dict[tuple[int, int, int], tuple[Row, ...]] = {}
         # Runs with fewer violations first: what is behind a violation waits for its turn.
         turns: list[deque[State]] = []
         for state, reached in begun.items():
@@ -182,12 +180,16 @@ class Acceptance:
                     continue
                 self._beat(len(closed))
                 for actor in self.actors:
-                    for row, deed in self.rows(state, actor):
-                        if free(actor, deed):
-                            origin = Origin(layer, state, actor, row)
-                            target = self._reach(closed, origin, violations)
-                            if target is not None:
-                                _turn(turns, closed[target].violations).append(target)
+                    key = (actor, state[0], state[actor + 1])
+                    rows = rows_of.get(key)
+                    if rows is None:
+                        seen = self.rows(state, actor)
+                        rows = tuple(row for row, deed in seen if free(actor, deed))
+                        rows_of[key] = rows
+                    for row in rows:
+                        target = self._reach(closed, layer, state, actor, row, violations)
+                        if target is not None:
+                            _turn(turns, closed[target].violations).append(target)
             violations += 1
         return closed
 
@@ -203,16 +205,19 @@ class Acceptance:
             layer, state = origin.layer, origin.state
         return tuple(reversed(found))
 
-    def _reach(self, found: Layer, origin: Origin, violations: int) -> State | None:
+    def _reach(
+        self, found: Layer, layer: int, state: State, actor: int, row: Row, violations: int
+    ) -> State | None:
         """Note the state that a row leads to, if its guard holds and no better way was known."""
-        target = self.system.after(origin.state, origin.actor, origin.row)
+        target = self.system.after(state, actor, row)
         if target is None:
             return None
-        violations += bool(origin.row.violations)
+        if row.violations:
+            violations += 1
         known = found.get(target)
         if known is not None and known.violations <= violations:
             return None
-        found[target] = Reached(violations, origin)
+        found[target] = Reached(violations, Origin(layer, state, actor, row))
         return target
 
     def _beat(self, states: int) -> None:
