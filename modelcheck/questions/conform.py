@@ -165,7 +165,7 @@ class _Question:
         acceptance = Acceptance(system, self._machine, eyes, Pulse(limits, None))
         inside = False
         try:
-            acceptance.begin(_nothing_recorded)
+            acceptance.begin(_before_the_patch)
             refused = self._take_all(acceptance)
             if refused is not None and not acceptance.patched:
                 # Of the patching thread nothing was seen yet: perhaps it was on its way before.
@@ -202,14 +202,14 @@ class _Question:
         return None
 
     def _before_the_log(self, actor: int, deed: Deed | None) -> bool:
-        """What may have happened before the log began: all but executions that it would be about.
+        """What may have happened before a log that begins inside the patch.
 
-        A CPU may be in its handler only if what the log has of it first is no execution.
+        A CPU may have run a site only if what the log has of it first lies behind that.
         """
         if deed is None or actor == PATCHER or not {"run", "count"} & {*deed.kinds}:
             return True
-        first = next((e.do for e in self._log.events if self._actor[e.cpu] == actor), "run")
-        return first == "count"
+        first = next((e for e in self._log.events if self._actor[e.cpu] == actor), None)
+        return first is not None and (first.do == "count" or first.at > 0)
 
     # What is forbidden.
 
@@ -326,8 +326,10 @@ def _actors(cpus: tuple[int, ...]) -> dict[int, int]:
     return {cpu: same[cpu] if cpu in same else next(left) for cpu in cpus}
 
 
-def _nothing_recorded(_: int, deed: Deed | None) -> bool:
-    return deed is None
+def _before_the_patch(actor: int, deed: Deed | None) -> bool:
+    """What may have happened before a log that has all of the patch: CPUs may be anywhere, in a
+    handler or between the instructions of a region."""
+    return deed is None or actor != PATCHER
 
 
 def _in_order(possible: Possible) -> tuple[str, str]:
