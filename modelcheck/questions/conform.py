@@ -23,7 +23,7 @@ from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
 from modelcheck.questions.check import Job
 from modelcheck.questions.recorded.accept import PATCHER, Acceptance, LoggedStep
 from modelcheck.questions.recorded.instantiate import Instance, instance
-from modelcheck.questions.recorded.match import PATCHERS_OWN, Deed, Eyes
+from modelcheck.questions.recorded.match import PATCHERS_OWN, Deed, Eyes, is_same
 from modelcheck.questions.subject import Subject
 from modelcheck.trace.document import Trace
 from modelcheck.trace.record import SpecFile, record, record_witness
@@ -34,6 +34,9 @@ SCOPE = "A log that conforms shows nothing about other runs of the same kernel."
 ENOUGH = 2
 """The steps of the patching thread after which a log is taken to begin inside the patch, though it
 is no run from there either; one alone may be the one that is forbidden."""
+
+KEPT = 2
+"""Of an execution that a CPU repeats, the fewest that a log keeps."""
 
 
 class Named(NamedTuple):
@@ -188,6 +191,7 @@ class _Question:
 
     def _take_all(self, acceptance: Acceptance) -> LogEvent | None:
         """The first event that is forbidden, if one is."""
+        repeated = _Repeated()
         where, looked_at = self._log.patcher, {*self._made.sites, *self._made.cells}
         for event in self._log.events:
             if event.site and event.site not in looked_at:
@@ -197,7 +201,8 @@ class _Question:
                 where = event.cpu
             here = (PATCHER,) if event.cpu == where else ()
             actors = here if own else (self._actor[event.cpu], *here)
-            if not acceptance.take(event, actors, exact=self._exact):
+            repeated.note(self._actor[event.cpu], event)
+            if not acceptance.take(event, actors, repeated.free, exact=self._exact):
                 return event
         return None
 
@@ -313,6 +318,34 @@ class _Question:
         for prefix, program in self._made.variant.protocol.programs.items():
             for step in flatten(program, prefix):
                 yield Named(step.label, str(step.source or ""))
+
+
+class _Repeated:
+    """What CPUs may do more often than a log has it: executions that they repeat.
+
+    Of those a log keeps two or more. They are repeated until the CPU does something else, or finds
+    other bytes in that place.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[int, list[LogEvent]] = {}
+
+    def note(self, actor: int, event: LogEvent) -> None:
+        """An event by the CPU that this actor is."""
+        if event.do != "run":
+            self._met.pop(actor, None)
+            return
+        place = (event.site, event.at)
+        before = self._met.get(actor, [])
+        kept = [e for e in before if (e.site, e.at) != place or e.data == event.data]
+        self._met[actor] = [*kept, event]
+
+    def free(self, actor: int, deed: Deed | None) -> bool:
+        """Whether an actor may take a step that the log does not have, by what is seen of it."""
+        if deed is None:
+            return True
+        met = self._met.get(actor)
+        return met is not None and sum(is_same(event, deed) for event in met) >= KEPT
 
 
 def _actors(cpus: tuple[int, ...]) -> dict[int, int]:

@@ -109,13 +109,14 @@ class Acceptance:
         self._events = [0]
         self.extra = []
 
-    def take(self, event: LogEvent, actors: Iterable[int], *, exact: bool) -> bool:
-        """Go on behind an event, which one of these actors did; False if it is forbidden."""
+    def take(self, event: LogEvent, actors: Iterable[int], free: Free, *, exact: bool) -> bool:
+        """Go on behind an event, which one of these actors did, and then by what is free; False if
+        the event is forbidden."""
         after = self._after(event, tuple(actors))
         if after:
             self.patched += any(o.actor == PATCHER for _, o in after.values() if o is not None)
             self._events.append(event.number)
-            self.layers.append(self._closed(len(self.layers), after, _unseen))
+            self.layers.append(self._closed(len(self.layers), after, free))
         elif event.do in AT_LEAST and (not exact or event.do == "migrate"):
             self.extra.append(event)
         else:
@@ -224,11 +225,6 @@ class Acceptance:
         self._steps += 1
         if self._steps % PULSE == 0:
             self._pulse.beat(states, self._steps, 0, len(self.layers))
-
-
-def _unseen(_: int, deed: Deed | None) -> bool:
-    """Nothing that the log records."""
-    return deed is None
 
 
 def _turn(turns: list[deque[State]], number: int) -> deque[State]:
