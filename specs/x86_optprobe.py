@@ -12,11 +12,11 @@ text_poke_bp() is at it, its own handler acts as the jump, before that of kprobe
 What the verdicts mean: the grace period must begin when every CPU sees int3, because one that does
 not can enter the region again; hence a sync first. stop_machine() does not help at all: it stops a
 CPU where it is, between two instructions of the region. The second int3 changes nothing, and its
-sync is not needed (no-second-int3 is safe): a log of the kernel has both. When a probe is removed, it is freed after
-a grace period, which again must begin when nobody sees its int3 any more. (With a sync there, the
-grace period is not what drains the handlers, since they run with interrupts off.) Under fetch model
-coherent, grace-before-sync is broken by a CPU that is in the middle of a fetch all the while, which
-a real grace period would wait for.
+sync is not needed (no-second-int3 is safe): a log of the kernel has both. When a probe is removed,
+it is freed after a grace period, which again must begin when nobody sees its int3 any more. (With a
+sync there, the grace period is not what drains the handlers, since they run with interrupts off.)
+Under fetch model coherent, grace-before-sync is broken by a CPU that is in the middle of a fetch
+all the while, which a real grace period would wait for.
 """
 
 from dataclasses import replace

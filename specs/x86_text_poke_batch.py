@@ -267,6 +267,7 @@ on_stack = Protocol(
     handler=on_stack_handler,
 )
 
+
 # Linux 6.1 to 6.15: one array and one count, neither on a stack, for batches of any size.
 def one_count_batch(*sites: Site) -> Suite:
     ours = tuple(site for site in sites if not site.foreign)
@@ -287,9 +288,7 @@ def one_count_batch(*sites: Site) -> Suite:
             Variant("no-sync-2", protocol.without("sync-2"), LATE_TEARS),
             Variant("no-sync-3", protocol.without("sync-3"), DATA),
             Variant("no-wait", protocol.without("wait for refs"), DATA),
-            Variant(
-                "open-late", protocol.moved("open refs", after=f"int3 {ours[-1].name}"), DATA
-            ),
+            Variant("open-late", protocol.moved("open refs", after=f"int3 {ours[-1].name}"), DATA),
         ),
         cpus=1,
         fetch=STRICT_TOO,

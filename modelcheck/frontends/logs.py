@@ -76,7 +76,8 @@ class LogEvent:
         return f"count {self.cell}" if self.do == "count" else self.do
 
     def __str__(self) -> str:
-        return f"cpu {self.cpu}: {deed(self.do, self.site, self.at, self.data, self.value)}"
+        what = self.site or self.cell
+        return f"cpu {self.cpu}: {deed(self.do, what, self.at, self.data, self.value)}"
 
 
 def deed(do: str, what: str, at: int, data: bytes, value: int) -> str:
@@ -242,7 +243,9 @@ def _unknown(log: TextLog, event: LogEvent) -> str | None:
         return f"cpu {event.cpu} is none of the header's cpus; add it there"
     if event.do != "migrate" and event.record not in log.records:
         known = ", ".join(sorted(log.records))
-        return f"{event.record!r} is none of the header's records, {known}; add it if it is complete"
+        return (
+            f"{event.record!r} is none of the header's records, {known}; add it if it is complete"
+        )
     if event.do in ("store", "run"):
         sizes = {site.name: len(site.old) for site in log.sites}
         if event.site not in sizes:

@@ -7,7 +7,6 @@ the log so far allows. Knows logs, protocols, systems and traces; knows nothing 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -30,6 +29,8 @@ from modelcheck.trace.record import SpecFile, record, record_witness
 
 SCOPE = "A log that conforms shows nothing about other runs of the same kernel."
 """What is said with every answer."""
+
+NO_FILE = SpecFile("spec")
 
 ENOUGH = 2
 """The steps of the patching thread after which a log is taken to begin inside the patch, though it
@@ -125,7 +126,7 @@ def conform(
     *,
     renamed: Mapping[str, str] = MappingProxyType({}),
     exact: bool = False,
-    spec_file: SpecFile = SpecFile("spec"),
+    spec_file: SpecFile = NO_FILE,
     limits: Limits = NO_LIMITS,
 ) -> Conformance:
     """Whether a log is a run of the job's variant, about the log's sites and CPUs.
@@ -180,9 +181,7 @@ class _Question:
                     acceptance, refused = anywhere, later
         except (LimitError, MemoryError) as stop:
             return replace(found, reason=str(stop) or "out of memory")
-        found = replace(
-            found, extra=tuple(acceptance.extra), most=max(map(len, acceptance.layers))
-        )
+        found = replace(found, extra=tuple(acceptance.extra), most=max(map(len, acceptance.layers)))
         if refused is not None:
             return replace(found, refusal=self._refusal(acceptance, refused))
         return self._run(found, acceptance, inside=inside)
@@ -249,15 +248,11 @@ class _Question:
 
     # The run.
 
-    def _run(
-        self, found: Conformance, acceptance: Acceptance, *, inside: bool
-    ) -> Conformance:
+    def _run(self, found: Conformance, acceptance: Acceptance, *, inside: bool) -> Conformance:
         last = min(acceptance.layers[-1], key=lambda state: self._left(acceptance, state))
         steps = acceptance.run(last)
         taken = [(step, *self._move(step)) for step in steps]
-        violated = dict.fromkeys(
-            name for _, _, move in taken for name in move.violations
-        )
+        violated = dict.fromkeys(name for _, _, move in taken for name in move.violations)
         end = next((n for n, (_, _, move) in enumerate(taken, 1) if move.violations), len(taken))
         covered = dict.fromkeys(
             named
@@ -290,9 +285,7 @@ class _Question:
             return record(
                 self._machine, choices, spec_file=self._spec_file, variant=variant, violated=""
             )
-        return record_witness(
-            self._machine, choices, spec_file=self._spec_file, variant=variant
-        )
+        return record_witness(self._machine, choices, spec_file=self._spec_file, variant=variant)
 
     def _move(self, step: LoggedStep) -> tuple[Local, Move]:
         """The machine's move that a step is, and the actor's part of the state before it."""

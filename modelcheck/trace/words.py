@@ -261,7 +261,7 @@ def shown(steps: Sequence[TraceStep]) -> str:
         if step.executed is not None and (said := SHOWN.get(step.executed.kind)):
             done.setdefault(step.actor, {}).setdefault(said, step.executed.site)
     if not done:
-        return ""
+        return "Nobody runs what is patched; nothing is violated."
     actor = max(done, key=lambda name: len(done[name]))
     sites = set(done[actor].values())
     one = f" at {sites.pop()}" if len(sites) == 1 else ""

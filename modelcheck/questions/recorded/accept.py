@@ -151,8 +151,8 @@ class Acceptance:
                     bits = begins(event, deed, before) if deed is not None else 0
                     if bits:
                         whole = before | bits == every
-                        origin = Origin(layer, state, PATCHER, row)
-                        target = self._reach(found if whole else further, origin, violations)
+                        into = found if whole else further
+                        target = self._reach(into, layer, state, PATCHER, row, violations)
                         if target is not None and not whole:
                             more[target] = before | bits
             if further:

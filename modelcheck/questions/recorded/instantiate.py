@@ -126,7 +126,9 @@ def _instance(
     return Instance(replace(variant, protocol=about), names, held)
 
 
-def _paired(protocol: Protocol, sites: Mapping[str, LoggedSite]) -> Iterator[tuple[str, LoggedSite]]:
+def _paired(
+    protocol: Protocol, sites: Mapping[str, LoggedSite]
+) -> Iterator[tuple[str, LoggedSite]]:
     """Each site of a protocol with the one of the log that it is about."""
     for foreign in (False, True):
         ours = [site for site in protocol.sites if site.foreign is foreign]
@@ -156,7 +158,9 @@ def _rewritten(site: Site, logged: LoggedSite, trap: bytes) -> Site:
             f"its site {site.name!r} has {len(site)} bytes, and the log's {len(logged.old)}"
         )
     lengths = {
-        form: runs(*said) if (said := getattr(logged, f"{form}_runs")) else getattr(site, f"{form}_runs")
+        form: runs(*said)
+        if (said := getattr(logged, f"{form}_runs"))
+        else getattr(site, f"{form}_runs")
         for form in ("old", "new")
     }
     about = replace(

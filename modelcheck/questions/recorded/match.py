@@ -119,7 +119,9 @@ class Eyes:
                 return self._set(action)
             case do.Change():
                 value = move.shared.cells[self._setup.cells[action.cell]]
-                return Deed(("count",), action.cell, value=value) if isinstance(value, int) else None
+                return (
+                    Deed(("count",), action.cell, value=value) if isinstance(value, int) else None
+                )
             case do.Drained():
                 # With something else it is a release, such as an unlock, which is no barrier.
                 return Deed(("dsb", "dmb")) if of == 1 else None
@@ -166,6 +168,6 @@ def begins(event: LogEvent, deed: Deed, done: int) -> int:
     if event.do != "store" or "store" not in deed.kinds or event.site != deed.what:
         return 0
     first = deed.at - event.at
-    fits = 0 <= first and event.data[first : first + len(deed.data)] == deed.data
+    fits = first >= 0 and event.data[first : first + len(deed.data)] == deed.data
     bits = ((1 << len(deed.data)) - 1) << first if fits else 0
     return bits if not bits & done else 0
