@@ -7,6 +7,9 @@ instructions of four bytes; a hart may be interrupted between them, and its regi
 AUIPC put there, or not. Left out: the literal before the function, which arm64_call_ops.py has,
 compressed instructions, and the reach of JALR.
 
+Held against the logs riscv64-ftrace-stop-machine-enable, riscv64-ftrace-stop-machine-disable of
+tests/logs: Linux 6.12, so the old scheme.
+
 What the verdicts mean: the pair can be stored in one go, but not fetched in one. Under
 stop_machine() a hart stops where it is, between the two old NOPs; then it runs JALR with a t0 that
 nobody set. Going through a trap helps only with a grace period: between AUIPC and JALR, all harts

@@ -7,6 +7,9 @@ Source: Linux arch/x86/kernel/alternative.c, text_poke_bp_batch() and poke_int3_
 site; fd4363fff3d9 is the first version. Left out: batches, the handler's reference counts (both
 come with Linux 5.0 and later), NMIs, and the temporary mapping that the bytes are written through.
 
+Held against the logs x86-ftrace-enable-mttcg-4cpu, x86-ftrace-disable-mttcg-4cpu of tests/logs,
+where counts are not recorded.
+
 What the verdicts mean: sync 1 keeps an old first byte from meeting a new tail and is needed
 under every fetch model. Sync 2 keeps a new first byte from meeting an old tail, which only a CPU
 can do that sees stores out of order. Sync 3 prevents no tear: it drains the handler for retire, and

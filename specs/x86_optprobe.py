@@ -9,6 +9,8 @@ Then text_poke_bp() writes int3 once more, and syncs, though both are there: it 
 probe. Left out: several probes, the delayed work, how the detour is made, and that while
 text_poke_bp() is at it, its own handler acts as the jump, before that of kprobes is asked.
 
+Held against the logs x86-kprobe-arm-and-optimize-rr, x86-optprobe-unoptimize-rr of tests/logs.
+
 What the verdicts mean: the grace period must begin when every CPU sees int3, because one that does
 not can enter the region again; hence a sync first. stop_machine() does not help at all: it stops a
 CPU where it is, between two instructions of the region. The second int3 changes nothing, and its

@@ -9,6 +9,10 @@ NMIs, the opcodes in the array, perf events. A 2-byte jump label stands for all 
 Stores "weak" is weaker than x86: it shows what each barrier is for. Loads are in order, so the
 smp_rmb() of the handler is not there.
 
+Held against the logs x86-ftrace-enable-rr, x86-ftrace-disable-rr, x86-ftrace-enable-mttcg-4cpu,
+x86-ftrace-disable-mttcg-4cpu, x86-ftrace-with-kprobe-rr, x86-static-key-batch3-rr of tests/logs:
+Linux 6.12, so one-count, the protocol of Linux 6.1 to 6.15.
+
 What the verdicts mean: for its own traps sync 3 is enough, since it drains the handlers; the counts
 are for foreign traps, which outlast any sync, and for entries that become int3, which have no
 sync 3. In two-counts and on-stack a count gives no protection: one is put on another CPU, the other

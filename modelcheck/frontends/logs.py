@@ -131,7 +131,8 @@ def load_log(path: Path) -> TextLog:
     lines = text.splitlines()
     if not lines:
         raise LogError(f"{path}: is empty; its first line is a header, see docs/conform.md")
-    documents = [_parsed(path, number, line) for number, line in enumerate(lines, start=1)]
+    cut = 0 if text.endswith("\n") else len(lines)
+    documents = [_parsed(path, n, line, cut=n == cut) for n, line in enumerate(lines, start=1)]
     header = documents[0]
     _check(path, 1, header, "header")
     sites = tuple(_site(path, name, said) for name, said in header["sites"].items())
@@ -159,12 +160,12 @@ def _fault(path: Path, line: int, what: str) -> LogError:
     return LogError(f"{path}:{line}: {what}")
 
 
-def _parsed(path: Path, number: int, line: str) -> Any:
+def _parsed(path: Path, number: int, line: str, *, cut: bool) -> Any:
     try:
         return incoming.parse(line)
     except json.JSONDecodeError as error:
-        cut = "; is the file cut off?" if error.pos >= len(line.rstrip()) else ""
-        what = f"not JSON: {error.msg} at column {error.colno}{cut}; each line is one object"
+        remedy = "is the file cut off?" if cut else "each line is one object"
+        what = f"not JSON: {error.msg}, column {error.colno}; {remedy}"
         raise _fault(path, number, what) from error
     except ValueError as error:
         raise _fault(path, number, f"{error}; take it out") from error
@@ -182,7 +183,10 @@ def _check(path: Path, line: int, document: Any, part: str) -> None:
     """Raise LogError unless a line is what the schema says of that part."""
     from jsonschema.exceptions import best_match
 
-    fault = best_match(_validator(part).iter_errors(document))
+    faults = list(_validator(part).iter_errors(document))
+    # A field that is written wrongly is missing, too; that it is not known says more.
+    unknown = [fault for fault in faults if fault.validator == "additionalProperties"]
+    fault = best_match(unknown or faults)
     if fault is None:
         return
     place = "/".join(map(str, fault.absolute_path))

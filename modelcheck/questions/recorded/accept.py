@@ -77,7 +77,7 @@ class Acceptance:
         self._events: list[int] = []
         """The event that leads to each layer, by its number."""
         self.patched = 0
-        """The events that may have been steps of the patching thread."""
+        """The events that were the patching thread's to do, of those that are exactly so many."""
         self.extra: list[LogEvent] = []
         """Events that are no steps of the protocol, and only restrict what can happen."""
 
@@ -114,7 +114,8 @@ class Acceptance:
         the event is forbidden."""
         after = self._after(event, tuple(actors))
         if after:
-            self.patched += any(o.actor == PATCHER for _, o in after.values() if o is not None)
+            if event.do not in AT_LEAST:
+                self.patched += any(o.actor == PATCHER for _, o in after.values() if o is not None)
             self._events.append(event.number)
             self.layers.append(self._closed(len(self.layers), after, free))
         elif event.do in AT_LEAST and (not exact or event.do == "migrate"):
