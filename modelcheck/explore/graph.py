@@ -21,7 +21,7 @@ from modelcheck.explore.system import Row, State, System, Transition
 BEAT = 2048
 """States expanded between two looks at the limits."""
 
-Numbers = NDArray[np.int32]
+IntArray = NDArray[np.int32]
 Marks = NDArray[np.bool_]
 """One for each state or step, by its number."""
 
@@ -31,13 +31,15 @@ class StateGraph:
     """The reachable states; step `i` goes from state `source[i]` to state `target[i]`."""
 
     system: System
-    states: Numbers
+    states: IntArray
     """A row for each state: the number of its shared value, and of the local one of each actor."""
-    parent: Numbers
+    expanded: int
+    """Of so many states, the first ones, the steps are here; of all, unless some were too deep."""
+    parent: IntArray
     """From which state each is first come to; -1 for the first."""
-    source: Numbers
-    target: Numbers
-    kind: Numbers
+    source: IntArray
+    target: IntArray
+    kind: IntArray
     """The class of each step."""
 
     def __len__(self) -> int:
@@ -82,7 +84,7 @@ class StateGraph:
         able[breadth_first_order(_adjacency(backwards, last + 1), last)[0]] = True
         return able[:last]
 
-    def components(self, inside: Marks) -> Numbers:
+    def components(self, inside: Marks) -> IntArray:
         """The number of the strongly connected component of each state, along steps that are inside
         only; each state outside is a component of its own."""
         within = inside[self.source] & inside[self.target]
@@ -95,17 +97,28 @@ def _adjacency(edges: tuple[NDArray[Any], NDArray[Any]], size: int) -> csr_array
     return csr_array((np.ones(len(edges[0]), dtype=np.int32), edges), shape=(size, size))
 
 
-def reach(system: System, kind: Callable[[int, State, Row], int], pulse: Pulse) -> StateGraph:
-    """All states, with the class that `kind(actor, state, row)` gives to each step.
+def reach(
+    system: System,
+    kind: Callable[[int, State, Row], int],
+    pulse: Pulse,
+    steps: int | None = None,
+) -> StateGraph:
+    """All states, or those that are so many steps away at most.
 
-    The class may depend on the actor, the shared and the actor's local value alone. Raises
-    LimitError.
+    Each step has the class that `kind(actor, state, row)` gives; that may depend on the actor, the
+    shared and the actor's local value alone. The steps of the states farthest away are left out.
+    Raises LimitError.
     """
     first = system.initial()
     numbers, states = {first: 0}, [first]
     parent, source, target, kinds = array("i", [-1]), array("i"), array("i"), array("i")
     known: dict[tuple[int, int, int], tuple[tuple[Row, int], ...]] = {}
+    depth, level_ends = 0, 1
     for number, state in enumerate(states):
+        if number == level_ends:
+            depth, level_ends = depth + 1, len(states)
+        if depth == steps:
+            break
         if number % BEAT == 0:
             pulse.beat(len(states), len(source), len(states) - number, 0)
         shared = state[0]
@@ -126,5 +139,8 @@ def reach(system: System, kind: Callable[[int, State, Row], int], pulse: Pulse) 
                 source.append(number)
                 target.append(reached)
                 kinds.append(of_row)
-    as_numbers = (np.array(each, dtype=np.int32) for each in (parent, source, target, kinds))
-    return StateGraph(system, np.array(states, dtype=np.int32), *as_numbers)
+    expanded = len(states) if depth != steps else number
+    by_state, *by_step = (
+        np.array(each, dtype=np.int32) for each in (parent, source, target, kinds)
+    )
+    return StateGraph(system, np.array(states, dtype=np.int32), expanded, by_state, *by_step)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from modelcheck.explore.graph import Marks, Numbers, StateGraph, reach
+from modelcheck.explore.graph import IntArray, Marks, StateGraph, reach
 from modelcheck.explore.pulse import CUT_SHORT, Pulse, time_left, why
 from modelcheck.explore.system import Row, State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
@@ -52,7 +52,7 @@ class Fairness:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._rows: dict[tuple[int, int, int], tuple[tuple[str, bool], ...]] = {}
+        self._known: dict[tuple[int, int, int], tuple[tuple[str, bool], ...]] = {}
         self._numbers: dict[Turn, int] = {}
 
     @property
@@ -66,13 +66,28 @@ class Fairness:
 
     def turn(self, actor: int, state: State, row: Row) -> Turn:
         """Whose turn a step is."""
-        system, model = self._system, self._system.model
-        key = (system.actors[actor], state[0], state[actor + 1])
-        if key not in self._rows:
-            role = model.roles[key[0]]
-            moves = model.moves(role, system.shareds.values[key[1]], system.locals.values[key[2]])
-            self._rows[key] = tuple(model.turn(role, move) for move in moves)
-        return Turn(actor, *self._rows[key][row.number])
+        turns = self._turns(self._system.actors[actor], state[0], state[actor + 1])
+        return Turn(actor, *turns[row.number])
+
+    def moves_on(self, state: State) -> bool:
+        """Whether some program has a step."""
+        return any(
+            kind == PROGRAM and self._system.after(state, actor, row) is not None
+            for actor, role in enumerate(self._system.actors)
+            for row, (kind, _) in zip(
+                self._system.rows(role, state[0], state[actor + 1]),
+                self._turns(role, state[0], state[actor + 1]),
+                strict=True,
+            )
+        )
+
+    def _turns(self, role: int, shared: int, local: int) -> tuple[tuple[str, bool], ...]:
+        key = (role, shared, local)
+        if key not in self._known:
+            model = self._system.model
+            moves = self._system.moves(*key)
+            self._known[key] = tuple(model.turn(model.roles[role], move) for move in moves)
+        return self._known[key]
 
     def ended(self, actor: int, local: int) -> bool:
         """Whether an actor has nothing left that it must finish."""
@@ -106,9 +121,9 @@ def _asked(graph: StateGraph, actor: int, of: Callable[[int, int], bool]) -> Mar
     return np.array([of(actor, local) for local in values.tolist()], dtype=bool)[which]
 
 
-def _whole(system: System, pulse: Pulse) -> _Graph:
+def _whole(system: System, pulse: Pulse, steps: int | None = None) -> _Graph:
     fairness = Fairness(system)
-    graph = reach(system, fairness.number, pulse)
+    graph = reach(system, fairness.number, pulse, steps)
     turns, finished = fairness.turns, np.ones(len(graph), dtype=bool)
     for actor in range(len(system.actors)):
         finished &= _asked(graph, actor, fairness.ended)
@@ -182,34 +197,17 @@ def shorter_deadlock(
     is stuck if no run from it comes to a step of a program, though some program has not finished.
     Raises LimitError.
     """
-    fairness, pulse = Fairness(system), Pulse(limits, None)
-    first = system.initial()
-    parent: dict[State, tuple[State, Transition] | None] = {first: None}
-    level, moving = [first], set[State]()
-    for depth in range(steps):
-        further = []
-        for number, state in enumerate(level):
-            if number % 2048 == 0:
-                pulse.beat(len(parent), 0, len(level), depth)
-            if not _moves_on(system, fairness, state, moving):
-                return _back(parent, state)
-            for transition in system.successors(state):
-                if transition.target not in parent:
-                    parent[transition.target] = (state, transition)
-                    further.append(transition.target)
-        level = further
+    pulse = Pulse(limits, None)
+    whole = _whole(system, pulse, steps)
+    graph, fairness = whole.graph, Fairness(system)
+    known = graph.leading_to(whole.finished | (whole.possible & _programs(whole)).any(axis=1))
+    moving = set[State]()
+    for number in np.flatnonzero(~known[: graph.expanded]).tolist():
+        pulse.beat(len(graph), 0, 0, 0)
+        # What saves it, if anything does, lies farther away than that.
+        if not _moves_on(system, fairness, graph.state(number), moving):
+            return graph.path(number)
     return None
-
-
-def _back(
-    parent: dict[State, tuple[State, Transition] | None], state: State
-) -> tuple[Transition, ...]:
-    """The path that led to a state."""
-    found: list[Transition] = []
-    while (before := parent[state]) is not None:
-        state, transition = before
-        found.append(transition)
-    return tuple(reversed(found))
 
 
 def _moves_on(system: System, fairness: Fairness, start: State, moving: set[State]) -> bool:
@@ -217,27 +215,32 @@ def _moves_on(system: System, fairness: Fairness, start: State, moving: set[Stat
 
     `moving` are states known to, and is added to.
     """
-    seen, todo = {start}, [start]
+    before: dict[State, State | None] = {start: None}
+    todo = [start]
     while todo:
         state = todo.pop()
-        transitions = tuple(system.successors(state))
-        programs = any(
-            fairness.turn(one.actor, state, one.row).kind == PROGRAM for one in transitions
-        )
-        if programs or state in moving or fairness.finished(state):
-            moving.update((start, state))
+        if state in moving or fairness.moves_on(state) or fairness.finished(state):
+            back: State | None = state
+            while back is not None:
+                moving.add(back)
+                back = before[back]
             return True
-        fresh = {one.target for one in transitions} - seen
-        seen |= fresh
-        todo += fresh
+        for one in system.successors(state):
+            if one.target not in before:
+                before[one.target] = state
+                todo.append(one.target)
     return False
+
+
+def _programs(whole: _Graph) -> NDArray[np.bool_]:
+    """Which turns are those of programs."""
+    return np.array([turn.kind == PROGRAM for turn in whole.turns], dtype=bool)
 
 
 def _stuck(whole: _Graph) -> int | None:
     """The first state met from which no finished one can be reached, and no program moves again."""
-    programs = np.array([turn.kind == PROGRAM for turn in whole.turns], dtype=bool)
     able = whole.graph.leading_to(whole.finished)
-    moving = whole.graph.leading_to(~able & (whole.possible & programs).any(axis=1))
+    moving = whole.graph.leading_to(~able & (whole.possible & _programs(whole)).any(axis=1))
     stuck = np.flatnonzero(~able & ~moving)
     return int(stuck[0]) if len(stuck) else None
 
@@ -283,7 +286,7 @@ def _fair_component(whole: _Graph) -> Marks | None:
     return min(found, key=lambda each: each[0])[1] if found else None
 
 
-def _in_components(marks: NDArray[np.bool_], label: Numbers) -> NDArray[np.bool_]:
+def _in_components(marks: NDArray[np.bool_], label: IntArray) -> NDArray[np.bool_]:
     """A row for each component, with what is marked of some state of it."""
     found = np.zeros((int(label.max()) + 1, marks.shape[1]), dtype=bool)
     state, turn = np.nonzero(marks)
