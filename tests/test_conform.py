@@ -470,7 +470,7 @@ MALFORMED: dict[str, tuple[Callable[[str], str], int, str]] = {
     "no-events": (lambda text: text.splitlines()[0], 0, "has a header and no event"),
     "cut-off": (lambda text: text[:-20], 52, "is the file cut off?"),
     "another-version": (lambda text: text.replace('"log": 1', '"log": 2'), 1, "log: 1 was expect"),
-    "no-header": (lambda text: text.partition("\n")[2], 1, "'log' is a required property"),
+    "no-header": (lambda text: text.partition("\n")[2], 1, "no header; the first"),
     "not-json": (lambda text: text.replace('"do": "sync"}', "sync", 1), 6, "not JSON"),
     "a-list": (lambda text: text + "[]\n", 53, "is not of type 'object'"),
     "unknown-kind": (lambda text: text.replace('"sync"}', '"synk"}', 1), 6, "'synk' is not one"),

@@ -96,7 +96,7 @@ def conform_command(
     answers = [answer for row in rows for answer in row]
     kept = _keep(Path(path), answers, folder) if with_runs else {}
     console = err if document == "-" else out
-    console.width = max(console.width, view.WIDTH)
+    console.width = view.WIDTH
     if variant == ALL and rows:
         console.print(view.matrix(Path(path).as_posix(), rows, exact=exact))
     else:

@@ -134,6 +134,8 @@ def load_log(path: Path) -> TextLog:
     cut = 0 if text.endswith("\n") else len(lines)
     documents = [_parsed(path, n, line, cut=n == cut) for n, line in enumerate(lines, start=1)]
     header = documents[0]
+    if not isinstance(header, dict) or "log" not in header:
+        raise _fault(path, 1, "no header; the first line has log, isa, cpus and sites")
     _check(path, 1, header, "header")
     sites = tuple(_site(path, name, said) for name, said in header["sites"].items())
     if header["patcher"] not in header["cpus"]:

@@ -40,20 +40,20 @@ KEPT = 2
 """Of an execution that a CPU repeats, the fewest that a log keeps."""
 
 
-class Named(NamedTuple):
+class StepName(NamedTuple):
     """A step of a protocol by the name that edits give it, and its line, if that is known."""
 
     label: str
     source: str
 
 
-class Possible(NamedTuple):
+class Alternative(NamedTuple):
     """Something that the protocol allowed in the place of a forbidden event: who, what, and by
     which step of the spec, if it is one's."""
 
     who: str
     what: str
-    step: Named | None
+    step: StepName | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Refusal:
     """
 
     event: LogEvent
-    possible: tuple[Possible, ...]
-    stands: tuple[Named, ...]
+    possible: tuple[Alternative, ...]
+    stands: tuple[StepName, ...]
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Conformance:
     reason: str | None = None
     trace: Trace | None = None
     violated: tuple[str, ...] = ()
-    covered: tuple[Named, ...] = ()
-    never: tuple[Named, ...] = ()
+    covered: tuple[StepName, ...] = ()
+    never: tuple[StepName, ...] = ()
     extra: tuple[LogEvent, ...] = ()
-    begins: Named | None = None
+    begins: StepName | None = None
     events: tuple[int, ...] = ()
     """For each step of the run, the number of the event that it is; 0 if it is not in the log."""
     most: int = 0
@@ -158,6 +158,7 @@ class _Question:
         )
         self._subject = Subject(made.variant.protocol, configuration)
         self._machine = self._subject.machine
+        self._system = self._subject.system
         self._actor = _actors(log.cpus)
         self._names = {cpu: self._machine.actor_name(n) for cpu, n in self._actor.items()}
 
@@ -165,15 +166,14 @@ class _Question:
         """Simulate the log, and read back a run, or say what is forbidden."""
         found = Conformance(self._job, self._log, self._made, self._names, self._exact)
         eyes = Eyes(self._subject.setup, self._log, self._made.sites, self._made.cells)
-        system = self._subject.system
-        acceptance = Acceptance(system, self._machine, eyes, Pulse(limits, None))
+        acceptance = Acceptance(self._system, eyes, Pulse(limits, None))
         inside = False
         try:
             acceptance.begin(_before_the_patch)
             refused = self._take_all(acceptance)
             if refused is not None and not acceptance.patched:
                 # Of the patching thread nothing was seen yet: perhaps it was on its way before.
-                anywhere = Acceptance(system, self._machine, eyes, Pulse(limits, None))
+                anywhere = Acceptance(self._system, eyes, Pulse(limits, None))
                 anywhere.begin(self._before_the_log)
                 later = self._take_all(anywhere)
                 inside = later is None or anywhere.patched >= ENOUGH
@@ -218,8 +218,8 @@ class _Question:
     # What is forbidden.
 
     def _refusal(self, acceptance: Acceptance, event: LogEvent) -> Refusal:
-        possible: dict[Possible, None] = {}
-        stands: dict[Named, None] = {}
+        possible: dict[Alternative, None] = {}
+        stands: dict[StepName, None] = {}
         cpus = {actor: cpu for cpu, actor in self._actor.items()}
         met: set[tuple[int, ...]] = set()
         for state in acceptance.layers[-1]:
@@ -233,18 +233,18 @@ class _Question:
                         was, move = self._move(LoggedStep(actor, row, state, 0))
                         who = "patcher" if actor == PATCHER else f"cpu {cpus[actor]}"
                         step = self._named(actor, was, move)
-                        possible[Possible(who, str(deed), step)] = None
+                        possible[Alternative(who, str(deed), step)] = None
             stands[self._stand(state)] = None
         return Refusal(event, tuple(sorted(possible, key=_in_order)), tuple(stands))
 
-    def _stand(self, state: State) -> Named:
+    def _stand(self, state: State) -> StepName:
         """The step before which the patching thread is."""
         program = self._subject.setup.programs[PATCHER]
-        pc = self._subject.system.locals.values[state[1 + PATCHER]].pc
+        pc = self._system.locals.values[state[1 + PATCHER]].pc
         if pc == len(program):
-            return Named("the end", "")
+            return StepName("the end", "")
         step = program[pc].step
-        return Named(step.label, str(step.source or ""))
+        return StepName(step.label, str(step.source or ""))
 
     # The run.
 
@@ -272,7 +272,7 @@ class _Question:
 
     def _left(self, acceptance: Acceptance, state: State) -> tuple[int, int]:
         """How many CPUs have not left their handlers in a state, and what a run to it violates."""
-        values = self._subject.system.locals.values
+        values = self._system.locals.values
         inside = sum(values[local].trap is not None for local in state[1:])
         return inside, acceptance.layers[-1][state].violations
 
@@ -289,28 +289,26 @@ class _Question:
 
     def _move(self, step: LoggedStep) -> tuple[Local, Move]:
         """The machine's move that a step is, and the actor's part of the state before it."""
-        system = self._subject.system
-        role = self._machine.roles[system.actors[step.actor]]
-        shared = system.shareds.values[step.before[0]]
-        was: Local = system.locals.values[step.before[step.actor + 1]]
-        return was, list(self._machine.moves(role, shared, was))[step.row.number]
+        shared, local = step.before[0], step.before[step.actor + 1]
+        moves = self._system.moves(self._system.actors[step.actor], shared, local)
+        return self._system.locals.values[local], moves[step.row.number]
 
     # Steps by name.
 
-    def _named(self, actor: int, was: Local, move: Move) -> Named | None:
+    def _named(self, actor: int, was: Local, move: Move) -> StepName | None:
         """The step of the protocol that a move is, if it is one."""
         if move.step is None:
             return None
         prefix = "" if actor == PATCHER else CPU_PREFIX
         if was.trap is not None:
             prefix = CALLEE_PREFIX if was.trap.in_callee else HANDLER_PREFIX
-        return Named(prefix + move.label, str(move.step.source or ""))
+        return StepName(prefix + move.label, str(move.step.source or ""))
 
-    def _steps(self) -> Iterator[Named]:
+    def _steps(self) -> Iterator[StepName]:
         """All steps of the protocol."""
         for prefix, program in self._made.variant.protocol.programs.items():
             for step in flatten(program, prefix):
-                yield Named(step.label, str(step.source or ""))
+                yield StepName(step.label, str(step.source or ""))
 
 
 class _Repeated:
@@ -358,5 +356,5 @@ def _before_the_patch(actor: int, deed: Deed | None) -> bool:
     return deed is None or actor != PATCHER
 
 
-def _in_order(possible: Possible) -> tuple[str, str]:
+def _in_order(possible: Alternative) -> tuple[str, str]:
     return possible.who, possible.what

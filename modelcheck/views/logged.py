@@ -15,7 +15,7 @@ from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.protocol.properties import PROPERTIES
-from modelcheck.questions.conform import SCOPE, Conformance, Named, Refusal
+from modelcheck.questions.conform import SCOPE, Conformance, Refusal, StepName
 from modelcheck.trace.document import to_document as to_trace_document
 from modelcheck.views.trace_text import plural
 
@@ -91,7 +91,7 @@ def _refused(answer: Conformance, refusal: Refusal) -> list[RenderableType]:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     for _ in range(4):
         table.add_column(overflow="fold")
-    who: dict[tuple[str, Named | None], list[str]] = {}
+    who: dict[tuple[str, StepName | None], list[str]] = {}
     for possible in refusal.possible:
         who.setdefault((possible.what, possible.step), []).append(possible.who)
     for (what, step), names in who.items():
@@ -124,7 +124,7 @@ def _together(names: list[str]) -> Text:
     return Text(", ".join((*others, *told)))
 
 
-def _named(step: Named) -> str:
+def _named(step: StepName) -> str:
     return f"{step.label} ({step.source})" if step.source else step.label
 
 
@@ -235,5 +235,5 @@ def _word(answer: Conformance) -> str:
     return words[answer.verdict]
 
 
-def _step(step: Named | None) -> dict[str, str] | None:
+def _step(step: StepName | None) -> dict[str, str] | None:
     return None if step is None else {"step": step.label, "source": step.source}

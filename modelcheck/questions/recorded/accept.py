@@ -11,7 +11,6 @@ from typing import NamedTuple
 from modelcheck.explore.pulse import Pulse
 from modelcheck.explore.system import Row, State, System
 from modelcheck.frontends.logs import LogEvent
-from modelcheck.machine.actors import Machine
 from modelcheck.questions.recorded.match import AT_LEAST, Deed, Eyes, begins, is_same
 
 PATCHER = 0
@@ -28,7 +27,7 @@ class SeenRow(NamedTuple):
     deed: Deed | None
 
 
-class Origin(NamedTuple):
+class Predecessor(NamedTuple):
     """How a state is come to: from a state of a layer, by a row of an actor's table."""
 
     layer: int
@@ -41,7 +40,7 @@ class Reached(NamedTuple):
     """A state of a layer: how few steps of a run to it violate something, and such a run's last."""
 
     violations: int
-    origin: Origin | None
+    origin: Predecessor | None
 
 
 Layer = dict[State, Reached]
@@ -64,9 +63,8 @@ Free = Callable[[int, Deed | None], bool]
 class Acceptance:
     """The simulation of a log on a system: layer 0 is before the first event."""
 
-    def __init__(self, system: System, machine: Machine, eyes: Eyes, pulse: Pulse) -> None:
+    def __init__(self, system: System, eyes: Eyes, pulse: Pulse) -> None:
         self.system = system
-        self.machine = machine
         self.actors = range(len(system.actors))
         """The patcher, and the CPUs."""
         self._eyes = eyes
@@ -88,15 +86,11 @@ class Acceptance:
         key = (self.system.actors[actor], state[0], state[actor + 1])
         found = self._seen.get(key)
         if found is None:
-            role, shared, local = key
-            was = self.system.locals.values[local]
-            moves = self.machine.moves(
-                self.machine.roles[role], self.system.shareds.values[shared], was
-            )
-            rows = self.system.rows(*key)
+            was = self.system.locals.values[key[2]]
+            moves = self.system.moves(*key)
             found = tuple(
                 SeenRow(row, self._eyes.deed(was, move))
-                for row, move in zip(rows, moves, strict=True)
+                for row, move in zip(self.system.rows(*key), moves, strict=True)
             )
             self._seen[key] = found
         return found
@@ -105,6 +99,7 @@ class Acceptance:
 
     def begin(self, free: Free) -> None:
         """Let the log begin wherever free steps lead to from before the patch."""
+        self._pulse.beat(0, 0, 0, 0)
         self.layers = [self._closed(0, {self.system.initial(): Reached(0, None)}, free)]
         self._events = [0]
         self.extra = []
@@ -219,7 +214,7 @@ class Acceptance:
         known = found.get(target)
         if known is not None and known.violations <= violations:
             return None
-        found[target] = Reached(violations, Origin(layer, state, actor, row))
+        found[target] = Reached(violations, Predecessor(layer, state, actor, row))
         return target
 
     def _beat(self, states: int) -> None:
