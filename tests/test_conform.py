@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 import re
 from collections.abc import Callable, Iterable
 from functools import cache, partial
@@ -26,6 +27,7 @@ from modelcheck.questions.conform import Conformance, conform
 from modelcheck.questions.recorded.instantiate import UnfitError, instance
 from modelcheck.trace.document import WITNESS, load
 from modelcheck.trace.replay import replay
+from tests.damage import damaged, few, quiet
 
 ROOT = Path(__file__).parent.parent
 LOGS = Path(__file__).parent / "logs"
@@ -283,6 +285,16 @@ def test_what_was_possible_instead_names_the_step_and_its_line() -> None:
     assert {step.label for step in refusal.stands} == {"sync-1/send", "sync-1/wait"}
 
 
+def test_a_byte_that_the_patch_knows_nothing_of_is_named(tmp_path: Path) -> None:
+    """Who reads that a store is forbidden learns that it is no matter of order."""
+    log = written(tmp_path, changed(20, bytes="05")(read(FTRACE)))
+    refusal = asked(suite_of(*BATCH), log, variants=("base",))["base"].refusal
+    assert refusal is not None
+    assert refusal.strange == (
+        "05 at foo+1 is neither the old byte, 1f, nor the new one, 67, nor the trap's"
+    )
+
+
 # What a log may be.
 
 
@@ -461,8 +473,9 @@ def test_a_suite_of_a_family_can_be_sent_to_another_process() -> None:
 def test_every_line_of_every_log_is_of_the_published_schema(path: Path) -> None:
     """By a validator that knows the schema alone."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
     for line in path.read_text().splitlines():
-        jsonschema.validate(json.loads(line), SCHEMA)
+        validator.validate(json.loads(line))
 
 
 MALFORMED: dict[str, tuple[Callable[[str], str], int, str]] = {
@@ -513,6 +526,23 @@ def test_a_file_that_is_no_log_has_one_message_with_file_and_line(
     assert "\n" not in str(error.value)
     assert main(["conform", "specs/x86_text_poke_batch.py", str(path)]) == 2
     assert capsys.readouterr().err == f"error: {error.value}\n"
+
+
+@few(60, 2_000)
+def test_a_log_that_is_damaged_at_random_gives_no_traceback(number: int, tmp_path: Path) -> None:
+    """It is refused as no log, or judged like any other."""
+    draw = random.Random(number)
+    path = tmp_path / "log.jsonl"
+    whole = (LOGS / "x86-ftrace-disable-rr.jsonl").read_text()
+    codes = set()
+    for _ in range(number):
+        lines = whole.splitlines()
+        at = draw.randrange(len(lines))
+        lines[at] = damaged(lines[at], draw).decode("utf-8", "surrogateescape")
+        path.write_text("\n".join(lines), "utf-8", "surrogateescape")
+        code, _, _ = quiet("conform", str(ROOT / "specs" / "x86_text_poke_batch.py"), str(path))
+        codes.add(code)
+    assert {1, 2} <= codes <= {0, 1, 2}
 
 
 # The command.
@@ -600,6 +630,22 @@ def test_the_json_of_the_command_has_all_that_is_printed(
     assert forbidden["verdict"] == "forbidden"
     assert forbidden["forbidden"]["event"] == 5
     assert forbidden["forbidden"]["line"] == 6
+
+
+def test_the_runs_of_logs_can_be_looked_at_in_a_browser(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A page that links each run, and has it to step through."""
+    page = tmp_path / "logs.html"
+    logs = [log_at(FTRACE), log_at("x86-ftrace-enable-kernel-without-sync-1")]
+    options = ("--html", str(page), "--out", str(tmp_path))
+    code, _ = told(capsys, monkeypatch, "specs/x86_text_poke_batch.py", *logs, *options)
+    assert code == 1
+    text = page.read_text()
+    links = re.findall(r'href="#trace=([^"]+)"', text)
+    assert links == re.findall(r'class="trace" data-name="([^"]+)"', text)
+    assert len(links) == 1
+    assert "event 5 is forbidden" in text
 
 
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {

@@ -32,6 +32,8 @@ from modelcheck.questions.recorded.instantiate import UnfitError
 from modelcheck.trace.record import SpecFile
 from modelcheck.trace.stale import file_digest
 from modelcheck.views import logged as view
+from modelcheck.views.report import logs as report
+from modelcheck.views.sources import sources
 
 ALL = "all"
 
@@ -54,6 +56,7 @@ ALL = "all"
     help="A site of the log is this site, or cell, of the spec (repeatable); LOG= leaves it out.",
 )
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="Write the runs here.")
+@click.option("--html", "page", help="Write the runs as a page to look at in a browser.")
 @click.option("--json", "document", help="Write the answers as JSON to this file; - for stdout.")
 @limits_options
 def conform_command(
@@ -64,6 +67,7 @@ def conform_command(
     fetch: str | None,
     pairs: tuple[str, ...],
     folder: Path | None,
+    page: str | None,
     document: str | None,
     limits: Limits,
 ) -> None:
@@ -76,6 +80,8 @@ def conform_command(
     """
     path, _, protocol = spec.partition("#")
     suites = _suites(Path(path), protocol)
+    if document == page == "-":
+        raise click.UsageError("only one format can go to stdout; name a file for the other")
     chosen = _variants(suites, variant)
     renamed = _renamed(pairs)
     read = [load_log(log) for log in logs]
@@ -95,7 +101,7 @@ def conform_command(
         interrupted = True
     answers = [answer for row in rows for answer in row]
     kept = _keep(Path(path), answers, folder) if with_runs else {}
-    console = err if document == "-" else out
+    console = err if "-" in (document, page) else out
     console.width = view.WIDTH
     if variant == ALL and rows:
         console.print(view.matrix(Path(path).as_posix(), rows, exact=exact))
@@ -103,6 +109,10 @@ def conform_command(
         for number, answer in enumerate(answers):
             for part in view.render(answer, kept.get(number)):
                 console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+    if page is not None:
+        traces = [answer.trace for answer in answers if answer.trace]
+        text = report.render(path, answers, sources(Path(path), traces))
+        click.echo(text, nl=False) if page == "-" else write_text(Path(page), text)
     if document is not None:
         told = view.to_document(Path(path).as_posix(), answers, kept, exact=exact)
         text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"

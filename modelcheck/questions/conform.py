@@ -60,12 +60,14 @@ class Alternative(NamedTuple):
 class Refusal:
     """The first event that is forbidden, and what was possible instead.
 
-    `stands` has the steps, any of which the patching thread may have been before.
+    `stands` has the steps, any of which the patching thread may have been before; `strange` says of
+    a store which of its bytes the patch knows nothing of, if any.
     """
 
     event: LogEvent
     possible: tuple[Alternative, ...]
     stands: tuple[StepName, ...]
+    strange: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,24 @@ class _Question:
                         step = self._named(actor, was, move)
                         possible[Alternative(who, str(deed), step)] = None
             stands[self._stand(state)] = None
-        return Refusal(event, tuple(sorted(possible, key=_in_order)), tuple(stands))
+        return Refusal(
+            event, tuple(sorted(possible, key=_in_order)), tuple(stands), self._strange(event)
+        )
+
+    def _strange(self, event: LogEvent) -> str:
+        """The first byte of a store that is neither old, new nor trap, in words."""
+        protocol = self._made.variant.protocol
+        trap = protocol.handler.trap if protocol.handler else b""
+        for site in self._log.sites if event.do == "store" else ():
+            if site.name == event.site:
+                for at, byte in enumerate(event.data, event.at):
+                    if byte not in (site.old[at], site.new[at], *trap):
+                        old, new = f"{site.old[at]:02x}", f"{site.new[at]:02x}"
+                        return (
+                            f"{byte:02x} at {site.name}+{at} is neither the old byte, {old}, nor "
+                            f"the new one, {new}, nor the trap's"
+                        )
+        return ""
 
     def _stand(self, state: State) -> StepName:
         """The step before which the patching thread is."""

@@ -29,7 +29,7 @@ def render(answer: Conformance, kept: Path | None) -> Iterator[RenderableType]:
 
     A line with a path is not to be wrapped, and says so.
     """
-    parts: list[RenderableType] = [Text(_sentence(answer), _style(answer), no_wrap=True)]
+    parts: list[RenderableType] = [Text(sentence(answer), _style(answer), no_wrap=True)]
     parts += [Text(line) for line in _about(answer)]
     if answer.refusal is not None:
         parts += _refused(answer, answer.refusal)
@@ -45,7 +45,8 @@ def render(answer: Conformance, kept: Path | None) -> Iterator[RenderableType]:
     yield from parts
 
 
-def _sentence(answer: Conformance) -> str:
+def sentence(answer: Conformance) -> str:
+    """The answer in a line, with the path of the log."""
     what = f"{answer.job.suite.protocol.name}, variant {answer.job.variant.name}"
     match answer.verdict:
         case Verdict.SAFE:
@@ -97,11 +98,12 @@ def _refused(answer: Conformance, refusal: Refusal) -> list[RenderableType]:
     for (what, step), names in who.items():
         table.add_row("   ", _together(names), Text(what), Text(_named(step) if step else ""))
     stands = ", ".join(map(_named, refusal.stands))
+    told = "Possible instead:" if refusal.possible else "Nothing that is logged was possible."
+    strange = (Text(f"  {refusal.strange}."),) if refusal.strange else ()
     return [
         Text(f"  event {event.number}, line {event.number + 1}: {event}", "bold"),
-        Text(
-            "  Possible instead:" if refusal.possible else "  Nothing that is logged was possible."
-        ),
+        *strange,
+        Text(f"  {told}"),
         table,
         Text(f"  The patcher stands before: {stands}"),
     ]
@@ -207,6 +209,7 @@ def _entry(answer: Conformance, kept: Path | None) -> dict[str, Any]:
             "event": refusal.event.number,
             "line": refusal.event.number + 1,
             "what": str(refusal.event),
+            "strange": refusal.strange or None,
             "possible": [
                 {"who": p.who, "what": p.what, "step": _step(p.step)} for p in refusal.possible
             ],

@@ -14,6 +14,10 @@ from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
 from modelcheck.protocol.code import Value
 
+IPI_SYNCS: Mapping[str, Recorded] = {"x86-64": "sync", "riscv64": "fence.i"}
+"""How it tells that a CPU does so because of an IPI. On Arm to take an interrupt is enough (Arm
+ARM, Context synchronization events), so that nothing is logged."""
+
 SYNCS: Mapping[str, Recorded] = {"x86-64": "sync", "arm64": "isb", "riscv64": "fence.i"}
 """How a log of each architecture tells that a CPU serialises."""
 
@@ -57,6 +61,7 @@ class Eyes:
         self._records = log.records
         self._counted = log.counted
         self._sync = SYNCS[log.arch]
+        self._ipi = (IPI_SYNCS[log.arch],) if log.arch in IPI_SYNCS else ()
         self.named = {theirs: ours for ours, theirs in sites.items()}
         """The log's name for each site of the protocol that it has."""
         self._cells = {cell: (site, held) for site, (cell, held) in cells.items()}
@@ -74,11 +79,11 @@ class Eyes:
 
     def _deed(self, was: Local, move: Move) -> Deed | None:
         if move.step is not None:
-            return self._step(move, move.step.actions())
+            return self._step(was, move, move.step.actions())
         if move.label == cpu.FETCH:
             return self._fetched(move)
         if move.label == cpu.TAKE_IPI:
-            return Deed((self._sync,)) if was.serialise else None
+            return Deed(self._ipi) if was.serialise and self._ipi else None
         if move.label == cpu.STOP:
             return Deed(("stopped",))
         if move.label == cpu.LEAVE_STOP:
@@ -94,7 +99,7 @@ class Eyes:
         torn = execution.kind == "torn"
         return Deed(("run",), name, execution.offset, execution.data, torn=torn)
 
-    def _step(self, move: Move, actions: do.Actions) -> Deed | None:
+    def _step(self, was: Local, move: Move, actions: do.Actions) -> Deed | None:
         """What a step of a program is: the one deed among its actions, if there is one.
 
         A message to all is what is seen of a step that has one; who sends IPIs, or lets others go
@@ -105,10 +110,11 @@ class Eyes:
             return Deed(("stop_machine",)) if isinstance(telling, do.Stop) else None
         if not move.holds:
             return None
-        found = [deed for action in actions if (deed := self._action(move, action, len(actions)))]
+        of = len(actions)
+        found = [deed for action in actions if (deed := self._action(was, move, action, of))]
         return found[0] if found else None
 
-    def _action(self, move: Move, action: Action, of: int) -> Deed | None:
+    def _action(self, was: Local, move: Move, action: Action, of: int) -> Deed | None:
         match action:
             case do.Put():
                 (at,) = move.choice
@@ -126,7 +132,8 @@ class Eyes:
                 # With something else it is a release, such as an unlock, which is no barrier.
                 return Deed(("dsb", "dmb")) if of == 1 else None
             case do.Refresh():
-                return Deed((self._sync,))
+                idle = action.if_deferred and not was.deferred
+                return None if idle else Deed((self._sync,))
             case do.Clean():
                 return Deed(("dc cvau",))
             case do.Drop():
