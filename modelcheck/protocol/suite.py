@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from modelcheck.protocol.checking import (
     Name,
@@ -34,6 +34,9 @@ EVERY_FETCH_MODEL = ("coherent", "coherent-any-order", *STRICT_TOO[1:])
 
 ModelName = Annotated[str, one_of("fetch model", EVERY_FETCH_MODEL)]
 ModelNames = Annotated[tuple[ModelName, ...], Rule("tuple of fetch models", "at least one", bool)]
+Family = Annotated[
+    Callable[..., Any], Rule("function", "it takes sites, and gives a suite", callable)
+]
 ChunkSize = Annotated[
     int,
     Rule(
@@ -183,7 +186,7 @@ class Suite(SpecValue):
     semantics: Semantics = "windowed"
     bug: Bug | None = None
     vacuous: Text = ""
-    family: Callable[..., "Suite"] | None = field(default=None, compare=False, repr=False)
+    family: Family | None = field(default=None, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
         """Without the family: a function of a spec cannot be sent to other processes."""

@@ -232,6 +232,8 @@ class _Edit:
                 raise AssertionError(element)
 
     def _write(self, step: Write) -> Write:
+        if step.through is not None:
+            raise UnfitError(f"step {step.label!r} writes to whatever site a cell names")
         site, about = self.sites[step.site], self.about[step.site]
         whose = f"step {step.label!r}"
         data = _bytes(site, about, step.data, step.at, self.trap, whose)

@@ -8,6 +8,8 @@ from typing import NamedTuple, assert_never
 
 from modelcheck.frontends.logs import LogEvent, Recorded, TextLog, deed
 from modelcheck.machine import cpu
+from modelcheck.machine.effects import stored
+from modelcheck.machine.program import DRAIN
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import Local, Move, StopStage
 from modelcheck.protocol import actions as do
@@ -88,7 +90,9 @@ class Eyes:
             return Deed(("stopped",))
         if move.label == cpu.LEAVE_STOP:
             return Deed((self._sync,)) if was.stop is StopStage.SERIALISING else None
-        return None  # stores and maintenance on their way to memory
+        if move.label == DRAIN:
+            return None
+        raise AssertionError(move.label)
 
     def _fetched(self, move: Move) -> Deed | None:
         execution = move.execution
@@ -119,8 +123,7 @@ class Eyes:
             case do.Put():
                 (at,) = move.choice
                 name = self.named.get(action.site, "")
-                data = action.data if action.order == "single" else action.data[at : at + 1]
-                return Deed(("store",), name, action.at + at, data)
+                return Deed(("store",), name, action.at + at, stored(self._setup, action, at))
             case do.Set():
                 return self._set(action)
             case do.Change():
@@ -128,9 +131,13 @@ class Eyes:
                 return (
                     Deed(("count",), action.cell, value=value) if isinstance(value, int) else None
                 )
+            case do.Drained(maintenance=True):
+                return Deed(("dsb",))
             case do.Drained():
                 # With something else it is a release, such as an unlock, which is no barrier.
-                return Deed(("dsb", "dmb")) if of == 1 else None
+                return Deed(("dmb", "dsb")) if of == 1 else None
+            case do.Ordered():
+                return Deed(("dmb", "dsb"))
             case do.Refresh():
                 idle = action.if_deferred and not was.deferred
                 return None if idle else Deed((self._sync,))
