@@ -330,7 +330,11 @@ def test_a_patcher_that_migrates_is_a_thread(tmp_path: Path) -> None:
     for event in (20, 21, 22, 23, 39, 47):
         lines[event] = lines[event] | {"cpu": 1}
     suite = suite_of(*BATCH)
-    assert word(asked(suite, written(tmp_path, lines))["base"]) == "run"
+    answer = asked(suite, written(tmp_path, lines))["base"]
+    assert word(answer) == "run"
+    assert answer.trace is not None
+    assert {step.actor for step in answer.trace.steps} == {"patcher", "cpu1", "cpu2", "cpu3"}
+    assert not answer.instance.variant.protocol.patcher_executes
     alone = changed(47, cpu=1)(read(FTRACE))
     assert word(asked(suite, written(tmp_path, alone))["base"]) == "@47"
     told = added(47, cpu=1, do="migrate")(alone)
