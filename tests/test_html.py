@@ -29,6 +29,7 @@ from modelcheck.cli.check import checked
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import Overrides, check, jobs
 from modelcheck.trace.document import load
+from modelcheck.trace.kinds import told
 from modelcheck.views import report
 from modelcheck.views.report.programs import compared
 from modelcheck.views.report.traces import document, embedded
@@ -60,7 +61,7 @@ def test_text_that_ends_scripts_stays_data() -> None:
 def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Path) -> None:
     """Each is under 20 kB, with the spec's line of each step."""
     trace = load(path)
-    found = document(trace, trace.protocol, sources(ROOT / trace.spec, [trace]))
+    found = document(trace, sources(ROOT / trace.spec, [told(trace)]), trace.protocol)
     assert len(embedded(found)) < 20_000
     assert set(found["lines"]) == {step.source for step in trace.steps if step.source}
     assert all(step[0] == "same" for _, steps in found["programs"] for step in steps)
@@ -69,7 +70,7 @@ def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Pa
 def test_a_missing_source_is_no_error() -> None:
     """A trace may outlive its spec; then its lines are left out."""
     trace = load(ROOT / "counterexamples" / "x86_int3" / "no-sync-2.json")
-    assert document(trace, trace.protocol, sources(Path("gone.py"), [trace]))["lines"] == {}
+    assert document(trace, sources(Path("gone.py"), [told(trace)]), trace.protocol)["lines"] == {}
 
 
 def test_programs_are_compared_step_by_step() -> None:
@@ -234,7 +235,7 @@ def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
     )
     with following(page):
         page.click("text=BAD 12")
-    assert page.inner_text("#trace-title").startswith("nop-to-call, no-sync-2")
+    assert page.inner_text("#trace-title").startswith("nop-to-call, variant no-sync-2")
     assert at(page) == "12 / 12"
     assert page.is_hidden("#overview")
     last = page.query_selector(".row.current").bounding_box()

@@ -125,6 +125,10 @@ class Litmus:
         self._ways: dict[tuple[int, ThreadWindow], tuple[ThreadWindow, ...]] = {}
         self._settled: dict[tuple[int, ThreadWindow], ThreadWindow | None] = {}
 
+    def look(self, number: int, window: ThreadWindow) -> Look:
+        """All that a window of a thread says."""
+        return self._readers[number].look(window)
+
     def final(self, shared: SharedMemory) -> Final:
         """The final state that a shared value has, in which all threads have ended."""
         values = []
