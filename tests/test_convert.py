@@ -17,7 +17,7 @@ from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.suite import Suite, Variant
 from modelcheck.questions.check import Job, check
 from modelcheck.trace.document import Trace, load
-from modelcheck.trace.kinds import told
+from modelcheck.trace.kinds import KeptRun, told
 from tests.test_promela import with_hostile_names
 
 ROOT = Path(__file__).parent.parent
@@ -88,21 +88,22 @@ ARROW = re.compile(r"(a\d+|m)(->>|-->>|-\))(a\d+|m): [^;\n]*")
 """What Mermaid ends a statement at is an entity."""
 
 
-def assert_itf(trace: Trace) -> dict[str, Any]:
-    """The trace's ITF is valid, and ends in its violation."""
-    document: dict[str, Any] = json.loads(to_itf(told(trace)))
+def assert_itf(trace: KeptRun) -> dict[str, Any]:
+    """The run's ITF is valid, and ends in its violation, if it has one."""
+    run = told(trace)
+    document: dict[str, Any] = json.loads(to_itf(run))
     jsonschema.validate(document, ITF)
     for state in document["states"]:
         assert set(state) - {"#meta"} == set(document["vars"])
     assert len(document["states"]) == len(trace.steps) + 1
     assert [state["violation"] for state in document["states"]] == [
         *[""] * len(trace.steps),
-        trace.violation.property,
+        run.outcome if run.verb else "",
     ]
     return document
 
 
-def assert_mermaid(trace: Trace) -> str:
+def assert_mermaid(trace: KeptRun) -> str:
     """The trace's diagram has each step, between participants that it has named."""
     text = to_mermaid(told(trace))
     first, *lines = [line.strip() for line in text.splitlines()]

@@ -321,7 +321,7 @@ def test_every_trace_and_every_step_is_shown(page: Any) -> None:
             page.keyboard.press("ArrowRight")
     assert page.query_selector(".row.loop-start")
     visit(page, f"#trace={next(name for name in names if 'hostile' in name)}&step=1")
-    assert page.title().startswith("odd, hostile")
+    assert page.title().startswith("odd, variant hostile")
     assert HOSTILE[:20] in page.inner_text("#cells")
 
 

@@ -184,7 +184,7 @@ def test_every_view_and_format_takes_a_witness(int3: Trace, tmp_path: Path) -> N
         *(line for lane in rows(opened, 100) for line in lane.lines),
         text,
         to_mermaid(told(int3)),
-        json.dumps(document(int3, int3.protocol, {})),
+        json.dumps(document(int3, {}, int3.protocol)),
     ]
     assert not [part for part in shown if "iolates" in part or "VIOLAT" in part or "<==" in part]
     assert "rect" not in to_mermaid(told(int3))
