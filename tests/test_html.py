@@ -28,8 +28,8 @@ from modelcheck.cli import main
 from modelcheck.cli.check import checked
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import Overrides, check, jobs
-from modelcheck.trace.document import load
 from modelcheck.trace import kinds
+from modelcheck.trace.document import load
 from modelcheck.views import report
 from modelcheck.views.report.programs import compared
 from modelcheck.views.report.traces import document, embedded
@@ -70,7 +70,10 @@ def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Pa
 def test_a_missing_source_is_no_error() -> None:
     """A trace may outlive its spec; then its lines are left out."""
     trace = load(ROOT / "counterexamples" / "x86_int3" / "no-sync-2.json")
-    assert document(trace, sources(Path("gone.py"), [kinds.told(trace)]), trace.protocol)["lines"] == {}
+    assert (
+        document(trace, sources(Path("gone.py"), [kinds.told(trace)]), trace.protocol)["lines"]
+        == {}
+    )
 
 
 def test_programs_are_compared_step_by_step() -> None:

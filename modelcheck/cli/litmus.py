@@ -21,7 +21,7 @@ from modelcheck.cli.options import limits_options
 from modelcheck.explore.verdict import Limits
 from modelcheck.formats.files import check_writable, write_text, write_trace
 from modelcheck.litmus import expected
-from modelcheck.litmus.errors import LitmusError
+from modelcheck.litmus.errors import LitmusError, Spot
 from modelcheck.litmus.program import prepare
 from modelcheck.litmus.rules import RULES, order_of
 from modelcheck.litmus.text import read
@@ -155,6 +155,10 @@ def _judge(
 ) -> Judged:
     try:
         text = incoming.read(file)
+    except UnicodeDecodeError as error:
+        before = bytes(error.object[: error.start])
+        where = Spot(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        raise LitmusError("this is no text (in UTF-8)", where) from error
     except ValueError as error:
         raise LitmusError(f"cannot be read: {error}") from error
     test = prepare(read(text))
