@@ -22,6 +22,8 @@ from modelcheck import (
     SpecError,
     add,
     dc_cvau,
+    dmb,
+    dsb,
     emulate,
     enter_user,
     execute,
@@ -94,13 +96,14 @@ INT3, LONG_TRAP = b"\xcc", b"\xcd\x03"
 ARM_BRK = bytes.fromhex("00 00 20 d4")
 ARM = tuple(map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa")))
 """NOP and B, which may be modified concurrently, ADD and MOV, which may not."""
+ISB = bytes.fromhex("df 3f 03 d5")
 
 
 @st.composite
 def _sites(draw: st.DrawFn, trap: bytes, arch: str) -> tuple[Site, ...]:
     """One site or two, which may share a chunk; an instruction, or a region of several."""
     found: list[Site] = []
-    address = draw(st.integers(0, 3))
+    address = draw(st.sampled_from((0, 1, 2, 3, 15 if arch == "arm64" else 62)))
     for name in "ab"[: draw(st.sampled_from((1, 1, 1, 2)))]:
         found.append(draw(_arm_site(name, address) if arch == "arm64" else _site(name, address)))
         address += len(found[-1]) + draw(st.integers(0, 1))
@@ -133,13 +136,19 @@ def _site(draw: st.DrawFn, name: str, address: int) -> Site:
 
 @st.composite
 def _arm_site(draw: st.DrawFn, name: str, address: int) -> Site:
-    return Site(name, draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM)), 4 * address)
+    if draw(st.integers(0, 3)) < 3:
+        return Site(name, draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM)), 4 * address)
+    words = [draw(st.sampled_from(ARM)) for _ in range(3)]
+    between = (ISB,) if draw(BOOL) else ()
+    old, new = (b"".join((words[0], *between, word)) for word in words[1:])
+    each = runs(*[4] * (2 + len(between)))
+    return Site(name, old, new, 4 * address, old_runs=each, new_runs=each)
 
 
 PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock")
 SYNC = (
     *(*["on_each_cpu"] * 8, "odd on_each_cpu", "odd send_ipi", "wait_acks", "sync_core"),
-    *("fence", "dc_cvau", "ic_ivau", "rcu_tasks", "rcu", "rcu with regions"),
+    *("fence", "dmb", "dsb", "maintain", "maintain", "rcu_tasks", "rcu", "rcu with regions"),
 )
 
 
@@ -240,6 +249,8 @@ class _Steps:
 
     def sync(self) -> tuple[Element, ...]:
         kind, label = self.draw(st.sampled_from(self.syncs)), self.label()
+        if kind == "maintain":
+            return self.maintain()
         if kind.startswith("odd"):
             odd = on_each_cpu if kind == "odd on_each_cpu" else send_ipi
             return (odd(label, synchronises=self.flag(), deferred=self.flag()),)
@@ -248,13 +259,23 @@ class _Steps:
             "wait_acks": wait_acks,
             "sync_core": sync_core,
             "fence": fence,
-            "dc_cvau": dc_cvau,
-            "ic_ivau": ic_ivau,
+            "dmb": dmb,
+            "dsb": dsb,
             "rcu_tasks": synchronize_rcu_tasks,
             "rcu": synchronize_rcu,
             "rcu with regions": partial(synchronize_rcu, regions=True),
         }
         return (plain[kind](label),)
+
+    def maintain(self) -> tuple[Element, ...]:
+        """The manual's sequence, or one like it."""
+        found: list[Element] = []
+        for maker in self.draw(st.sampled_from(((dc_cvau, ic_ivau), (ic_ivau,), (dc_cvau,)))):
+            of = self.draw(st.sampled_from((None, None, *self.sites)))
+            found.append(maker(self.label(), of))
+            barriers = self.draw(st.sampled_from(((dsb,), (dsb,), (dsb,), (dmb,), (fence,), ())))
+            found += [barrier(self.label()) for barrier in barriers]
+        return tuple(found)
 
     def stop(self) -> tuple[Element, ...]:
         inside = self.some((self.write, self.store, self.sync), 0, 2)
@@ -326,7 +347,7 @@ class _Steps:
             return self.when((act, self.store))
 
         def other() -> tuple[Element, ...]:
-            return (self.draw(st.sampled_from((pause, fence)))(self.label()),)
+            return (self.draw(st.sampled_from((pause, fence, dmb, dsb, sync_core)))(self.label()),)
 
         return self.some(
             (look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3
@@ -347,7 +368,7 @@ def protocols(
     draw: st.DrawFn, *, most: int = 5, only_in_order: bool = False, one_patcher: bool = False
 ) -> Protocol:
     """A random protocol, whose programs have up to about `most` steps."""
-    arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64")))
+    arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64", "arm64", "riscv64")))
     trap = ARM_BRK if arch == "arm64" else draw(st.sampled_from((INT3, INT3, LONG_TRAP)))
     try:
         sites = draw(_sites(trap, arch))
@@ -372,6 +393,7 @@ def protocols(
             callee=steps.callee() if draw(st.integers(0, 5)) == 5 else (),
             stores="in-order" if only_in_order else draw(st.sampled_from(STORES)),
             coherent_icache=draw(st.sampled_from((True, False))),
+            coherent_dcache=draw(st.sampled_from((False, False, True))),
         )
     except SpecError:
         # Instructions one of which begins with another, or with the trap.

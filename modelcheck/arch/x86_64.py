@@ -22,7 +22,14 @@ X86_64 = Architecture(
     ),
     modifiable=frozenset(),
     barriers=("mfence", "sfence"),
-    serialising=("cpuid", "iret", "rsm", "serialize", "mov cr", "mov dr", "invlpg", "wbinvd"),
+    serialising=(
+        *("cpuid", "iret", "iretq", "iretw", "rsm", "serialize", "invlpg", "wbinvd"),
+        *("mov cr0", "mov cr3", "mov cr4"),
+        *("mov dr0", "mov dr1", "mov dr2", "mov dr3", "mov dr6", "mov dr7"),
+    ),
+    whole_within=8,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "Intel SDM vol. 2, Instruction Format",
         "chunk": "Intel SDM vol. 3A, Handling Self- and Cross-Modifying Code, promises no size",
@@ -33,5 +40,9 @@ X86_64 = Architecture(
         "Cause Unexpected Instruction Execution Results",
         "barriers": "Intel SDM vol. 3A, Strengthening or Weakening the Memory-Ordering Model",
         "serialising": "Intel SDM vol. 3A, Serializing Instructions; AMD64 APM vol. 2, 7.6.4",
+        "whole_within": "AMD64 APM vol. 2, 7.3.2, Access Atomicity: within an aligned quadword; Intel SDM "
+        "vol. 3A, Guaranteed Atomic Operations: within a line",
+        "sync_orders_stores": "stores are in order",
+        "drops_order_fetches": "no invalidation is needed",
     },
 )

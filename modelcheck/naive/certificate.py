@@ -85,7 +85,7 @@ def _index(number: Any) -> int:
 
 
 def _shared(
-    naive: Naive, memory: Any, cells: Any, returned: Any, ended: Any, cleaned: Any, dropped: Any
+    naive: Naive, memory: Any, cells: Any, returned: Any, ended: Any, *caches: Any
 ) -> Shared:
     """A shared part: the histories with a store for each change, one behind the other."""
     start, log = naive.shared(), list[Store]()
@@ -100,8 +100,13 @@ def _shared(
             before = after
     over = frozenset(_bits(returned)), frozenset(_bits(ended))
     found = Shared(tuple(log), tuple(map(value_of, cells)), start.cleaned, start.dropped, *over)
+    cleaned, dropped, completed = caches
     if not naive.coherent_icache:
-        found = found._replace(cleaned=tuple(cleaned), dropped=tuple(dropped))
+        found = found._replace(
+            cleaned=tuple(cleaned) or start.cleaned,
+            dropped=tuple(dropped),
+            completed=tuple((tuple(newest), tuple(behind)) for newest, behind in completed),
+        )
     if len(found.cells) != len(start.cells):
         raise UnknownError("a shared part with cells that the protocol does not have")
     return shared_form(naive, found)
@@ -137,18 +142,19 @@ def shared_form(naive: Naive, shared: Shared) -> Shared:
 def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
     """A CPU from what a certificate has of it, in the order in which it has that."""
     pc, written, pending, view, fetch, trap, acted, serialise, place, *more = values
-    irqs_off, stop, in_user, deferred, grace, own, buffer = more
+    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped = more
     every = list(naive.sites)
     spot = _spot(*place) if place else None
     reading = None
     if fetch:
-        site, chunks, offset = fetch
+        site, chunks, offset, floor = fetch
         at = spot or naive.whole(site)._replace(offset=offset)
-        reading = at, tuple(None if one is None else bytes.fromhex(one) for one in chunks)
+        got = tuple(None if one is None else bytes.fromhex(one) for one in chunks)
+        reading = at, got, tuple(floor) or naive.nowhere
     cpu = Cpu(
         rest=_rest(naive.programs[role], pc),
         written=frozenset(_bits(written)),
-        since=tuple(view) or naive.shared().cleaned,
+        since=tuple(view) or naive.nowhere,
         reading=reading,
         routine=_routine(naive, *trap) if trap else None,
         spot=spot,
@@ -164,8 +170,9 @@ def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
         own=tuple(map(value_of, own)) or naive.cpu(()).own,
         buffer=tuple(_store([one.address for one in every], *one) for one in buffer),
         acted_new=frozenset(_bits(acted)),
+        dropped=tuple(dropped) or naive.nowhere,
     )
-    if len(cpu.since) != len(naive.shared().cleaned) or len(cpu.own) != len(naive.initial):
+    if len(cpu.since) != len(naive.nowhere) or len(cpu.own) != len(naive.initial):
         raise UnknownError("a CPU that does not fit the protocol")
     found = cpu_form(naive, role, cpu)
     if found.acted_new != cpu.acted_new or (found.in_handler and found.since != cpu.since):
@@ -192,7 +199,13 @@ def _spot(site: int, offset: int, forms: int) -> Spot:
     return Spot(_index(site), offset, frozenset(_bits(forms)))
 
 
-def _store(addresses: list[int], site: int, at: int, data: str, cell: int, value: Any) -> Store:
+def _store(addresses: list[int], *parts: Any) -> Store:
+    """A store has five parts, a cache line to clean or to drop two, and a barrier one."""
+    if len(parts) == 1:
+        return Store(does="fence.i" if parts[0] else "dmb")
+    if len(parts) == 2:
+        return Store(does="drop" if parts[0] else "clean", line=_index(parts[1]))
+    site, at, data, cell, value = parts
     if cell >= 0:
         return Store(cell=cell, value=value_of(value))
     start = addresses[_index(site)] + at
@@ -206,7 +219,7 @@ def cpu_form(naive: Naive, role: int, cpu: Cpu) -> Cpu:
     runs_sites = role == CPUS or naive.patcher_executes
     leaves = cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache
     if not runs_sites or not keeps_histories(naive) or leaves:
-        nowhere = naive.shared().cleaned
+        nowhere = naive.nowhere
     if "per-cpu-monotone" not in naive.watched:
         cpu = cpu._replace(acted_new=frozenset())
     return cpu._replace(since=nowhere or cpu.since)

@@ -1,11 +1,12 @@
 """How a CPU fetches an instruction, and what comes of executing it. Knows memory."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
 import capstone
 
-from modelcheck.naive.memory import CPUS, Memory
+from modelcheck.naive.memory import CPUS, Memory, later_of
 from modelcheck.naive.reading import NEW, OLD, Site
 from modelcheck.naive.state import Cpu, Move, Places, Routine, Shared, Spot
 
@@ -21,21 +22,25 @@ class Fetching(Memory):
         return Spot(site, 0, frozenset(range(len(self.sites[site].forms))))
 
     def fetches(self, role: int, here: Move) -> Iterator[Move]:
-        """The steps of a fetch."""
+        """The steps of a fetch; none while a fence.i waits for stores."""
+        if any(one.does == "fence.i" for one in here.cpu.buffer):
+            return
         if here.cpu.reading:
-            spot, read = here.cpu.reading
+            spot, read, floor = here.cpu.reading
             if None in read:
-                yield from self._read_chunk(here, spot, read)
+                yield from self._read_chunk(here, spot, read, floor)
             else:
                 data = b"".join(part or b"" for part in read)
-                after = here._replace(label="execute").me(reading=None)
+                since = later_of(here.cpu.since, floor)
+                after = here._replace(label="execute").me(reading=None, since=since)
                 yield self._executed(after, spot, data, here.cpu.since)
             return
         for spot in [here.cpu.spot] if here.cpu.spot else self._entries(role, here.cpu):
             if self.in_one_step:
                 yield from self._fetch_whole(here._replace(label="fetch"), spot)
             else:
-                yield from self._read_chunk(here, spot, (None,) * len(self._parts(spot)))
+                none = (None,) * len(self._parts(spot))
+                yield from self._read_chunk(here, spot, none, self.nowhere)
 
     def _entries(self, role: int, cpu: Cpu) -> Iterator[Spot]:
         """Where a CPU may begin a pass."""
@@ -78,20 +83,21 @@ class Fetching(Memory):
         known = (self.trap, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
         return next((one for one in known if one and data.startswith(one)), b"")
 
-    def _read_chunk(self, here: Move, spot: Spot, read: Read) -> Iterator[Move]:
+    def _read_chunk(self, here: Move, spot: Spot, read: Read, floor: Places) -> Iterator[Move]:
         here, parts = here._replace(label="read"), self._parts(spot)
         unread = [number for number, data in enumerate(read) if data is None]
         for number in unread[:1] if self.ordered else unread:
             for place, data in self._readable(here, parts[number]):
                 got = (*read[:number], data, *read[number + 1 :])
                 since = self._moved(here.cpu.since, parts[number], place)
+                least = later_of(floor, self.floor(here.shared, parts[number], place))
                 gap = got.index(None) if None in got else len(got)
                 begun = b"".join(part or b"" for part in got[:gap])
                 if self.trap and begun.startswith(self.trap):
-                    after = here.me(reading=None, since=since)
+                    after = here.me(reading=None, since=later_of(since, least))
                     yield self._executed(after, spot, begun, here.cpu.since)
                 else:
-                    yield here.me(reading=(spot, got), since=since)
+                    yield here.me(reading=(spot, got, least), since=since)
 
     def _fetch_whole(self, here: Move, spot: Spot) -> Iterator[Move]:
         """A fetch and its execution in one step; of several ways to read the same bytes, the one
@@ -115,9 +121,11 @@ class Fetching(Memory):
         for (data, fresh), order in ways.items():
             if self.newest_only and not fresh and self.trap and data == self.trap:
                 continue
-            since = here.cpu.since
+            since, least = here.cpu.since, self.nowhere
             for part, place in zip(parts, order, strict=False):
                 since = self._moved(since, part, place)
+                least = later_of(least, self.floor(here.shared, part, place))
+            since = later_of(since, least)
             yield self._executed(here.me(since=since), spot, data, here.cpu.since)
 
     def _executed(self, here: Move, spot: Spot, data: bytes, since: Places) -> Move:
@@ -139,6 +147,8 @@ class Fetching(Memory):
             handler = Routine(spot.site, False, self.handler)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
+        if forms and serialises(self.arch, data):
+            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
         if kind == "new" and self.callee:
             return here.me(routine=Routine(spot.site, True, self.callee))
         return here
@@ -216,6 +226,23 @@ def decoded(arch: str, data: bytes) -> tuple[str, int]:
     for _, length, name, _ in decoder.disasm_lite(data, 0, 1) if decoder else ():
         return str(name), int(length)
     return "", 0
+
+
+SERIALISING = {
+    "x86-64": "0fa2|(48|66)?cf|0faa|0f01e8|0f09|0f01([37].|b[89a-f]).*|"
+    "(4[0189])?0f2(2(c[0-7]|d[89a-f]|e[0-7])|3([cd].|f.))",
+    "arm64": "df3f03d5|e0039fd6",
+    "thumb": "bff36f8f",
+    "riscv64": "0f100000",
+    "ppc64": "2c01004c|2400004c",
+    "s390x": "07[ef]0|b2b2....",
+}
+"""Of each architecture, what discards what was fetched, as hexadecimal."""
+
+
+def serialises(arch: str, data: bytes) -> bool:
+    """Whether an instruction makes the CPU that executes it synchronise."""
+    return bool(re.fullmatch(SERIALISING.get(arch, ""), data.hex()))
 
 
 def modifiable(arch: str, data: bytes) -> bool:

@@ -8,11 +8,16 @@ from functools import cache
 from typing import Any
 
 from modelcheck.naive import reading
-from modelcheck.naive.reading import OLD, Json, Program, one_of, places, program, take
+from modelcheck.naive.reading import OLD, Json, Program, Step, one_of, places, program, take
 from modelcheck.naive.state import Cpu, Move, Places, Shared, Store
 
 CPUS = -1
 """The role, and the sender, of all CPUs but the patchers'."""
+
+
+def later_of(one: Places, other: Places) -> Places:
+    """For each history, the later of two places."""
+    return tuple(map(max, one, other))
 
 
 class Memory:
@@ -33,7 +38,10 @@ class Memory:
         self.patcher_executes: bool = data["patcher_executes"]
         self.ordered = self.fetch in ("coherent", "store-order")
         self.newest_only = self.fetch.startswith("coherent")
-        self.coherent_icache = data["coherent_icache"] or self.newest_only
+        self.coherent_icache = data["coherent_icache"] or self.ordered or self.newest_only
+        self.coherent_dcache: bool = data["coherent_dcache"]
+        in_order_behind = self.arch == "arm64" and self.fetch in ("per-chunk", "incoherent")
+        self.drops_order = in_order_behind and not self.coherent_icache
         self.watched = frozenset(run["properties"] or self._held_to(data))
         self._read_programs(data)
         self._read_code(data, run)
@@ -74,6 +82,8 @@ class Memory:
             for address, byte in enumerate(one.forms[OLD].data, start=one.address):
                 self.old[address] = byte
                 self.chunk_of[address] = (address + shift) // run["chunk"]
+        self.shift = shift
+        self.cache_lines = sorted({(address + shift) // 64 for address in self.old})
         history_of = {a: 0 if self.ordered else chunk for a, chunk in self.chunk_of.items()}
         names = list(dict.fromkeys(history_of.values()))
         self.line_of = {address: names.index(name) for address, name in history_of.items()}
@@ -123,16 +133,21 @@ class Memory:
         over = frozenset(role for role in self.roles if role != CPUS and not self.programs[role])
         return Shared((), self.initial, none, none, over, over)
 
+    @property
+    def nowhere(self) -> Places:
+        """The first place in each history."""
+        return self.shared().cleaned
+
     def cpu(self, steps: Program) -> Cpu:
         """A CPU."""
         own = tuple(v if n in self.per_cpu else None for n, v in enumerate(self.initial))
-        return Cpu(steps, since=self.shared().cleaned, own=own)
+        return Cpu(steps, since=self.nowhere, own=own, dropped=self.nowhere)
 
     # Code.
 
     def _histories(self, log: tuple[Store, ...]) -> tuple[tuple[dict[int, int], ...], ...]:
         """For each history, what its bytes were, and after each store that changed them."""
-        found: list[list[dict[int, int]]] = [[{}] for _ in self.shared().cleaned]
+        found: list[list[dict[int, int]]] = [[{}] for _ in self.nowhere]
         for address, byte in self.old.items():
             found[self.line_of[address]][0][address] = byte
         for store in log:
@@ -148,12 +163,12 @@ class Memory:
 
     def synchronised(self, shared: Shared, cpu: Cpu) -> Cpu:
         """A CPU that has synchronised."""
-        cpu = cpu._replace(reading=None)
+        cpu = self.fenced(cpu._replace(reading=None), "fence.i")
         if self.newest_only:
             return self.settled(shared, cpu)
         if self.coherent_icache:
             return cpu._replace(since=self.newest(shared))
-        return cpu._replace(since=tuple(map(max, cpu.since, shared.dropped)))
+        return cpu._replace(since=later_of(cpu.since, shared.dropped))
 
     def settled(self, shared: Shared, cpu: Cpu) -> Cpu:
         """A CPU after a step that is no fetch: no fetch of the newest begins before it."""
@@ -162,11 +177,12 @@ class Memory:
 
     # Stores.
 
-    def store(self, here: Move, store: Store) -> Move:
-        """A store sets out for memory."""
+    def store(self, here: Move, store: Store) -> Iterator[Move]:
+        """A store sets out for memory; in order, it waits for what comes before it."""
         if self.weak:
-            return here.me(buffer=(*here.cpu.buffer, store))
-        return here._replace(shared=self.stored(here.shared, store))
+            yield here.me(buffer=(*here.cpu.buffer, store))
+        elif not self._waits(here.cpu.buffer, store):
+            yield here._replace(shared=self.stored(here.shared, store))
 
     def stored(self, shared: Shared, store: Store) -> Shared:
         """A store reaches memory."""
@@ -177,12 +193,101 @@ class Memory:
         return shared._replace(cells=tuple(cells))
 
     def drains(self, here: Move) -> Iterator[Move]:
-        """Stores that may reach memory now."""
-        for number, store in enumerate(here.cpu.buffer):
+        """What is under way and may be done now."""
+        for number, one in enumerate(here.cpu.buffer):
             before, behind = here.cpu.buffer[:number], here.cpu.buffer[number + 1 :]
-            if not any(map(store.meets, before)):
-                shared = self.stored(here.shared, store)
-                yield here._replace(label="drain", shared=shared).me(buffer=before + behind)
+            if not one.is_barrier and not self._waits(before, one):
+                done = self._done(here._replace(label="drain"), one)
+                yield self._lifted(done.me(buffer=()), before + behind)
+
+    def _waits(self, before: tuple[Store, ...], one: Store) -> bool:
+        """Whether something before it has to be done first."""
+        return one.heeds and any(
+            other.is_barrier
+            or (one.does == other.does == "store" and other.meets(one))
+            or (one.does != other.does and other.heeds and self._lines(one) & self._lines(other))
+            or (one.does == other.does == "clean" and one.line == other.line)
+            for other in before
+        )
+
+    def line(self, address: int) -> int:
+        """The number of the cache line at an address."""
+        return self.cache_lines.index((address + self.shift) // 64)
+
+    def _lines(self, one: Store) -> set[int]:
+        return {self.line(address) for address, _ in one.code} or {one.line} - {-1}
+
+    def _of_line(self, line: int, places: Places, others: Places) -> Places:
+        """The places, but of the histories of a line the others, if they are later."""
+        there = {self.line_of[address] for address in self.old if self.line(address) == line}
+        both = enumerate(zip(places, others, strict=True))
+        return tuple(max(pair) if number in there else pair[0] for number, pair in both)
+
+    def _done(self, here: Move, one: Store) -> Move:
+        shared = here.shared
+        if one.does == "store":
+            return here._replace(shared=self.stored(shared, one))
+        newest = self.newest(shared)
+        if one.does == "clean":
+            cleaned = self._of_line(one.line, shared.cleaned, newest)
+            return here._replace(shared=shared._replace(cleaned=cleaned))
+        seen = newest if self.coherent_dcache else shared.cleaned
+        dropped = self._of_line(one.line, shared.dropped, seen)
+        own = self._of_line(one.line, here.cpu.dropped, dropped)
+        here = here._replace(shared=shared._replace(dropped=dropped))
+        return here.me(dropped=own) if self.drops_order else here
+
+    def _lifted(self, here: Move, left: tuple[Store, ...]) -> Move:
+        """With this under way, but for barriers that hold back nothing any more."""
+        kept: list[Store] = []
+        for one in left:
+            if not one.is_barrier or any(other.heeds for other in kept):
+                kept.append(one)
+        here = here.me(buffer=tuple(kept))
+        if sum(one.does == "fence.i" for one in left) > sum(one.does == "fence.i" for one in kept):
+            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+        return here
+
+    def fenced(self, cpu: Cpu, barrier: str) -> Cpu:
+        """A CPU that has synchronised, as far as its own stores go."""
+        return self.behind(cpu, barrier) if self.arch == "riscv64" else cpu
+
+    def behind(self, cpu: Cpu, barrier: str) -> Cpu:
+        """The CPU with a barrier behind all that is under way, if it has anything to hold back."""
+        if not any(one.heeds for one in cpu.buffer):
+            return cpu
+        return cpu._replace(buffer=(*cpu.buffer, Store(does=barrier)))
+
+    def maintaining(self, cpu: Cpu, step: Step) -> Cpu:
+        """The CPU with the lines that a step cleans or drops under way."""
+        does, needless = "drop", self.coherent_icache
+        if step.kind == "CleanDcache":
+            does, needless = "clean", self.coherent_icache or self.coherent_dcache
+        lines = set(range(len(self.cache_lines)))
+        if step["site"] is not None:
+            one = self.sites[self.numbers[step["site"]]]
+            begin, end = one.address + step["at"], one.address + len(one.forms[OLD].data)
+            size = end - begin if step["size"] is None else step["size"]
+            lines = {self.line(address) for address in range(begin, begin + size)}
+        asked = () if needless else tuple(Store(does=does, line=line) for line in sorted(lines))
+        return cpu._replace(buffer=cpu.buffer + asked)
+
+    def completed(self, here: Move) -> Move:
+        """After a Dsb: who fetches what is stored from now on has fetched after these drops."""
+        if here.cpu.dropped == self.nowhere:
+            return here
+        before, newest = dict(here.shared.completed), self.newest(here.shared)
+        before[newest] = later_of(before.get(newest, self.nowhere), here.cpu.dropped)
+        shared = here.shared._replace(completed=tuple(before.items()))
+        return here._replace(shared=shared).me(dropped=self.nowhere)
+
+    def floor(self, shared: Shared, part: list[int], place: int) -> Places:
+        """What a CPU fetches from, at the oldest, after it has fetched this place of a part."""
+        floor = self.nowhere
+        for newest, dropped in shared.completed:
+            if place > newest[self.line_of[part[0]]]:
+                floor = later_of(floor, dropped)
+        return floor
 
     def under_way(self, cpu: Cpu, cell: int) -> list[Any]:
         """The values that a CPU has stored to a cell, and that are not in memory yet."""

@@ -8,6 +8,8 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
 
+AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "WaitUntil", "Lock", "Unlock")
+"""What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
 
@@ -97,28 +99,51 @@ class Naive(Fetching):
         there = self.read_code(here, range(at, at + len(step["expects"])))
         if there != step["expects"] and not written:
             here = here.violating("no-unexpected-bytes")
+        if (step["expects"] or step["through"] is not None) and here.cpu.reads_wait:
+            return
         left = [i for i in range(len(data)) if i not in written]
-        ways = {"single": [left], "any": [[i] for i in left], "ascending": [left[:1]]}
-        for some in ways[step["order"]]:
+        ways = [part for part in self._parts_of(at, len(data), step["order"]) if part[0] in left]
+        for some in ways[:1] if step["order"] == "ascending" else ways:
             done = written.union(some)
             after = here.me(written=frozenset() if len(done) == len(data) else done)
-            yield self.store(after, Store(tuple((at + i, data[i]) for i in some)))
+            yield from self.store(after, Store(tuple((at + i, data[i]) for i in some)))
+
+    def _parts_of(self, at: int, size: int, order: str) -> list[range]:
+        """The bytes of a write that are stored at once, counted from its first."""
+        if order != "single":
+            return [range(i, i + 1) for i in range(size)]
+        begin = at + self.shift
+        if self.arch == "x86-64" and begin // 8 == (begin + size - 1) // 8:
+            return [range(size)]
+        found, i = list[range](), 0
+        while i < size:
+            aligned = (
+                n for n in (64, 32, 16, 8, 4, 2, 1) if (begin + i) % n == 0 and i + n <= size
+            )
+            found.append(range(i, i + next(aligned)))
+            i = found[-1].stop
+        return found
 
     def _effects(
         self, role: int, here: Move, step: Step, runs_sites: bool, for_all: bool
     ) -> Iterator[Move]:
         """What any step does that programs may have; all but a Write."""
         cpu, shared, serialised = here.cpu, here.shared, here
-        if runs_sites and step.fields.get("synchronises", True):
-            serialised = here._replace(cpu=self.synchronised(shared, cpu))
+        if step.fields.get("synchronises", True):
+            synchronised = self.synchronised(shared, cpu) if runs_sites else self.fenced(cpu, "dmb")
+            serialised = here._replace(cpu=synchronised)
+        if step.kind in AT_ONCE and cpu.reads_wait:
+            return
         cell = self.cells.get(step.fields.get("cell"), -1)
         own = cell in self.per_cpu
         match step.kind:
+            case "Store" if own and cpu.reads_wait:
+                return
             case "Store" if own:
                 after = here._replace(cpu=cpu.owning(cell, step["value"]))
                 yield after._replace(said=("set", cell, step["value"]) if for_all else ())
             case "Store":
-                yield self.store(here, Store(cell=cell, value=step["value"]))
+                yield from self.store(here, Store(cell=cell, value=step["value"]))
             case "Add":
                 yield from self._added(here, cell, step["amount"], for_all)
             case "IncrementUnlessZero" if self.read(here, cell) == 0:
@@ -135,22 +160,24 @@ class Naive(Fetching):
                 if shared.cells[cell] == 0 and not self.under_way(cpu, cell):
                     yield here._replace(shared=self.stored(shared, Store(cell=cell, value=1)))
             case "Unlock":
-                if not cpu.buffer:
+                if not cpu.stores:
                     yield here._replace(shared=self.stored(shared, Store(cell=cell, value=0)))
             case "Fence":
-                if not cpu.buffer:
+                if not cpu.stores:
                     yield here
+            case "Dsb":
+                if not cpu.buffer:
+                    yield self.completed(here)
+            case "Dmb":
+                yield here._replace(cpu=self.behind(cpu, "dmb"))
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
                 yield here.me(irqs_off=step.kind == "IrqOff")
             case "Serialise":
                 yield serialised
-            case "CleanDcache":
-                newest = shared.cleaned if self.coherent_icache else self.newest(shared)
-                yield here._replace(shared=shared._replace(cleaned=newest))
-            case "InvalidateIcache":
-                yield here._replace(shared=shared._replace(dropped=shared.cleaned))
+            case "CleanDcache" | "InvalidateIcache":
+                yield here._replace(cpu=self.maintaining(cpu, step))
             case "SendIpi":
                 yield serialised._replace(
                     said=("ipi", role, step["synchronises"], step["deferred"])
@@ -199,6 +226,8 @@ class Naive(Fetching):
 
     def _acts(self, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
         site, spot = self.sites[routine.site], here.cpu.spot or self.whole(routine.site)
+        if step.fields.get("cell") is not None and here.cpu.reads_wait:
+            return
         match step.kind:
             case "Lookup":
                 cell = self.cells[step["cell"]]
