@@ -1,0 +1,446 @@
+"""A protocol with one CPU as a litmus test in herd's format, to be judged by the second machine.
+
+Other exports are the machine itself in another language. This one is a translation, step by step,
+and shares nothing with the machine but what steps are made of, so that the two can be compared. One
+thread is the patcher. The other is the CPU: it takes what it is told, message by message, as far as
+it finds any, and then runs each word of the sites that changes, as a function of its own. An
+interrupt is a flag, and its acknowledgement another, without which the patcher does not go on. A
+word is an instruction that sets a register: to 1 if it is the old one, 2 the new, or more.
+
+What a litmus test cannot say is refused, by name and by the line of the spec. Knows protocols and
+the machine's settings; knows no state.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from modelcheck.export.assembler import ASSEMBLERS, Assembler
+from modelcheck.machine.setup import Setup
+from modelcheck.protocol import actions as do
+from modelcheck.protocol.actions import Action
+from modelcheck.protocol.code import Value
+from modelcheck.protocol.errors import SpecError
+from modelcheck.protocol.program import Step, flow
+from modelcheck.protocol.properties import MONOTONE, TORN, UNHANDLED, VISIBLE
+
+WORD = 4
+"""Bytes of an instruction, of a store of code, and of what a fetch reads."""
+
+OLD, NEW = 1, 2
+"""What the register of a word says that was run; 0 is nothing, more is neither."""
+
+OR = " \\/ "
+
+ASKED = (TORN, VISIBLE, UNHANDLED, MONOTONE)
+"""The properties that are about what a CPU runs, which final states tell."""
+
+
+def to_litmus(setup: Setup, *, title: str) -> str:
+    """The test: it asks for final states in which a property that is watched is violated.
+
+    Raises SpecError for what a litmus test cannot say.
+    """
+    return _Test(setup).text(title)
+
+
+def rules(setup: Setup) -> tuple[str, str | None]:
+    """What corresponds to the fetch model: the line of the header, and the name of the rules.
+
+    Raises SpecError where nothing does.
+    """
+    protocol, model = setup.protocol, setup.configuration.fetch
+    match protocol.arch, model, protocol.coherent_icache:
+        case "arm64", "store-order", _:
+            return "CacheType=DIC IDC", None
+        case "arm64", "incoherent", False:
+            return "CacheType=IDC" if protocol.coherent_dcache else "", None
+        case "riscv64", "store-order", True:
+            return "", "Ziccid"
+        case "riscv64", "incoherent", True:
+            return "", "ir-decode"
+        case arch, _, coherent:
+            with_caches = "" if coherent is None else f", caches {'' if coherent else 'in'}coherent"
+            raise SpecError(
+                f"protocol {protocol.name!r}: no rules of litmus tests are those of {arch} under "
+                f"{model}{with_caches}; take incoherent or store-order of arm64 or riscv64"
+            )
+
+
+def _refused(step: Step, what: str) -> SpecError:
+    where = f"{step.source}: " if step.source else ""
+    return SpecError(f"{where}step {step.label!r} has {what}, which no litmus test can say")
+
+
+@dataclass(frozen=True)
+class SiteWord:
+    """A word that changes: its site and place, all its contents, the old and the new one first,
+    and the cache lines it is in."""
+
+    number: int
+    site: str
+    at: int
+    contents: tuple[bytes, ...]
+    lines: frozenset[int]
+
+    @property
+    def label(self) -> str:
+        """Where it is in the test."""
+        return f"w{self.number}"
+
+    def __str__(self) -> str:
+        """Which word it is, and what each number stands for."""
+        values = ", ".join(f"{n} is {data.hex(' ')}" for n, data in enumerate(self.contents, 1))
+        return f"{self.label} is {self.site}+{self.at}: {values}"
+
+
+@dataclass
+class ThreadText:
+    """A thread as it is written: its lines, and what its registers hold from the begin on."""
+
+    assembler: Assembler
+    lines: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *lines: str) -> None:
+        """Write instructions, or labels."""
+        self.lines += lines
+
+    def holding(self, text: str) -> str:
+        """The register that holds something."""
+        if text not in self.held:
+            self.held[text] = self.assembler.registers[len(self.held)]
+        return self.held[text]
+
+    def store(self, text: str, place: str) -> None:
+        """Store something at a place."""
+        self.add(self.assembler.store(self.holding(text), self.holding(place)))
+
+    def come(self, place: str, otherwise: str) -> None:
+        """Go on if a flag is set, otherwise elsewhere."""
+        found = self.assembler.scratch
+        self.add(self.assembler.load(found, self.holding(place)))
+        self.add(self.assembler.if_zero(found, otherwise))
+
+
+class _Test:
+    """The two threads of a test, and what it asks."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.protocol = setup, setup.protocol
+        self.cache_type, self.rules = rules(setup)
+        self.asm = ASSEMBLERS[self.protocol.arch]
+        self.program = flow(self.protocol.program)
+        self._check()
+        self.words = tuple(self._words())
+        self.looked_up = tuple(self._callee())
+        self.values = self._numbers()
+        self.patcher, self.cpu = ThreadText(self.asm), ThreadText(self.asm)
+        for cell in self.looked_up:
+            # Who comes to a callee has its cells in the registers that it was written for.
+            self.patcher.holding(_variable(cell))
+            self.cpu.holding(_variable(cell))
+        free = iter(self.asm.results)
+        self.ran = [next(free) for _ in self.words]
+        self.ran_before = [next(free) for _ in self.words]
+        self.found = [[next(free) for _ in self.looked_up] for _ in self.words]
+        self.returned = next(free)
+        self.sent: list[do.Message] = []
+        self.awaited: set[tuple[str, int]] = set()
+
+    # What can be said at all.
+
+    def _check(self) -> None:
+        protocol, run = self.protocol, self.setup.configuration
+        handler = protocol.handler.program if protocol.handler else ()
+        parts = (
+            (handler, "a trap handler"),
+            (protocol.patchers[0].program if protocol.patchers else (), "several patchers"),
+            (protocol.cpu_program, "a program that CPUs run"),
+        )
+        for program, what in parts:
+            if program:
+                where = f"{program[0].source}: " if program[0].source else ""
+                raise SpecError(
+                    f"{where}protocol {protocol.name!r} has {what}, which no litmus test can say"
+                )
+        for wrong, what in (
+            (run.cpus != 1, f"is for {run.cpus} CPUs, a litmus test for one; say --cpus 1"),
+            (run.chunk != WORD, f"is for chunks of {run.chunk}; say --chunk {WORD}"),
+            (protocol.stores != "weak", f"has stores {protocol.stores}, a litmus test weak ones"),
+        ):
+            if wrong:
+                raise SpecError(f"protocol {protocol.name!r} {what}")
+
+    def _words(self) -> Iterator[SiteWord]:
+        puts = [
+            (line.step, action)
+            for line in self.program
+            for action in line.actions
+            if isinstance(action, do.Put)
+        ]
+        address = {site.name: site.address for site in self.protocol.sites}
+        for step, put in puts:
+            if put.order != "single" or len(put.data) != WORD:
+                raise _refused(step, f"a store of code that is not of {WORD} bytes at once")
+            if (address[put.site] + put.at) % WORD or put.expects or put.through:
+                raise _refused(step, "a store of code that is not of one aligned word")
+        number = 0
+        for index, site in enumerate(self.protocol.sites):
+            if site.between or any(form.runs != site.forms[0].runs for form in site.forms):
+                raise SpecError(f"site {site.name!r} has forms that are not alike word by word")
+            changing = 0
+            for at in range(0, len(site), WORD):
+                stored = [put.data for _, put in puts if (put.site, put.at) == (site.name, at)]
+                old, new = site.old[at : at + WORD], site.new[at : at + WORD]
+                if stored or old != new:
+                    lines = frozenset(self.setup.layout.lines(index, at, WORD))
+                    contents = tuple(dict.fromkeys((old, new, *stored)))
+                    yield SiteWord(number, site.name, at, contents, lines)
+                    number, changing = number + 1, changing + 1
+            if changing > 1:
+                raise SpecError(
+                    f"site {site.name!r}: {changing} of its words change, and a CPU may be stopped "
+                    "between them, which no litmus test can say"
+                )
+
+    def _callee(self) -> Iterator[str]:
+        for line in flow(self.protocol.callee):
+            for action in line.actions:
+                if isinstance(action, do.Find) and not action.search:
+                    yield action.cell
+                elif not isinstance(action, do.Leave):
+                    raise _refused(line.step, f"{type(action).__name__} in a callee")
+
+    def _numbers(self) -> dict[str, dict[Value, int]]:
+        """The values of cells as numbers; empty ones are 0."""
+        known: dict[str, dict[Value, int]] = {}
+        sets = [a for line in self.program for a in line.actions if isinstance(a, do.Set)]
+        for cell in self.protocol.cells:
+            values = (cell.initial, *(one.value for one in sets if one.cell == cell.name))
+            known[cell.name] = {None: 0, (): 0}
+            for value in values:
+                known[cell.name].setdefault(value, len(known[cell.name]) - 1)
+        return known
+
+    # The patcher.
+
+    def _patch(self) -> None:
+        thread = self.patcher
+        for line in self.program:
+            for action in line.actions:
+                self._act(action, line.step)
+        thread.store("1", "done")
+        if self.protocol.patcher_executes:
+            for word in self.words:
+                thread.add(self.asm.call_register(thread.holding(f"P1:{word.label}")))
+        thread.add("out:")
+
+    def _act(self, action: Action, step: Step) -> None:
+        """What an action is in the patcher's thread. Raises SpecError for what cannot be said."""
+        thread, asm = self.patcher, self.asm
+        match action:
+            case do.Put():
+                word = next(w for w in self.words if (w.site, w.at) == (action.site, action.at))
+                value = word.contents.index(action.data) + 1
+                text = asm.instruction(self.ran[word.number], value)
+                thread.store(f'instr:"{text}"', f"P1:{word.label}")
+            case do.Set(at_once=False):
+                thread.store(str(self.values[action.cell][action.value]), _variable(action.cell))
+            case do.Drained(maintenance=False):
+                thread.add(asm.stores_done)
+            case do.Drained():
+                thread.add(asm.all_done)
+            case do.Ordered():
+                thread.add(asm.ordered)
+            case do.Refresh(if_deferred=False):
+                thread.add(asm.synchronise)
+            case do.Clean():
+                self._maintain(asm.clean, action.lines, step)
+            case do.Drop():
+                self._maintain(asm.drop, action.lines, step)
+            case do.Tell(do.Ipi(deferred=False) as message):
+                self._send(message, "ipi")
+            case do.Tell(do.Stop() as message):
+                self._send(message, "stop")
+            case do.Tell(do.Release() as message):
+                # A stop and its release are one message, which has two halves.
+                if not self.sent or self.sent[-1] != do.Stop():
+                    raise _refused(step, "a release that comes not just behind its stop")
+                self.sent.pop()
+                self._send(message, "go")
+            case do.Await("acknowledged"):
+                self._wait("acknowledged", do.Ipi)
+            case do.Await("stopped"):
+                self._wait("stopped", do.Stop)
+            case do.Await("left"):
+                self._wait("left", do.Release)
+            case do.Mask():
+                pass  # The patcher's own CPU runs the sites at the end, and not before.
+            case _:
+                raise _refused(step, type(action).__name__)
+
+    def _send(self, message: do.Message, name: str) -> None:
+        """An interrupt is no access of memory, and so what serialises does not order it: its flag
+        comes before (RISC-V Unprivileged ISA, Zifencei, asks for a data fence)."""
+        self.sent.append(message)
+        lines, serialised = self.patcher.lines, 0
+        while lines and lines[-1] == self.asm.synchronise:
+            lines.pop()
+            serialised += 1
+        self.patcher.store("1", f"{name}{len(self.sent)}")
+        self.patcher.add(*[self.asm.synchronise] * serialised)
+
+    def _maintain(self, instruction: str, lines: do.Lines, step: Step) -> None:
+        if not instruction:
+            raise _refused(step, "cache maintenance")
+        wanted: set[int] = set()
+        for index, site in enumerate(self.protocol.sites):
+            if lines.site in (None, site.name):
+                size = len(site) - lines.at if lines.size is None else lines.size
+                wanted |= {*self.setup.layout.lines(index, lines.at, size)}
+        for word in self.words:
+            if word.lines & wanted:
+                place = self.patcher.holding(f"P1:{word.label}")
+                self.patcher.add(instruction.format(place))
+
+    def _wait(self, answer: str, kind: type[do.Message]) -> None:
+        """Go on only with all answers to a kind of message that were not waited for yet."""
+        for number, message in enumerate(self.sent, start=1):
+            if isinstance(message, kind) and (answer, number) not in self.awaited:
+                self.awaited.add((answer, number))
+                self.patcher.come(f"{answer}{number}", "out")
+
+    # The CPU.
+
+    def _run(self) -> None:
+        thread, asm = self.cpu, self.asm
+        for number, message in enumerate(self.sent, start=1):
+            self._take(number, message)
+        thread.add("run:", asm.load(self.returned, thread.holding("done")))
+        if self._watches(MONOTONE):
+            for word in self.words:
+                thread.add(asm.call(word.label))
+                thread.add(asm.copy(self.ran_before[word.number], self.ran[word.number]))
+        thread.add(*(asm.call(word.label) for word in self.words), asm.jump("end"))
+        for word in self.words:
+            ran = self.ran[word.number]
+            thread.add(f"{word.label}:", asm.instruction(ran, OLD))
+            if self.looked_up:
+                thread.add(*asm.if_not(ran, NEW, f"r{word.number}"))
+            for cell, found in zip(self.looked_up, self.found[word.number], strict=True):
+                thread.add(asm.load(found, thread.holding(_variable(cell))))
+            thread.add(f"r{word.number}:", asm.back)
+        thread.add("end:")
+
+    def _take(self, number: int, message: do.Message) -> None:
+        """The CPU takes a message if it finds it; if not, it runs the sites."""
+        thread, asm = self.cpu, self.asm
+        match message:
+            case do.Ipi():
+                thread.come(f"ipi{number}", "run")
+                if message.synchronises:
+                    thread.add(asm.synchronise)
+                thread.store("1", f"acknowledged{number}")
+            case do.Stop():
+                thread.come(f"stop{number}", "run")
+                thread.store("1", f"stopped{number}")
+                thread.add(asm.jump("end"))
+            case do.Release():
+                thread.come(f"stop{number}", "run")
+                thread.store("1", f"stopped{number}")
+                thread.come(f"go{number}", "end")
+                if message.synchronises:
+                    thread.add(asm.synchronise)
+                thread.store("1", f"left{number}")
+            case do.Grace():
+                raise AssertionError(message)
+            case _:
+                assert_never(message)
+
+    # What it asks.
+
+    def _watches(self, name: str) -> bool:
+        return name in self.setup.watched
+
+    def _condition(self) -> str:
+        """That a property is violated. Raises SpecError if none of those watched can be asked."""
+        parts = [part for name in ASKED if self._watches(name) for part in self._violations(name)]
+        if not parts:
+            raise SpecError(
+                f"protocol {self.protocol.name!r}: a litmus test can ask for none of the "
+                f"properties watched: {', '.join(self.setup.watched)}"
+            )
+        return OR.join(parts)
+
+    def _violations(self, name: str) -> Iterator[str]:
+        """How the patcher's own CPU and the other can violate a property, as conditions."""
+        for thread in (0, 1) if self.protocol.patcher_executes else (1,):
+            for word in self.words:
+                ran = f"{thread}:{self.ran[word.number]}"
+                if name == TORN:
+                    yield "~(" + OR.join(f"{ran}={value}" for value in (0, OLD, NEW)) + ")"
+                if name == VISIBLE:
+                    # On the patcher's own CPU the program comes first, and has then returned.
+                    returned = f"1:{self.returned}=1 /\\ " if thread == 1 else ""
+                    yield f"({returned}{ran}={OLD})"
+                if name == UNHANDLED:
+                    for found in self.found[word.number]:
+                        yield f"({ran}={NEW} /\\ {thread}:{found}=0)"
+                if name == MONOTONE and thread == 1:
+                    yield f"(1:{self.ran_before[word.number]}={NEW} /\\ {ran}={OLD})"
+
+    # The text.
+
+    def text(self, title: str) -> str:
+        """All of it, in herd's format."""
+        self._patch()
+        self._run()
+        unasked = [name for name in self.setup.watched if name not in ASKED]
+        judged = f"; judge it by --rules {self.rules}" if self.rules else ""
+        notes = [
+            f"{title}, under {self.setup.configuration.fetch}{judged}",
+            *map(str, self.words),
+            *((f"not asked for: {', '.join(unasked)}",) if unasked else ()),
+        ]
+        condition = self._condition()
+        return "\n".join(
+            [
+                f"{self.asm.arch} {re.sub(r'[^A-Za-z0-9_.+-]', '-', self.protocol.name)}",
+                *((self.cache_type,) if self.cache_type else ()),
+                *(f"(* {note.replace('(*', '( *').replace('*)', '* )')}. *)" for note in notes),
+                "{",
+                *(f"  {held};" for held in self._initially()),
+                "}",
+                *_columns(self.patcher.lines, self.cpu.lines),
+                f"exists ({condition})",
+                "",
+            ]
+        )
+
+    def _initially(self) -> Iterator[str]:
+        for number, thread in enumerate((self.patcher, self.cpu)):
+            for text, register in thread.held.items():
+                yield f"{number}:{register}={text}"
+        for cell in self.protocol.cells:
+            if value := self.values[cell.name][cell.initial]:
+                yield f"{_variable(cell.name)}={value}"
+
+
+def _variable(cell: str) -> str:
+    """The variable that a cell is."""
+    return "c_" + re.sub(r"\W", "_", cell)
+
+
+def _columns(*threads: list[str]) -> Iterator[str]:
+    """Threads beside each other, a column for each."""
+    columns = [
+        [f"P{number}", *(line if line.endswith(":") else f"  {line}" for line in lines)]
+        for number, lines in enumerate(threads)
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    for row in range(max(map(len, columns))):
+        cells = (column[row] if row < len(column) else "" for column in columns)
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield f" {' | '.join(padded)} ;"
