@@ -13,7 +13,8 @@ class Assembler:
 
     `registers` are for what is there from the begin on, `results` for what comes out, and `scratch`
     for what a load is only tested for. `stores_done` waits for stores, `all_done` for maintenance
-    too, `ordered` orders and does not wait. Those that are empty are not there.
+    too, `ordered` orders and does not wait; `synchronise` is for fetches, and with
+    `synchronise_orders` orders accesses too. Those that are empty are not there.
     """
 
     arch: str
@@ -24,6 +25,7 @@ class Assembler:
     all_done: str
     ordered: str
     synchronise: str
+    synchronise_orders: bool
     clean: str
     drop: str
     back: str
@@ -85,6 +87,7 @@ AARCH64 = Assembler(
     all_done="DSB ISH",
     ordered="DMB ISH",
     synchronise="ISB",
+    synchronise_orders=False,
     clean="DC CVAU,{}",
     drop="IC IVAU,{}",
     back="RET",
@@ -115,6 +118,7 @@ RISCV = Assembler(
     all_done="fence rw,rw",
     ordered="fence rw,rw",
     synchronise="fence.i",
+    synchronise_orders=True,
     clean="",
     drop="",
     back="ret",

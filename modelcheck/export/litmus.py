@@ -70,7 +70,7 @@ def rules(setup: Setup) -> tuple[str, str | None]:
 
 def _refused(step: Step, what: str) -> SpecError:
     where = f"{step.source}: " if step.source else ""
-    return SpecError(f"{where}step {step.label!r} has {what}, which no litmus test can say")
+    return SpecError(f"{where}step {step.label!r} is {what}, which no litmus test can say")
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,12 @@ class ThreadText:
         self.lines += lines
 
     def holding(self, text: str) -> str:
-        """The register that holds something."""
+        """The register that holds something. Raises SpecError if all are taken."""
         if text not in self.held:
+            if len(self.held) == len(self.assembler.registers):
+                raise SpecError(
+                    "the protocol names more places and values than there are registers"
+                )
             self.held[text] = self.assembler.registers[len(self.held)]
         return self.held[text]
 
@@ -183,9 +187,9 @@ class _Test:
         address = {site.name: site.address for site in self.protocol.sites}
         for step, put in puts:
             if put.order != "single" or len(put.data) != WORD:
-                raise _refused(step, f"a store of code that is not of {WORD} bytes at once")
+                raise _refused(step, f"a store of code, but not of {WORD} bytes at once")
             if (address[put.site] + put.at) % WORD or put.expects or put.through:
-                raise _refused(step, "a store of code that is not of one aligned word")
+                raise _refused(step, "a store of code, but not of one aligned word")
         number = 0
         for index, site in enumerate(self.protocol.sites):
             if site.between or any(form.runs != site.forms[0].runs for form in site.forms):
@@ -211,7 +215,7 @@ class _Test:
                 if isinstance(action, do.Find) and not action.search:
                     yield action.cell
                 elif not isinstance(action, do.Leave):
-                    raise _refused(line.step, f"{type(action).__name__} in a callee")
+                    raise _refused(line.step, f"a {type(line.step).__name__} in a callee")
 
     def _numbers(self) -> dict[str, dict[Value, int]]:
         """The values of cells as numbers; empty ones are 0."""
@@ -261,15 +265,15 @@ class _Test:
             case do.Drop():
                 self._maintain(asm.drop, action.lines, step)
             case do.Tell(do.Ipi(deferred=False) as message):
-                self._send(message, "ipi")
+                self._send(message, "ipi", step)
             case do.Tell(do.Stop() as message):
-                self._send(message, "stop")
+                self._send(message, "stop", step)
             case do.Tell(do.Release() as message):
                 # A stop and its release are one message, which has two halves.
                 if not self.sent or self.sent[-1] != do.Stop():
                     raise _refused(step, "a release that comes not just behind its stop")
                 self.sent.pop()
-                self._send(message, "go")
+                self._send(message, "go", step)
             case do.Await("acknowledged"):
                 self._wait("acknowledged", do.Ipi)
             case do.Await("stopped"):
@@ -279,16 +283,20 @@ class _Test:
             case do.Mask():
                 pass  # The patcher's own CPU runs the sites at the end, and not before.
             case _:
-                raise _refused(step, type(action).__name__)
+                raise _refused(step, f"a {type(step).__name__} as this one")
 
-    def _send(self, message: do.Message, name: str) -> None:
-        """An interrupt is no access of memory, and so what serialises does not order it: its flag
-        comes before (RISC-V Unprivileged ISA, Zifencei, asks for a data fence)."""
+    def _send(self, message: do.Message, name: str, step: Step) -> None:
+        """An interrupt is no access of memory, so that FENCE.I does not order it behind stores
+        (RISC-V Unprivileged ISA, Zifencei, asks for a data fence); its flag is, and so comes
+        before a FENCE.I. Raises SpecError where something else is between them."""
         self.sent.append(message)
         lines, serialised = self.patcher.lines, 0
         while lines and lines[-1] == self.asm.synchronise:
             lines.pop()
             serialised += 1
+        since = lines[_last(lines, self.asm.all_done) :]
+        if self.asm.synchronise_orders and self.asm.synchronise in since:
+            raise _refused(step, "an interrupt after a FENCE.I and no data fence since")
         self.patcher.store("1", f"{name}{len(self.sent)}")
         self.patcher.add(*[self.asm.synchronise] * serialised)
 
@@ -426,6 +434,11 @@ class _Test:
         for cell in self.protocol.cells:
             if value := self.values[cell.name][cell.initial]:
                 yield f"{_variable(cell.name)}={value}"
+
+
+def _last(lines: list[str], line: str) -> int:
+    """The place of the last line that is so, or 0."""
+    return max((at for at, one in enumerate(lines) if one == line), default=0)
 
 
 def _variable(cell: str) -> str:
