@@ -60,11 +60,12 @@ def rules(setup: Setup) -> tuple[str, str | None]:
             return "", "Ziccid"
         case "riscv64", "incoherent", True:
             return "", "ir-decode"
-        case arch, _, coherent:
-            with_caches = "" if coherent is None else f", caches {'' if coherent else 'in'}coherent"
+        case _:
             raise SpecError(
-                f"protocol {protocol.name!r}: no rules of litmus tests are those of {arch} under "
-                f"{model}{with_caches}; take incoherent or store-order of arm64 or riscv64"
+                f"protocol {protocol.name!r}: no rules of litmus tests are those of "
+                f"{protocol.arch} under {model}, instruction caches "
+                f"{'coherent' if protocol.coherent_icache else 'not coherent'}; take arm64 or "
+                "riscv64, under incoherent or store-order"
             )
 
 
@@ -152,6 +153,8 @@ class _Test:
         self.returned = next(free)
         self.sent: list[do.Message] = []
         self.awaited: set[tuple[str, int]] = set()
+        self.drained = self.waited = 0
+        """How many lines the patcher has when it last waited for its stores; and for anything."""
 
     # What can be said at all.
 
@@ -253,9 +256,9 @@ class _Test:
             case do.Set(at_once=False):
                 thread.store(str(self.values[action.cell][action.value]), _variable(action.cell))
             case do.Drained(maintenance=False):
-                thread.add(asm.stores_done)
+                self._drain(asm.stores_done)
             case do.Drained():
-                thread.add(asm.all_done)
+                self._drain(asm.all_done)
             case do.Ordered():
                 thread.add(asm.ordered)
             case do.Refresh(if_deferred=False):
@@ -286,19 +289,17 @@ class _Test:
                 raise _refused(step, f"a {type(step).__name__} as this one")
 
     def _send(self, message: do.Message, name: str, step: Step) -> None:
-        """An interrupt is no access of memory, so that FENCE.I does not order it behind stores
-        (RISC-V Unprivileged ISA, Zifencei, asks for a data fence); its flag is, and so comes
-        before a FENCE.I. Raises SpecError where something else is between them."""
+        """An interrupt is no access of memory: what only orders accesses (DMB, FENCE.I) does not
+        put it behind stores, what waits for them does. Its flag is an access, and so is stored
+        where the patcher last waited. Raises SpecError if it is behind something there that orders.
+        """
+        orders = (self.asm.ordered, *([self.asm.synchronise] * self.asm.synchronise_orders))
+        if any(line in orders for line in self.patcher.lines[self.drained : self.waited]):
+            raise _refused(step, "an interrupt whose flag would be ordered by what does not wait")
         self.sent.append(message)
-        lines, serialised = self.patcher.lines, 0
-        while lines and lines[-1] == self.asm.synchronise:
-            lines.pop()
-            serialised += 1
-        since = lines[_last(lines, self.asm.all_done) :]
-        if self.asm.synchronise_orders and self.asm.synchronise in since:
-            raise _refused(step, "an interrupt after a FENCE.I and no data fence since")
-        self.patcher.store("1", f"{name}{len(self.sent)}")
-        self.patcher.add(*[self.asm.synchronise] * serialised)
+        one, flag = self.patcher.holding("1"), self.patcher.holding(f"{name}{len(self.sent)}")
+        self.patcher.lines.insert(self.waited, self.asm.store(one, flag))
+        self.waited += 1
 
     def _maintain(self, instruction: str, lines: do.Lines, step: Step) -> None:
         if not instruction:
@@ -313,12 +314,17 @@ class _Test:
                 place = self.patcher.holding(f"P1:{word.label}")
                 self.patcher.add(instruction.format(place))
 
+    def _drain(self, barrier: str) -> None:
+        self.patcher.add(barrier)
+        self.drained = self.waited = len(self.patcher.lines)
+
     def _wait(self, answer: str, kind: type[do.Message]) -> None:
         """Go on only with all answers to a kind of message that were not waited for yet."""
         for number, message in enumerate(self.sent, start=1):
             if isinstance(message, kind) and (answer, number) not in self.awaited:
                 self.awaited.add((answer, number))
                 self.patcher.come(f"{answer}{number}", "out")
+                self.waited = len(self.patcher.lines)
 
     # The CPU.
 
@@ -434,11 +440,6 @@ class _Test:
         for cell in self.protocol.cells:
             if value := self.values[cell.name][cell.initial]:
                 yield f"{_variable(cell.name)}={value}"
-
-
-def _last(lines: list[str], line: str) -> int:
-    """The place of the last line that is so, or 0."""
-    return max((at for at, one in enumerate(lines) if one == line), default=0)
 
 
 def _variable(cell: str) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from modelcheck.litmus.instruction import Datum
-from modelcheck.litmus.machine import Final, Litmus, Move
+from modelcheck.litmus.machine import Litmus
 from modelcheck.litmus.memory import SENT
 from modelcheck.litmus.program import LitmusTest
+from modelcheck.litmus.state import Final, Move
 
 Doing = Literal["stores", "fetches", "tells", "alone"]
 """What a step has to do with others: it changes memory, gets something from there, interrupts

@@ -11,10 +11,11 @@ from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Request
 from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
 from modelcheck.litmus.foresight import foresee
 from modelcheck.litmus.happenings import UnforeseenError
-from modelcheck.litmus.machine import Final, Litmus
+from modelcheck.litmus.machine import Litmus
 from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.run import LitmusStep, LitmusWalk
+from modelcheck.litmus.state import Final
 
 
 class LitmusVerdict(StrEnum):
