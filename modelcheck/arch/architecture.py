@@ -51,9 +51,10 @@ class Architecture:
     replaced by each other while they are executed. `barriers` order stores, and `serialising`
     instructions, as the decoder calls them, discard what the CPU has fetched. A store is one event
     if it lies within `whole_within` bytes, naturally aligned, and otherwise one for each of its
-    naturally aligned parts. With `sync_orders_stores`, what serialises also comes behind this CPU's
-    own stores, and before its later ones. With `drops_order_fetches`, fetches of a CPU are in order
-    around an invalidation of instruction caches and the barrier that completes it. `sources` says of each fact where it is written.
+    naturally aligned parts. With `sync_orders_stores`, what serialises also comes behind the CPU's
+    own stores, and before its later ones. With `drops_order_fetches`, fetches of a CPU are in
+    order around an invalidation of instruction caches and the barrier that completes it. `sources`
+    says of each fact where it is written.
     """
 
     name: str

@@ -42,7 +42,8 @@ PPC64 = Architecture(
         "serialising": "Power ISA Book II, Instruction Synchronize; Book III, context "
         "synchronizing instructions",
         "whole_within": "Power ISA Book II, Storage access atomicity: aligned ones alone",
-        "sync_orders_stores": "Power ISA Book II, Instruction Synchronize: stores need not be performed",
+        "sync_orders_stores": "Power ISA Book II, Instruction Synchronize: stores need not be "
+        "performed",
         "drops_order_fetches": "nothing that we have read promises it",
     },
 )

@@ -40,8 +40,8 @@ RISCV64 = Architecture(
         "barriers": "RISC-V Unprivileged ISA, Memory Ordering Instructions",
         "serialising": "RISC-V Unprivileged ISA, Zifencei",
         "whole_within": "RISC-V Unprivileged ISA, RVWMO: a misaligned store may be several",
-        "sync_orders_stores": "RISC-V Unprivileged ISA, Zifencei; rems-project/litmus-tests-riscv-ifetch, "
-        "ir3: MP+fencei+fence.r.r is forbidden",
+        "sync_orders_stores": "RISC-V Unprivileged ISA, Zifencei; rule ir3 of "
+        "rems-project/litmus-tests-riscv-ifetch, whose MP+fencei+fence.r.r is forbidden",
         "drops_order_fetches": "no invalidation besides FENCE.I",
     },
 )

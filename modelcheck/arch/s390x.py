@@ -36,7 +36,8 @@ S390X = Architecture(
         "modifiable": "no list is known",
         "barriers": "Principles of Operation, BRANCH ON CONDITION and CPU Serialization",
         "serialising": "Principles of Operation, CPU Serialization",
-        "whole_within": "Principles of Operation, Block-Concurrent References: on integral boundaries",
+        "whole_within": "Principles of Operation, Block-Concurrent References: on integral "
+        "boundaries",
         "sync_orders_stores": "stores are in order",
         "drops_order_fetches": "no invalidation is needed",
     },

@@ -40,8 +40,8 @@ X86_64 = Architecture(
         "Cause Unexpected Instruction Execution Results",
         "barriers": "Intel SDM vol. 3A, Strengthening or Weakening the Memory-Ordering Model",
         "serialising": "Intel SDM vol. 3A, Serializing Instructions; AMD64 APM vol. 2, 7.6.4",
-        "whole_within": "AMD64 APM vol. 2, 7.3.2, Access Atomicity: within an aligned quadword; Intel SDM "
-        "vol. 3A, Guaranteed Atomic Operations: within a line",
+        "whole_within": "AMD64 APM vol. 2, 7.3.2, Access Atomicity: within an aligned quadword; "
+        "Intel SDM vol. 3A, Guaranteed Atomic Operations: within a line, since P6",
         "sync_orders_stores": "stores are in order",
         "drops_order_fetches": "no invalidation is needed",
     },

@@ -19,7 +19,7 @@ import z3
 from modelcheck.axiomatic.cases import Case, Pass, only_case, values
 from modelcheck.axiomatic.cells import Cells
 from modelcheck.axiomatic.events import Event
-from modelcheck.axiomatic.maintenance import Maintenance, begin_of
+from modelcheck.axiomatic.maintenance import MaintenanceOrder, begin_of
 from modelcheck.axiomatic.terms import (
     Axiom,
     Bytes,
@@ -29,7 +29,7 @@ from modelcheck.axiomatic.terms import (
     Happening,
     Kind,
     Moment,
-    Seen,
+    SeenSince,
     constants,
     holds,
 )
@@ -106,7 +106,7 @@ class Axioms:
         initial = {cell.name: cell.initial for cell in protocol.cells}
         self._cells = Cells(initial, self.events, self._when, self.has)
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
-        self._maintenance = Maintenance(
+        self._maintenance = MaintenanceOrder(
             protocol, configuration, site, self.events, self._when, self.has, self._reached
         )
         self._state_order()
@@ -384,7 +384,7 @@ class Axioms:
         """Once it has serialised, a CPU fetches nothing older than memory was then."""
         for fetch in fetches or self.fetches:
             before = z3.And(has, taken < fetch.end)
-            moments = [Moment(Axiom(kind, label), before, Seen(taken))]
+            moments = [Moment(Axiom(kind, label), before, SeenSince(taken))]
             if self._maintenance.needed:
                 moments = [
                     Moment(Axiom(kind, label, name), z3.And(before, dropped), sees)

@@ -1,4 +1,4 @@
-"""What is under way, and when it is done: cache maintenance, and what barriers order, as constraints.
+"""When maintenance of caches is done, and what barriers order, as constraints.
 
 Knows events and terms.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import z3
 
 from modelcheck.axiomatic.events import Event, Unit, is_barrier, of_cells
-from modelcheck.axiomatic.terms import Axiom, Fetch, Seen
+from modelcheck.axiomatic.terms import Axiom, Fetch, SeenSince
 from modelcheck.machine.fetch import MODELS
 from modelcheck.machine.memory import LINE
 from modelcheck.machine.setup import Configuration
@@ -33,7 +33,7 @@ class _Done(NamedTuple):
     time: z3.ArithRef
 
 
-class Maintenance:
+class MaintenanceOrder:
     """The maintenance of one site's lines, and the barriers.
 
     `when` has the time of each event by its name, `has` whether its unit is there, and `reached`
@@ -148,22 +148,22 @@ class Maintenance:
 
     # What a fetch may not be older than.
 
-    def _dropped(self) -> Iterator[tuple[Event, _Done, z3.BoolRef, Seen]]:
+    def _dropped(self) -> Iterator[tuple[Event, _Done, z3.BoolRef, SeenSince]]:
         """Each drop of a line, when that happens with some clean before, and what it is up to."""
         for event in self._events:
             for drop in self._drops[event.name]:
                 bytes_ = frozenset(self._bytes[drop.line])
                 if self._protocol.coherent_dcache:
-                    yield event, drop, self._has[event.unit], Seen(drop.time, bytes_)
+                    yield event, drop, self._has[event.unit], SeenSince(drop.time, bytes_)
                     continue
                 for other in self._events:
                     for clean in self._cleans[other.name]:
                         if clean.line == drop.line:
                             there = z3.And(self._has[event.unit], self._has[other.unit])
                             happens = z3.And(there, clean.time < drop.time)
-                            yield event, drop, happens, Seen(clean.time, bytes_)
+                            yield event, drop, happens, SeenSince(clean.time, bytes_)
 
-    def dropped_by(self, taken: z3.ArithRef) -> Iterator[tuple[str, z3.BoolRef, Seen]]:
+    def dropped_by(self, taken: z3.ArithRef) -> Iterator[tuple[str, z3.BoolRef, SeenSince]]:
         """What instruction caches had dropped by then."""
         for event, drop, happens, seen in self._dropped():
             yield event.name, z3.And(happens, drop.time <= taken), seen

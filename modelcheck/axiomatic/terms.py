@@ -75,7 +75,7 @@ class Fetch(NamedTuple):
     gone: z3.ArithRef
 
 
-class Seen(NamedTuple):
+class SeenSince(NamedTuple):
     """The time before which memory is not seen any more, of some bytes of the site, or of all."""
 
     time: z3.ArithRef
@@ -99,7 +99,7 @@ class Moment(NamedTuple):
 
     name: Axiom
     happens: z3.BoolRef
-    sees: Seen
+    sees: SeenSince
 
 
 class Happening(NamedTuple):

@@ -88,14 +88,14 @@ class Maintenance(NamedTuple):
     line: int
 
 
-class Barrier(NamedTuple):
+class BarrierMark(NamedTuple):
     """Stores and cleans before come before those behind; with `synchronises`, before later fetches
     of this CPU as well."""
 
     synchronises: bool
 
 
-UnderWay = Buffered | Maintenance | Barrier
+UnderWay = Buffered | Maintenance | BarrierMark
 
 
 def heeds_barriers(one: UnderWay) -> bool:
@@ -141,18 +141,18 @@ class Local(NamedTuple):
     @property
     def reads_wait(self) -> bool:
         """Whether a barrier puts what the CPU reads now behind something under way."""
-        return any(isinstance(one, Barrier) for one in self.buffer)
+        return any(isinstance(one, BarrierMark) for one in self.buffer)
 
     @property
     def fetches_wait(self) -> bool:
         """Whether a barrier puts its fetches behind something under way."""
-        return any(isinstance(one, Barrier) and one.synchronises for one in self.buffer)
+        return any(isinstance(one, BarrierMark) and one.synchronises for one in self.buffer)
 
     def behind_barrier(self, *, synchronises: bool) -> "Local":
         """With a barrier behind what is under way; none where it would order nothing."""
         if not any(map(heeds_barriers, self.buffer)):
             return self
-        return self._replace(buffer=(*self.buffer, Barrier(synchronises)))
+        return self._replace(buffer=(*self.buffer, BarrierMark(synchronises)))
 
 
 # What one actor tells all others, and what it asks of them. `sender` is an actor's role.

@@ -9,7 +9,7 @@ from typing import assert_never
 from modelcheck.machine.memory import join
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
-    Barrier,
+    BarrierMark,
     Buffered,
     Local,
     Maintenance,
@@ -35,7 +35,7 @@ def ready(setup: Setup, local: Local) -> Iterator[int]:
     """The numbers of what may be done now of all that is under way."""
     for number, one in enumerate(local.buffer):
         waits = any(_comes_first(setup, earlier, one) for earlier in local.buffer[:number])
-        if not (waits or isinstance(one, Barrier)):
+        if not (waits or isinstance(one, BarrierMark)):
             yield number
 
 
@@ -45,7 +45,7 @@ def _comes_first(setup: Setup, earlier: UnderWay, later: UnderWay) -> bool:
     if not heeds_barriers(later):
         return False
     match earlier:
-        case Barrier():
+        case BarrierMark():
             return True
         case Buffered() if isinstance(later, Buffered):
             return overlap(earlier, later)
@@ -64,7 +64,7 @@ def _lines(setup: Setup, one: UnderWay) -> set[int]:
             return set(() if one.cell >= 0 else setup.layout.lines(one.site, one.at, len(one.data)))
         case Maintenance():
             return {one.line}
-        case Barrier():
+        case BarrierMark():
             return set()
         case _:
             assert_never(one)
@@ -96,13 +96,13 @@ def done(setup: Setup, shared: Shared, local: Local, number: int) -> tuple[Share
                 none = tuple(0 for _ in seen)
                 own = setup.layout.of_line(one.line, local.dropped or none, shared.dropped)
                 local = local._replace(dropped=own if any(own) else ())
-        case Barrier():
+        case BarrierMark():
             raise AssertionError("a barrier is nothing to be done")
         case _:
             assert_never(one)
     first = next((n for n, other in enumerate(left) if heeds_barriers(other)), len(left))
-    over = [other for other in left[:first] if isinstance(other, Barrier)]
-    kept = tuple(other for other in left[:first] if not isinstance(other, Barrier))
+    over = [other for other in left[:first] if isinstance(other, BarrierMark)]
+    kept = tuple(other for other in left[:first] if not isinstance(other, BarrierMark))
     local = local._replace(buffer=(*kept, *left[first:]))
     if any(barrier.synchronises for barrier in over):
         local = setup.synchronised(local, shared)

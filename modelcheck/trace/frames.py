@@ -13,7 +13,7 @@ from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
-    Barrier,
+    BarrierMark,
     Buffered,
     GraceBegins,
     GraceOver,
@@ -281,7 +281,7 @@ def _under_way(setup: Setup, one: UnderWay) -> Iterator[str]:
             yield f"not in memory yet: {name}+{one.at} := {one.data.hex(' ')}"
         case Maintenance():
             yield f"not {'dropped' if one.drops else 'cleaned'} yet: {line_text(setup, one)}"
-        case Barrier():
+        case BarrierMark():
             pass
         case _:
             assert_never(one)

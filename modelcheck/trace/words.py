@@ -8,7 +8,7 @@ from modelcheck.machine.actors import Machine
 from modelcheck.machine.effects import parts
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
-    Barrier,
+    BarrierMark,
     Buffered,
     Local,
     Maintenance,
@@ -87,8 +87,9 @@ def _drained(machine: Machine, one: UnderWay) -> str:
             site = machine.setup.protocol.sites[one.site].name
             return f"{site}+{one.at} := {one.data.hex(' ')} reaches memory"
         case Maintenance():
-            return f"{line_text(machine.setup, one)} is {'dropped by caches' if one.drops else 'cleaned'}"
-        case Barrier():
+            line = line_text(machine.setup, one)
+            return f"caches drop {line}" if one.drops else f"{line} is cleaned"
+        case BarrierMark():
             raise AssertionError("a barrier is nothing to be done")
         case _:
             assert_never(one)

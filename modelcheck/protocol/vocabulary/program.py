@@ -102,9 +102,9 @@ class CleanDcache(Step):
     bytes; without a site, of all lines. Only a DSB of the same CPU waits for it.
 
     It is ordered with this CPU's accesses to the line, so that no barrier has to stand between a
-    store and it. Only where instruction caches need it (CTR_EL0.IDC is 0). Source: Arm ARM, Ordering
-    and completion of data and instruction cache instructions; Power ISA Book II, Instruction
-    Storage, whose DCBST, SYNC and ICBI are the same.
+    store and it. Only where instruction caches need it (CTR_EL0.IDC is 0). Source: Arm ARM,
+    Ordering and completion of data and instruction cache instructions; Power ISA Book II,
+    Instruction Storage, whose DCBST, SYNC and ICBI are the same.
     """
 
     site: str | None = None
