@@ -147,6 +147,18 @@ run()
 """
 """What runs the command line in a child, and says when Ctrl-C is its business and not Python's."""
 
+SEARCHING = f"""
+import sys
+from modelcheck.explore.pulse import Pulse
+beat = Pulse.beat
+def first(pulse, states, *others):
+    Pulse.beat = beat
+    print("searching", file=sys.stderr, flush=True)
+    beat(pulse, states, *others)
+Pulse.beat = first
+{READY}"""
+"""The same, and says when its search is under way."""
+
 
 def few(some: int, many: int) -> pytest.MarkDecorator:
     """So many of a kind, and with -m slow as many as the issue asks for."""

@@ -19,6 +19,24 @@ class Decoded(NamedTuple):
     is_nop: bool = False
 
 
+Goes = Literal["on", "may branch", "branches", "branches by data", "calls", "faults", "unknown"]
+"""Where a CPU goes after an instruction: to the next one, or elsewhere; unknown, if the instruction
+has more bytes than there are."""
+
+
+class Consequence(NamedTuple):
+    """What an instruction does to the one who runs it: how many bytes it has, where it goes.
+
+    `target` is the address that it may branch to, or call, if that is in its bytes. `touches` is
+    what of memory it reads or writes, in words. Only what faults by itself `faults`.
+    """
+
+    length: int
+    goes: Goes
+    target: int | None = None
+    touches: str = ""
+
+
 class Encoding(NamedTuple):
     """The bytes of one kind of instruction, in the order of their addresses.
 
@@ -72,6 +90,8 @@ class Architecture:
     sync_orders_stores: bool
     drops_order_fetches: bool
     sources: Mapping[str, str]
+    consequence: Callable[[bytes, int], Consequence] | None = None
+    """What the first instruction of some bytes at an address does, where a decoder says so."""
 
     def decode(self, data: bytes, address: int = 0) -> Decoded:
         """Decode the first instruction of `data`, which lies at `address`."""

@@ -1,12 +1,13 @@
 """x86-64, as Intel and AMD both promise it. Knows bytes."""
 
 from modelcheck.arch.architecture import Architecture, Encoding
-from modelcheck.arch.decoder import by_iced
+from modelcheck.arch.decoder import by_iced, consequence_by_iced
 
 X86_64 = Architecture(
     name="x86-64",
     known_as=("x86", "x64", "x86_64", "amd64", "i386"),
     decoder=by_iced,
+    consequence=consequence_by_iced,
     alignment=1,
     chunk=1,
     stores="in-order",
