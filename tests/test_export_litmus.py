@@ -41,7 +41,8 @@ from modelcheck import (
 )
 from modelcheck.cli import main
 from modelcheck.explore.verdict import Limits, Request, Verdict
-from modelcheck.export.litmus import ASKED, rules, to_litmus
+from modelcheck.export.litmus import ASKED, to_litmus
+from modelcheck.export.litmus_parts import rules
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import prepare
@@ -234,7 +235,8 @@ RUN = Suite(PLAIN, chunk=4, cpus=1, fetch=("incoherent",))
 
 def made(*steps: Element, **changes: object) -> Suite:
     """The plain protocol with other steps, or other parts."""
-    return replace(RUN, protocol=replace(PLAIN, program=(*PLAIN.program, *steps), **changes))
+    parts = {"program": (*PLAIN.program, *steps), **changes}
+    return replace(RUN, protocol=replace(PLAIN, **parts))
 
 
 HERE = r"test_export_litmus\.py:\d+: "
@@ -281,6 +283,14 @@ REFUSALS = {
     "fetch model": (
         lambda: replace(RUN, fetch=("per-chunk",)),
         "no rules of litmus tests are those of arm64 under per-chunk",
+    ),
+    "many words": (
+        lambda: made(sites=tuple(Site(f"s{n}", NOP, BL, 64 * n) for n in range(9)), program=()),
+        "no registers for so many words",
+    ),
+    "many interrupts": (
+        lambda: made(*(send_ipi(f"ipi-{n}") for n in range(20))),
+        "no registers for so many words",
     ),
     "architecture": (
         lambda: made(arch="ppc64"),

@@ -7,8 +7,7 @@ it finds any, and then runs each word of the sites that changes, as a function o
 interrupt is a flag, and its acknowledgement another, without which the patcher does not go on. A
 word is an instruction that sets a register: to 1 if it is the old one, 2 the new, or more.
 
-What a litmus test cannot say is refused, by name and by the line of the spec. Knows protocols and
-the machine's settings; knows no state.
+Knows protocols and the machine's settings; knows no state.
 """
 
 import re
@@ -17,19 +16,26 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from modelcheck.export.assembler import ASSEMBLERS, Assembler
+from modelcheck.export.litmus_parts import (
+    check,
+    looked_up,
+    numbered,
+    refused,
+    rules,
+    site_words,
+    variable,
+)
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
-from modelcheck.protocol.code import Value
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Step, flow
 from modelcheck.protocol.properties import MONOTONE, TORN, UNHANDLED, VISIBLE
 
-WORD = 4
-"""Bytes of an instruction, of a store of code, and of what a fetch reads."""
-
 OLD, NEW = 1, 2
 """What the register of a word says that was run; 0 is nothing, more is neither."""
+
+TOO_MANY = "a litmus test has no registers for so many words, cells and interrupts"
 
 OR = " \\/ "
 
@@ -43,57 +49,6 @@ def to_litmus(setup: Setup, *, title: str) -> str:
     Raises SpecError for what a litmus test cannot say.
     """
     return _Test(setup).text(title)
-
-
-def rules(setup: Setup) -> tuple[str, str | None]:
-    """What corresponds to the fetch model: the line of the header, and the name of the rules.
-
-    Raises SpecError where nothing does.
-    """
-    protocol, model = setup.protocol, setup.configuration.fetch
-    match protocol.arch, model, protocol.coherent_icache:
-        case "arm64", "store-order", _:
-            return "CacheType=DIC IDC", None
-        case "arm64", "incoherent", False:
-            return "CacheType=IDC" if protocol.coherent_dcache else "", None
-        case "riscv64", "store-order", True:
-            return "", "Ziccid"
-        case "riscv64", "incoherent", True:
-            return "", "ir-decode"
-        case _:
-            raise SpecError(
-                f"protocol {protocol.name!r}: no rules of litmus tests are those of "
-                f"{protocol.arch} under {model}, instruction caches "
-                f"{'coherent' if protocol.coherent_icache else 'not coherent'}; take arm64 or "
-                "riscv64, under incoherent or store-order"
-            )
-
-
-def _refused(step: Step, what: str) -> SpecError:
-    where = f"{step.source}: " if step.source else ""
-    return SpecError(f"{where}step {step.label!r} is {what}, which no litmus test can say")
-
-
-@dataclass(frozen=True)
-class SiteWord:
-    """A word that changes: its site and place, all its contents, the old and the new one first,
-    and the cache lines it is in."""
-
-    number: int
-    site: str
-    at: int
-    contents: tuple[bytes, ...]
-    lines: frozenset[int]
-
-    @property
-    def label(self) -> str:
-        """Where it is in the test."""
-        return f"w{self.number}"
-
-    def __str__(self) -> str:
-        """Which word it is, and what each number stands for."""
-        values = ", ".join(f"{n} is {data.hex(' ')}" for n, data in enumerate(self.contents, 1))
-        return f"{self.label} is {self.site}+{self.at}: {values}"
 
 
 @dataclass
@@ -112,9 +67,7 @@ class ThreadText:
         """The register that holds something. Raises SpecError if all are taken."""
         if text not in self.held:
             if len(self.held) == len(self.assembler.registers):
-                raise SpecError(
-                    "the protocol names more places and values than there are registers"
-                )
+                raise SpecError(TOO_MANY)
             self.held[text] = self.assembler.registers[len(self.held)]
         return self.held[text]
 
@@ -137,15 +90,17 @@ class _Test:
         self.cache_type, self.rules = rules(setup)
         self.asm = ASSEMBLERS[self.protocol.arch]
         self.program = flow(self.protocol.program)
-        self._check()
-        self.words = tuple(self._words())
-        self.looked_up = tuple(self._callee())
-        self.values = self._numbers()
+        check(setup)
+        self.words = tuple(site_words(setup))
+        self.looked_up = tuple(looked_up(setup))
+        self.values = numbered(self.protocol)
         self.patcher, self.cpu = ThreadText(self.asm), ThreadText(self.asm)
         for cell in self.looked_up:
             # Who comes to a callee has its cells in the registers that it was written for.
-            self.patcher.holding(_variable(cell))
-            self.cpu.holding(_variable(cell))
+            self.patcher.holding(variable(cell))
+            self.cpu.holding(variable(cell))
+        if len(self.words) * (2 + len(self.looked_up)) >= len(self.asm.results):
+            raise SpecError(TOO_MANY)
         free = iter(self.asm.results)
         self.ran = [next(free) for _ in self.words]
         self.ran_before = [next(free) for _ in self.words]
@@ -155,81 +110,6 @@ class _Test:
         self.awaited: set[tuple[str, int]] = set()
         self.drained = self.waited = 0
         """How many lines the patcher has when it last waited for its stores; and for anything."""
-
-    # What can be said at all.
-
-    def _check(self) -> None:
-        protocol, run = self.protocol, self.setup.configuration
-        handler = protocol.handler.program if protocol.handler else ()
-        parts = (
-            (handler, "a trap handler"),
-            (protocol.patchers[0].program if protocol.patchers else (), "several patchers"),
-            (protocol.cpu_program, "a program that CPUs run"),
-        )
-        for program, what in parts:
-            if program:
-                where = f"{program[0].source}: " if program[0].source else ""
-                raise SpecError(
-                    f"{where}protocol {protocol.name!r} has {what}, which no litmus test can say"
-                )
-        for wrong, what in (
-            (run.cpus != 1, f"is for {run.cpus} CPUs, a litmus test for one; say --cpus 1"),
-            (run.chunk != WORD, f"is for chunks of {run.chunk}; say --chunk {WORD}"),
-            (protocol.stores != "weak", f"has stores {protocol.stores}, a litmus test weak ones"),
-        ):
-            if wrong:
-                raise SpecError(f"protocol {protocol.name!r} {what}")
-
-    def _words(self) -> Iterator[SiteWord]:
-        puts = [
-            (line.step, action)
-            for line in self.program
-            for action in line.actions
-            if isinstance(action, do.Put)
-        ]
-        address = {site.name: site.address for site in self.protocol.sites}
-        for step, put in puts:
-            if put.order != "single" or len(put.data) != WORD:
-                raise _refused(step, f"a store of code, but not of {WORD} bytes at once")
-            if (address[put.site] + put.at) % WORD or put.expects or put.through:
-                raise _refused(step, "a store of code, but not of one aligned word")
-        number = 0
-        for index, site in enumerate(self.protocol.sites):
-            if site.between or any(form.runs != site.forms[0].runs for form in site.forms):
-                raise SpecError(f"site {site.name!r} has forms that are not alike word by word")
-            changing = 0
-            for at in range(0, len(site), WORD):
-                stored = [put.data for _, put in puts if (put.site, put.at) == (site.name, at)]
-                old, new = site.old[at : at + WORD], site.new[at : at + WORD]
-                if stored or old != new:
-                    lines = frozenset(self.setup.layout.lines(index, at, WORD))
-                    contents = tuple(dict.fromkeys((old, new, *stored)))
-                    yield SiteWord(number, site.name, at, contents, lines)
-                    number, changing = number + 1, changing + 1
-            if changing > 1:
-                raise SpecError(
-                    f"site {site.name!r}: {changing} of its words change, and a CPU may be stopped "
-                    "between them, which no litmus test can say"
-                )
-
-    def _callee(self) -> Iterator[str]:
-        for line in flow(self.protocol.callee):
-            for action in line.actions:
-                if isinstance(action, do.Find) and not action.search:
-                    yield action.cell
-                elif not isinstance(action, do.Leave):
-                    raise _refused(line.step, f"a {type(line.step).__name__} in a callee")
-
-    def _numbers(self) -> dict[str, dict[Value, int]]:
-        """The values of cells as numbers; empty ones are 0."""
-        known: dict[str, dict[Value, int]] = {}
-        sets = [a for line in self.program for a in line.actions if isinstance(a, do.Set)]
-        for cell in self.protocol.cells:
-            values = (cell.initial, *(one.value for one in sets if one.cell == cell.name))
-            known[cell.name] = {None: 0, (): 0}
-            for value in values:
-                known[cell.name].setdefault(value, len(known[cell.name]) - 1)
-        return known
 
     # The patcher.
 
@@ -254,7 +134,7 @@ class _Test:
                 text = asm.instruction(self.ran[word.number], value)
                 thread.store(f'instr:"{text}"', f"P1:{word.label}")
             case do.Set(at_once=False):
-                thread.store(str(self.values[action.cell][action.value]), _variable(action.cell))
+                thread.store(str(self.values[action.cell][action.value]), variable(action.cell))
             case do.Drained(maintenance=False):
                 self._drain(asm.stores_done)
             case do.Drained():
@@ -274,7 +154,7 @@ class _Test:
             case do.Tell(do.Release() as message):
                 # A stop and its release are one message, which has two halves.
                 if not self.sent or self.sent[-1] != do.Stop():
-                    raise _refused(step, "a release that comes not just behind its stop")
+                    raise refused(step, "a release that comes not just behind its stop")
                 self.sent.pop()
                 self._send(message, "go", step)
             case do.Await("acknowledged"):
@@ -286,7 +166,7 @@ class _Test:
             case do.Mask():
                 pass  # The patcher's own CPU runs the sites at the end, and not before.
             case _:
-                raise _refused(step, f"a {type(step).__name__} as this one")
+                raise refused(step, f"a {type(step).__name__} as this one")
 
     def _send(self, message: do.Message, name: str, step: Step) -> None:
         """An interrupt is no access of memory: what only orders accesses (DMB, FENCE.I) does not
@@ -295,7 +175,7 @@ class _Test:
         """
         orders = (self.asm.ordered, *([self.asm.synchronise] * self.asm.synchronise_orders))
         if any(line in orders for line in self.patcher.lines[self.drained : self.waited]):
-            raise _refused(step, "an interrupt whose flag would be ordered by what does not wait")
+            raise refused(step, "an interrupt whose flag would be ordered by what does not wait")
         self.sent.append(message)
         one, flag = self.patcher.holding("1"), self.patcher.holding(f"{name}{len(self.sent)}")
         self.patcher.lines.insert(self.waited, self.asm.store(one, flag))
@@ -303,7 +183,7 @@ class _Test:
 
     def _maintain(self, instruction: str, lines: do.Lines, step: Step) -> None:
         if not instruction:
-            raise _refused(step, "cache maintenance")
+            raise refused(step, "cache maintenance")
         wanted: set[int] = set()
         for index, site in enumerate(self.protocol.sites):
             if lines.site in (None, site.name):
@@ -344,7 +224,7 @@ class _Test:
             if self.looked_up:
                 thread.add(*asm.if_not(ran, NEW, f"r{word.number}"))
             for cell, found in zip(self.looked_up, self.found[word.number], strict=True):
-                thread.add(asm.load(found, thread.holding(_variable(cell))))
+                thread.add(asm.load(found, thread.holding(variable(cell))))
             thread.add(f"r{word.number}:", asm.back)
         thread.add("end:")
 
@@ -439,12 +319,7 @@ class _Test:
                 yield f"{number}:{register}={text}"
         for cell in self.protocol.cells:
             if value := self.values[cell.name][cell.initial]:
-                yield f"{_variable(cell.name)}={value}"
-
-
-def _variable(cell: str) -> str:
-    """The variable that a cell is."""
-    return "c_" + re.sub(r"\W", "_", cell)
+                yield f"{variable(cell.name)}={value}"
 
 
 def _columns(*threads: list[str]) -> Iterator[str]:
