@@ -84,10 +84,15 @@ class _Torn:
 
     def _branching(self) -> Aftermath:
         goes, target = self._does.goes, self._does.target
+        if target == self._address + self._does.length and goes != "calls":
+            return self._onward()
         said = f"it {goes} {target:#x}" if goes == "calls" else f"it {goes} to {target:#x}"
         of_forms = [self._consequence_of(data, self._address) for data in self._whole]
-        if target not in [effect.target for effect in of_forms if effect.goes == goes]:
+        leading = [form.goes for form in of_forms if form.target == target]
+        if not leading:
             return self._so("wild branch", f"{said}, where no form of the site leads", target)
+        if goes not in leading:
+            return self._so("corrupts", f"{said}, where a form of the site {leading[0]}", target)
         if goes == "may branch":
             return self._onward()
         return self._so("silent", f"{said}, as a form of the site does", target)
@@ -105,11 +110,11 @@ class _Torn:
             return self._so("derailed", f"at +{offset}, in the midst: {text}", following)
         goes_on = "and goes on " + (f"at +{offset}" if offset < len(site) else "behind the site")
         this = self._arch.decode(self._data, self._address)
-        if this.is_nop:
+        if this.is_nop or self._does.goes == "branches":
             return self._so("silent", f"it does nothing, {goes_on}", following)
         if this.text in [self._arch.decode(data, self._address).text for data in self._whole]:
             return self._so("silent", f"it does what a form of the site does, {goes_on}", following)
-        does = f"touches {self._does.touches}" if self._does.touches else "does what none does"
+        does = f"touches {self._does.touches}" if self._does.touches else "does what no form does"
         return self._so("corrupts", f"it {does}, {goes_on}", following)
 
 
