@@ -5,11 +5,12 @@ uses. `protocols` leaves nothing out but what a spec may not say; its flags leav
 those who do not know them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
@@ -57,11 +58,12 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.actions import Instruction, Order
+from modelcheck.protocol.actions import Instruction, Order, Owner
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
 from modelcheck.protocol.vocabulary.patcher import Write
+from tests.found import FOUND
 from tests.protocols import EVERY_PROPERTY, FETCH
 
 NIGHTLY = 20_000
@@ -69,13 +71,16 @@ nightly = False
 """Whether a run is to draw that many; see conftest.py."""
 
 
-def random_runs(examples: int) -> settings:
+def random_runs(
+    examples: int, nightly_examples: int = NIGHTLY, phases: Collection[Phase] = tuple(Phase)
+) -> settings:
     """So many random examples, the same ones each time; or very many new ones, in a nightly run."""
     return settings(
+        phases=phases,
         deadline=None,
         database=None,
         derandomize=not nightly,
-        max_examples=NIGHTLY if nightly else examples,
+        max_examples=nightly_examples if nightly else examples,
         suppress_health_check=[*HealthCheck],
     )
 
@@ -188,7 +193,7 @@ class _Steps:
         if self.draw(st.integers(0, 2)) == 2 and len(data) >= len(self.trap):
             data = self.trap + data[len(self.trap) :]
         through = self.draw(st.sampled_from((None, None, None, DATA)))
-        same_size = len({len(site) for site in self.sites}) == 1
+        room = all(stop <= len(site) for site in self.sites)
         expects = self.draw(st.sampled_from((b"", b"", b"", site.old[at:stop], data)))
         order = self.draw(st.sampled_from(ORDERS))
         label = self.label()
@@ -200,7 +205,7 @@ class _Steps:
                 at=at,
                 order=order,
                 expects=expects,
-                through=through if same_size else None,
+                through=through if room else None,
             ),
         )
 
@@ -245,7 +250,7 @@ class _Steps:
         inside = self.some(kinds, 0, 2)
         return (lock(self.label(), LOCK), *inside, unlock(self.label(), LOCK))
 
-    # Synchronarchtion.
+    # Synchronisation.
 
     def sync(self) -> tuple[Element, ...]:
         kind, label = self.draw(st.sampled_from(self.syncs)), self.label()
@@ -266,6 +271,11 @@ class _Steps:
             "rcu with regions": partial(synchronize_rcu, regions=True),
         }
         return (plain[kind](label),)
+
+    def cpu_sync(self) -> tuple[Element, ...]:
+        """What may be drawn of these for CPUs: they wait for no acknowledgement."""
+        found = self.sync()
+        return found if all(Owner.CPU in step.owners for step in flatten(found)) else self.quiet()
 
     def maintain(self) -> tuple[Element, ...]:
         """The manual's sequence, or one like it."""
@@ -302,7 +312,7 @@ class _Steps:
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
-        plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
+        plain = (self.store, self.up_and_down, self.cpu_sync, self.user, self.quiet)
         kinds = (
             *plain,
             self.run,
@@ -426,12 +436,32 @@ def configurations(
     )
 
 
+def compared(
+    examples: int,
+    configurations: st.SearchStrategy[Configuration],
+    *,
+    nightly_examples: int = NIGHTLY,
+    phases: Collection[Phase] = tuple(Phase),
+) -> Callable[[Callable[..., None]], Any]:
+    """A test of all protocols on which one has failed once, and then of so many random ones."""
+
+    def decorate(test: Callable[..., None]) -> Any:
+        test = given(protocols(), configurations)(test)
+        for protocol in FOUND.values():
+            for fetch in ("coherent", "per-chunk"):
+                run = Configuration(1, fetch, properties=EVERY_PROPERTY)
+                test = example(protocol, run)(test)
+        return random_runs(examples, nightly_examples, phases)(test)
+
+    return decorate
+
+
 @cache
 def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(300)
+    @random_runs(800)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

@@ -183,7 +183,7 @@ class _Reader:
     def _onward(self, program: int, prefix: str, line: Line, way: _Way) -> Iterator[_Way]:
         """Where a program goes on; nowhere if it waits for ever."""
         actions = line.actions
-        if awaited(actions) == "stopped" and not way.stopped:
+        if awaited(actions) == ("unstopped" if way.stopped else "stopped"):
             return
         message = told(actions)
         stopped = isinstance(message, do.Stop) or (

@@ -21,11 +21,12 @@ from modelcheck.machine.state import (
     IpiToAll,
     Local,
     Maintenance,
-    NoneLeaving,
+    NoneStopped,
     ReleaseAll,
     SetOwn,
     Shared,
     StopAll,
+    StopStage,
     Trap,
 )
 from modelcheck.machine.stores import (
@@ -122,6 +123,8 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
             yield before._replace(local=_maintaining(action, setup, local, needed=needed))
         case do.Tell():
             yield before._replace(broadcast=_told(action.message, actor))
+        case do.Await("unstopped") if local.stop is not StopStage.RUNNING:
+            pass
         case do.Await():
             yield before._replace(guard=_asked(action.answer, actor))
         case do.Mask():
@@ -298,9 +301,9 @@ def _asked(answer: do.Awaited, actor: Actor) -> Guard:
     match answer:
         case "acknowledged":
             return Acknowledged(actor.role)
-        case "left":
+        case "unstopped":
             # stop_machine() is over when all have left it (Linux kernel/stop_machine.c).
-            return NoneLeaving()
+            return NoneStopped()
         case "stopped":
             return AllStopped()
         case "quiescent":

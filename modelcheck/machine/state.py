@@ -204,8 +204,8 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class NoneLeaving:
-    """A guard: no other CPU has still to leave an earlier stop."""
+class NoneStopped:
+    """A guard: no other CPU is in a stop, from when it is asked until it has left."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class EachOwns:
 
 
 Broadcast = IpiToAll | StopAll | ReleaseAll | GraceBegins | SetOwn
-Guard = Acknowledged | NoneLeaving | AllStopped | GraceOver | EachOwns
+Guard = Acknowledged | NoneStopped | AllStopped | GraceOver | EachOwns
 
 
 FetchedAs = Literal["old", "new", "both", "between", "trap", "torn"]

@@ -8,10 +8,10 @@ Knows the naive machine.
 import json
 from typing import Any, NamedTuple
 
+from modelcheck.naive.abstraction import Abstract
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import Json, UnknownError, places, take, value_of
 from modelcheck.naive.state import Cpu, Places, Routine, Shared, Spot, Store
-from modelcheck.naive.stepping import Naive
 
 PREFIX = ";; "
 STOPS = ("no", "asked", "stands", "leaves, synchronising", "leaves")
@@ -20,7 +20,7 @@ STOPS = ("no", "asked", "stands", "leaves, synchronising", "leaves")
 class Document(NamedTuple):
     """The lines of a certificate, read, and the machine that they speak of."""
 
-    naive: Naive
+    naive: Abstract
     shareds: tuple[Shared, ...]
     cpus: tuple[dict[int, Cpu], ...]
     """For each role, its CPUs by the numbers of the certificate."""
@@ -43,7 +43,7 @@ def read(text: str) -> Document:
         data = take(found, "the certificate", "spec variant protocol configuration schema", found)
         if data["schema"] != 1:
             raise UnknownError(f"schema {data['schema']!r} is not known here")
-        naive = Naive(data["protocol"], data["configuration"])
+        naive = Abstract(data["protocol"], data["configuration"])
         if not data["configuration"].get("any_number"):
             raise UnknownError("its counters are those of a fixed number of CPUs")
         return _document(naive, data)
@@ -53,7 +53,7 @@ def read(text: str) -> Document:
         raise UnknownError(f"not a certificate: {type(error).__name__}: {error}") from error
 
 
-def _document(naive: Naive, data: Json) -> Document:
+def _document(naive: Abstract, data: Json) -> Document:
     names = {"cpu": CPUS}
     may: dict[tuple[int, ...], tuple[int, ...]] = {}
     shareds = tuple(_shared(naive, *values) for values in data["shareds"])
@@ -85,7 +85,7 @@ def _index(number: Any) -> int:
 
 
 def _shared(
-    naive: Naive, memory: Any, cells: Any, returned: Any, ended: Any, *caches: Any
+    naive: Abstract, memory: Any, cells: Any, returned: Any, ended: Any, *caches: Any
 ) -> Shared:
     """A shared part: the histories with a store for each change, one behind the other."""
     start, log = naive.shared(), list[Store]()
@@ -117,12 +117,12 @@ def _changes(addresses: list[int], before: bytes, after: bytes) -> tuple[tuple[i
     return tuple((address, now) for address, was, now in each if was != now)
 
 
-def keeps_histories(naive: Naive) -> bool:
+def keeps_histories(naive: Abstract) -> bool:
     """Whether what memory held before matters."""
     return not naive.newest_only or naive.in_one_step
 
 
-def shared_form(naive: Naive, shared: Shared) -> Shared:
+def shared_form(naive: Abstract, shared: Shared) -> Shared:
     """The shared part with the stores in the order of the bytes, those of one history in theirs;
     without those that changed nothing, and only the last where all else is forgotten."""
     log: list[Store] = []
@@ -139,7 +139,7 @@ def shared_form(naive: Naive, shared: Shared) -> Shared:
 # CPUs.
 
 
-def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
+def _cpu(naive: Abstract, role: int, values: Any) -> Cpu:
     """A CPU from what a certificate has of it, in the order in which it has that."""
     pc, written, pending, view, fetch, trap, acted, serialise, place, *more = values
     irqs_off, stop, in_user, deferred, grace, own, buffer, dropped = more
@@ -189,7 +189,7 @@ def _rest(program: Any, pc: int) -> Any:
     return [*places(program), ()][_index(pc)]
 
 
-def _routine(naive: Naive, site: int, pc: int, found: Any, called: bool) -> Routine:
+def _routine(naive: Abstract, site: int, pc: int, found: Any, called: bool) -> Routine:
     program = naive.callee if called else naive.handler
     kept = tuple((cell, value_of(value)) for cell, value in found)
     return Routine(_index(site), called, _rest(program, pc), kept)
@@ -212,7 +212,7 @@ def _store(addresses: list[int], *parts: Any) -> Store:
     return Store(tuple(enumerate(bytes.fromhex(data), start=start)))
 
 
-def cpu_form(naive: Naive, role: int, cpu: Cpu) -> Cpu:
+def cpu_form(naive: Abstract, role: int, cpu: Cpu) -> Cpu:
     """The CPU without what cannot matter any more: its places if it runs no site, if it reads the
     newest alone, or if it synchronises before it fetches; what it acted as if nobody asks."""
     nowhere: Places = ()

@@ -27,32 +27,22 @@ class Memory:
     """
 
     def __init__(self, protocol: Json, configuration: Json) -> None:
-        data = take(protocol, "the protocol", "name sites program", reading.PROTOCOL)
-        run = take(configuration, "the configuration", "", reading.CONFIGURATION)
+        self.data = data = take(protocol, "the protocol", "name sites program", reading.PROTOCOL)
+        self.run = run = take(configuration, "the configuration", "", reading.CONFIGURATION)
         self.fetch: str = one_of("fetch model", run["fetch"], reading.FETCH)
         self.weak = one_of("stores", data["stores"], ("in-order", "weak")) == "weak"
-        how = one_of("semantics", run["semantics"], ("windowed", "bytewise"))
-        self.in_one_step = how == "windowed"
         self.cpus: int = run["cpus"]
         self.arch: str = one_of("architecture", data["isa"], reading.ARCHITECTURES)
         self.patcher_executes: bool = data["patcher_executes"]
         self.ordered = self.fetch in ("coherent", "store-order")
-        self.newest_only = self.fetch.startswith("coherent")
+        self.newest_only: bool = self.fetch.startswith("coherent")
         self.coherent_icache = data["coherent_icache"] or self.ordered or self.newest_only
         self.coherent_dcache: bool = data["coherent_dcache"]
         in_order_behind = self.arch == "arm64" and self.fetch in ("per-chunk", "incoherent")
         self.drops_order = in_order_behind and not self.coherent_icache
-        self.watched = frozenset(run["properties"] or self._held_to(data))
         self._read_programs(data)
         self._read_code(data, run)
-        self._read_cells(data, run)
-
-    def _held_to(self, data: Json) -> set[str]:
-        """What can be violated, and is not waived."""
-        waived = {take(one, "a waiver", "name because", {})["name"] for one in data["waived"]}
-        free = {"per-cpu-monotone"} if self.fetch in ("incoherent", "strict") else set()
-        other = set() if self.fetch == "strict" else {"no-unpermitted-modification"}
-        return set(reading.PROPERTIES) - waived - free - other
+        self._read_cells(data)
 
     def _read_programs(self, data: Json) -> None:
         others = [take(one, "a patcher", "name program", {}) for one in data["patchers"]]
@@ -90,7 +80,7 @@ class Memory:
         """For each address its history's number."""
         self.histories = cache(self._histories)
 
-    def _read_cells(self, data: Json, run: Json) -> None:
+    def _read_cells(self, data: Json) -> None:
         cells = [
             take(c, "a cell", "name", {"initial": None, "per_cpu": False, "stays": ""})
             for c in data["cells"]
@@ -110,20 +100,6 @@ class Memory:
             if one["name"] in looked_up and not self.initial[number] and not one["stays"]
         }
         """The cells that are to be empty when all has ended."""
-        self.many: dict[int, int] = {}
-        """For each counter, from where on it is many, if the number of CPUs is left open."""
-        if run["any_number"]:
-            for number, initial in enumerate(self.initial):
-                named = {1, abs(initial)} if isinstance(initial, int) else {1}
-                self.many[number] = 1 + max(named | set(self._numbers_for(number)))
-
-    def _numbers_for(self, cell: int) -> Iterator[int]:
-        """The numbers that some step names for a cell."""
-        for steps in (*self.programs.values(), self.handler, self.callee):
-            for head, *_ in places(steps):
-                fields = (head.test or head).fields
-                if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:
-                    yield abs(fields["value"])
 
     # States before the first step.
 
@@ -161,19 +137,15 @@ class Memory:
         """The places of a CPU that sees what is in memory."""
         return tuple(len(history) - 1 for history in self.histories(shared.log))
 
-    def synchronised(self, shared: Shared, cpu: Cpu) -> Cpu:
-        """A CPU that has synchronised."""
-        cpu = self.fenced(cpu._replace(reading=None), "fence.i")
-        if self.newest_only:
-            return self.settled(shared, cpu)
-        if self.coherent_icache:
-            return cpu._replace(since=self.newest(shared))
-        return cpu._replace(since=later_of(cpu.since, shared.dropped))
-
-    def settled(self, shared: Shared, cpu: Cpu) -> Cpu:
-        """A CPU after a step that is no fetch: no fetch of the newest begins before it."""
-        keeps = self.newest_only and self.in_one_step
-        return cpu._replace(since=self.newest(shared)) if keeps else cpu
+    def synchronised(self, here: Move, runs_sites: bool = True) -> Move:
+        """After the CPU has synchronised; if it runs no site, that is of its stores alone."""
+        if self.arch == "riscv64":
+            here = self.behind(here, "fence.i" if runs_sites else "dmb")
+        if not runs_sites:
+            return here
+        newest, dropped = self.newest(here.shared), here.shared.dropped
+        since = newest if self.coherent_icache else later_of(here.cpu.since, dropped)
+        return here.me(reading=None, since=since)
 
     # Stores.
 
@@ -245,18 +217,13 @@ class Memory:
                 kept.append(one)
         here = here.me(buffer=tuple(kept))
         if sum(one.does == "fence.i" for one in left) > sum(one.does == "fence.i" for one in kept):
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            return self.synchronised(here)
         return here
 
-    def fenced(self, cpu: Cpu, barrier: str) -> Cpu:
-        """A CPU that has synchronised, as far as its own stores go."""
-        return self.behind(cpu, barrier) if self.arch == "riscv64" else cpu
-
-    def behind(self, cpu: Cpu, barrier: str) -> Cpu:
-        """The CPU with a barrier behind all that is under way, if it has anything to hold back."""
-        if not any(one.heeds for one in cpu.buffer):
-            return cpu
-        return cpu._replace(buffer=(*cpu.buffer, Store(does=barrier)))
+    def behind(self, here: Move, barrier: str) -> Move:
+        """With a barrier behind all that is under way, if it has anything to hold back."""
+        held = any(one.heeds for one in here.cpu.buffer)
+        return here.me(buffer=(*here.cpu.buffer, Store(does=barrier))) if held else here
 
     def maintaining(self, cpu: Cpu, step: Step) -> Cpu:
         """The CPU with the lines that a step cleans or drops under way."""
@@ -308,11 +275,9 @@ class Memory:
         return bytes(found.values())
 
     def sums(self, cell: int, value: int, amount: int) -> set[int]:
-        """What a cell may hold after an addition to a value, which may stand for many."""
-        if cell not in self.many:
-            return {value + amount}
-        many, beyond = self.many[cell], self.many[cell] + abs(amount) + 1
-        stands_for = {value}
-        if abs(value) == many:
-            stands_for = {n for n in range(-beyond, beyond) if n * value > 0 and abs(n) >= many}
-        return {max(-many, min(many, number + amount)) for number in stands_for}
+        """What a cell may hold after an addition."""
+        return {value + amount}
+
+    def same(self, cell: int, one: Any, other: Any) -> set[bool]:
+        """Whether what a cell held is what it holds."""
+        return {one == other}

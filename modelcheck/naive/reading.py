@@ -188,19 +188,5 @@ CONFIGURATION: Json = {
 }
 """The fields of a configuration; all may be left out."""
 
-PROPERTIES = (
-    "no-torn-instruction",
-    "no-torn-sequence",
-    "no-unhandled-trap",
-    "no-stale-handler-data",
-    "effect-is-old-or-new",
-    "visible-after-return",
-    "per-cpu-monotone",
-    "no-unpermitted-modification",
-    "no-unexpected-bytes",
-    "ends-as-new",
-    "finishes",
-    "patch-completes",
-)
 ARCHITECTURES = ("x86-64", "arm64", "thumb", "riscv64", "ppc64", "s390x", "parisc")
 FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

@@ -158,7 +158,7 @@ def hears(cpu: Cpu, said: tuple[Any, ...]) -> Cpu | None:
         case ("acknowledged?", sender):
             return None if sender in cpu.pending else cpu
         case ("stop",):
-            return None if cpu.stop.startswith("leaves") else cpu._replace(stop="asked")
+            return cpu._replace(stop="asked") if cpu.stop == "no" else None
         case ("stands?",):
             return cpu if cpu.stop == "stands" else None
         case ("go", synchronises):

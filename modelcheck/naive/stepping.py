@@ -16,6 +16,10 @@ ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 class Naive(Fetching):
     """A protocol in one configuration: all that each CPU can do next."""
 
+    def runs_sites(self, role: int) -> bool:
+        """Whether CPUs of a role do."""
+        return role == CPUS or self.patcher_executes
+
     def moves(self, role: int, shared: Shared, cpu: Cpu) -> Iterator[Move]:
         """The steps of a CPU of a role; some have to wait for others, as `hears` says."""
         for move in self._moves(role, Move("", shared, cpu)):
@@ -42,13 +46,11 @@ class Naive(Fetching):
         return not any(self.read(here, cell) for cell in self.retired)
 
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
-        cpu, runs_sites = here.cpu, role == CPUS or self.patcher_executes
+        cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
         if cpu.stop.startswith("leaves"):
-            left = cpu._replace(stop="no")
-            if runs_sites and "synchronising" in cpu.stop:
-                left = self.synchronised(here.shared, left)
-            yield here._replace(label="leave stop", cpu=self.settled(here.shared, left))
+            left = here._replace(label="leave stop").me(stop="no")
+            yield self.synchronised(left) if runs_sites and "sync" in cpu.stop else left
         if cpu.stop not in ("no", "asked"):
             return
         if not cpu.irqs_off and not (cpu.in_handler and self.masked):
@@ -63,13 +65,10 @@ class Naive(Fetching):
 
     def _interrupts(self, here: Move, runs_sites: bool) -> Iterator[Move]:
         if here.cpu.pending:
-            taken = here.cpu._replace(pending=frozenset(), serialise=False)
-            if here.cpu.serialise and runs_sites:
-                taken = self.synchronised(here.shared, taken)
-            yield here._replace(label="ipi", cpu=taken)
+            taken = here._replace(label="ipi").me(pending=frozenset(), serialise=False)
+            yield self.synchronised(taken) if here.cpu.serialise and runs_sites else taken
         if here.cpu.stop == "asked":
-            stands = here.cpu._replace(stop="stands", reading=None)
-            yield here._replace(label="stop", cpu=self.settled(here.shared, stands))
+            yield here._replace(label="stop").me(stop="stands", reading=None)
 
     # Programs.
 
@@ -87,8 +86,7 @@ class Naive(Fetching):
             if role != CPUS and not left:
                 returned = move.shared.returned | {role}
                 move = move._replace(shared=move.shared._replace(returned=returned))
-            move = move.me(rest=left)
-            yield move._replace(cpu=self.settled(move.shared, move.cpu)) if runs_sites else move
+            yield move.me(rest=left)
 
     def _write(self, here: Move, step: Step) -> Iterator[Move]:
         name, data, written = step["site"], step["data"], here.cpu.written
@@ -130,8 +128,7 @@ class Naive(Fetching):
         """What any step does that programs may have; all but a Write."""
         cpu, shared, serialised = here.cpu, here.shared, here
         if step.fields.get("synchronises", True):
-            synchronised = self.synchronised(shared, cpu) if runs_sites else self.fenced(cpu, "dmb")
-            serialised = here._replace(cpu=synchronised)
+            serialised = self.synchronised(here, runs_sites)
         if step.kind in AT_ONCE and cpu.reads_wait:
             return
         cell = self.cells.get(step.fields.get("cell"), -1)
@@ -169,7 +166,7 @@ class Naive(Fetching):
                 if not cpu.buffer:
                     yield self.completed(here)
             case "Dmb":
-                yield here._replace(cpu=self.behind(cpu, "dmb"))
+                yield self.behind(here, "dmb")
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
@@ -185,7 +182,8 @@ class Naive(Fetching):
             case "WaitAcks":
                 yield here._replace(said=("acknowledged?", role))
             case "StopCpus":
-                yield here._replace(said=("stop",))
+                if cpu.stop == "no":
+                    yield here._replace(said=("stop",))
             case "WaitStopped":
                 yield here.me(irqs_off=True)._replace(said=("stands?",))
             case "ReleaseCpus":
@@ -222,7 +220,7 @@ class Naive(Fetching):
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
             elif move.cpu.routine:
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
-            yield move._replace(cpu=self.settled(move.shared, move.cpu))
+            yield move
 
     def _acts(self, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
         site, spot = self.sites[routine.site], here.cpu.spot or self.whole(routine.site)
@@ -252,8 +250,7 @@ class Naive(Fetching):
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
                 back = here.me(routine=None)
-                synchronised = back._replace(cpu=self.synchronised(back.shared, back.cpu))
-                yield synchronised if step["synchronises"] else back
+                yield self.synchronised(back) if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])
             case kind:
@@ -273,17 +270,18 @@ class Naive(Fetching):
 
     def _stale(self, here: Move, routine: Routine, name: str | None) -> Iterator[Move]:
         """What it violates to rely on what was looked up in a cell."""
-        cell = self.cells.get(name or "", -1)
-        now = self.read(here, cell) if name else None
-        fresh = name is None or (cell, now) in routine.found
-        if fresh:
+        fresh = {name is None}
+        for cell, value in routine.found:
+            if name is not None and cell == self.cells[name]:
+                fresh = self.same(cell, value, self.read(here, cell))
+        if True in fresh:
             yield here
-        if not fresh or (cell in self.many and now in (self.many[cell], -self.many[cell])):
+        if False in fresh:
             yield here.violating("no-stale-handler-data")
 
     def _unhandled(self, here: Move, routine: Routine, synchronises: bool) -> Move:
         if synchronises:
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            here = self.synchronised(here)
         if not self.sites[routine.site].foreign:
             here = here.violating("no-unhandled-trap")
         return here.me(routine=None, spot=None)

@@ -197,9 +197,9 @@ class Tell:
     owners = PROGRAMS
 
 
-Awaited = Literal["acknowledged", "left", "stopped", "quiescent"]
-"""Of all other CPUs: they have acknowledged this program's IPIs; left an earlier stop; stopped;
-been in a quiescent state since this program's grace period began."""
+Awaited = Literal["acknowledged", "unstopped", "stopped", "quiescent"]
+"""Of all other CPUs: they have acknowledged this program's IPIs; are in no stop, nor is this CPU;
+have stopped; have been in a quiescent state since this program's grace period began."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,12 @@ class Await:
 
     answer: Awaited
 
-    owners = PROGRAMS
+    @property
+    def owners(self) -> frozenset[Owner]:
+        """CPUs that run one program are one sender: what one of them waits for could not be told
+        from what the others have sent."""
+        of_sender = self.answer in ("acknowledged", "quiescent")
+        return frozenset({Owner.PATCHER}) if of_sender else PROGRAMS
 
 
 @dataclass(frozen=True)

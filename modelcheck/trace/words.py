@@ -192,7 +192,7 @@ def _told(message: do.Message) -> str:
 
 ANSWERS: dict[do.Awaited, str] = {
     "acknowledged": "all acknowledged",
-    "left": "all have left the last stop",
+    "unstopped": "no stop is under way",
     "stopped": "all have stopped",
     "quiescent": "the grace period is over",
 }

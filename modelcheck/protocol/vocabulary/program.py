@@ -168,11 +168,12 @@ class WaitAcks(Step):
 class StopCpus(Step):
     """Ask all other CPUs to stop at an instruction boundary, with interrupts off.
 
-    Source: Linux kernel/stop_machine.c, multi_cpu_stop().
+    It waits until no stop is under way, an earlier one or another program's; its CPU obeys that
+    one meanwhile. Source: Linux kernel/stop_machine.c, multi_cpu_stop(), and stop_cpus_mutex.
     """
 
     def actions(self) -> Actions:
-        return (Await("left"), Tell(Stop()))
+        return (Await("unstopped"), Tell(Stop()))
 
     @property
     def words(self) -> str:
