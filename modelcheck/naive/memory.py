@@ -177,8 +177,7 @@ class Memory:
         return one.heeds and any(
             other.is_barrier
             or (one.does == other.does == "store" and other.meets(one))
-            or (one.does != other.does and other.heeds and self._lines(one) & self._lines(other))
-            or (one.does == other.does == "clean" and one.line == other.line)
+            or ("clean" in (one.does, other.does) and other.heeds and self._share_line(one, other))
             for other in before
         )
 
@@ -186,8 +185,9 @@ class Memory:
         """The number of the cache line at an address."""
         return self.cache_lines.index((address + self.shift) // 64)
 
-    def _lines(self, one: Store) -> set[int]:
-        return {self.line(address) for address, _ in one.code} or {one.line} - {-1}
+    def _share_line(self, *both: Store) -> bool:
+        one, other = ({self.line(a) for a, _ in it.code} or {it.line} - {-1} for it in both)
+        return bool(one & other)
 
     def _of_line(self, line: int, places: Places, others: Places) -> Places:
         """The places, but of the histories of a line the others, if they are later."""
