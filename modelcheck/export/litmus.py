@@ -161,8 +161,8 @@ class _Test:
                 self._wait("acknowledged", do.Ipi)
             case do.Await("stopped"):
                 self._wait("stopped", do.Stop)
-            case do.Await("left"):
-                self._wait("left", do.Release)
+            case do.Await("unstopped"):
+                self._wait("unstopped", do.Release)
             case do.Mask():
                 pass  # The patcher's own CPU runs the sites at the end, and not before.
             case _:
@@ -247,7 +247,7 @@ class _Test:
                 thread.come(f"go{number}", "end")
                 if message.synchronises:
                     thread.add(asm.synchronise)
-                thread.store("1", f"left{number}")
+                thread.store("1", f"unstopped{number}")
             case do.Grace():
                 raise AssertionError(message)
             case _:
