@@ -29,6 +29,7 @@ from modelcheck.protocol.suite import Suite
 from modelcheck.questions.check import DEFAULT_FETCH, Job, Overrides, jobs
 from modelcheck.questions.conform import Conformance, conform
 from modelcheck.questions.recorded.instantiate import UnfitError
+from modelcheck.trace.kinds import told
 from modelcheck.trace.record import SpecFile
 from modelcheck.trace.stale import file_digest
 from modelcheck.views import logged as view
@@ -110,7 +111,7 @@ def conform_command(
             for part in view.render(answer, kept.get(number)):
                 console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     if page is not None:
-        traces = [answer.trace for answer in answers if answer.trace]
+        traces = [told(answer.trace) for answer in answers if answer.trace]
         text = report.render(path, answers, sources(Path(path), traces))
         click.echo(text, nl=False) if page == "-" else write_text(Path(page), text)
     if document is not None:

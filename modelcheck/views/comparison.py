@@ -17,11 +17,11 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.properties import LIVENESS, PROPERTIES
 from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import findings
 from modelcheck.trace.document import to_document as to_trace_document
-from modelcheck.views.trace_text import plural
 
 SCHEMA = 2
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.questions.conform import SCOPE, Conformance, Refusal, StepName
 from modelcheck.trace.document import to_document as to_trace_document
-from modelcheck.views.trace_text import plural
 
 SCHEMA = 1
 

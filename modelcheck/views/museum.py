@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from modelcheck.protocol.names import plural
 from modelcheck.questions.check import Result
-from modelcheck.views.trace_text import plural
 
 
 class Exhibit(NamedTuple):

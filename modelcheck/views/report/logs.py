@@ -22,12 +22,12 @@ def render(spec: str, answers: Sequence[Conformance], found: Sources) -> str:
         if answer.trace is not None:
             name = quote(f"{answer.log.path}/{answer.job.variant.name}", safe="")
             base = answer.job.suite.protocol
-            data = traces.document(answer.trace, base, found)
+            data = traces.document(answer.trace, found, base)
             documents[name] = traces.embedded(data | {"search": "a kernel's log"})
             said = f'<a href="#trace={name}">{said}</a>'
         rows.append(f"<tr><td>{said}</td><td>{escape(cell(answer).plain)}</td></tr>")
     body = f'<div class="scroll"><table class="matrix"><tbody>{"".join(rows)}</tbody></table></div>'
-    return page(
+    return page.render(
         title=f"{spec}: logs",
         summary=f'<p class="dim">{escape(SCOPE)}</p>',
         sections=f'<section class="spec"><h2>{escape(spec)}</h2>{body}</section>',
