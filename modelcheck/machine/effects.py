@@ -205,6 +205,13 @@ def parts(setup: Setup, action: do.Put, site: int) -> tuple[range, ...]:
     return setup.layout.parts(site, action.at, size, within)
 
 
+def stored(setup: Setup, action: do.Put, at: int) -> bytes:
+    """The bytes of a write that reach memory with its byte `at`, the first of a part."""
+    each = parts(setup, action, setup.sites[action.site])
+    (data,) = (action.data[one.start : one.stop] for one in each if one.start == at)
+    return data
+
+
 def _target(action: do.Put, setup: Setup, shared: Shared, local: Local) -> int:
     """The site that a write goes to."""
     name: Value = action.site

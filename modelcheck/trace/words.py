@@ -5,7 +5,7 @@ from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.effects import parts
+from modelcheck.machine.effects import stored
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
     BarrierMark,
@@ -124,8 +124,7 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
     match action:
         case do.Put():
             (at,) = move.choice
-            each = parts(machine.setup, action, machine.setup.sites[action.site])
-            (data,) = (action.data[one.start : one.stop] for one in each if one.start == at)
+            data = stored(machine.setup, action, at)
             return f"{action.site}+{action.at + at} := {data.hex(' ')}"
         case do.Set():
             return f"{action.cell} := {value_text(action.value)}"
@@ -298,7 +297,7 @@ def shown(steps: Sequence[TraceStep]) -> str:
         if step.executed is not None and (said := SHOWN.get(step.executed.kind)):
             done.setdefault(step.actor, {}).setdefault(said, step.executed.site)
     if not done:
-        return ""
+        return "Nobody runs what is patched; nothing is violated."
     actor = max(done, key=lambda name: len(done[name]))
     sites = set(done[actor].values())
     one = f" at {sites.pop()}" if len(sites) == 1 else ""

@@ -43,7 +43,6 @@ class Checked:
 
 def render(checked: Sequence[Checked]) -> str:
     """The report as one HTML document. Raises ReplayError for a trace that is none."""
-    parts = files(__package__)
     documents: dict[str, str] = {}
     sections: list[str] = []
     for spec in checked:
@@ -57,15 +56,36 @@ def render(checked: Sequence[Checked]) -> str:
             )
         sections.append(overview.section(spec.spec, spec.about, spec.results, links))
     results = [result for spec in checked for result in spec.results]
-    template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(_title(checked)),
-        style=parts.joinpath("style.css").read_text(encoding="utf-8"),
-        script=parts.joinpath("script.js").read_text(encoding="utf-8"),
+    return page(
+        title=_title(checked),
         summary=overview.summary(results),
         contents=overview.contents([(spec.spec, spec.results) for spec in checked]),
         sections="\n".join(sections),
         legend=overview.legend(results),
+        documents=documents,
+    )
+
+
+def page(
+    *,
+    title: str,
+    summary: str,
+    sections: str,
+    documents: Mapping[str, str],
+    contents: str = "",
+    legend: str = "",
+) -> str:
+    """A page that needs nothing else, of parts that are HTML, and traces by the names of links."""
+    parts = files(__package__)
+    template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=escape(title),
+        style=parts.joinpath("style.css").read_text(encoding="utf-8"),
+        script=parts.joinpath("script.js").read_text(encoding="utf-8"),
+        summary=summary,
+        contents=contents,
+        sections=sections,
+        legend=legend,
         traces="\n".join(
             f'<script type="application/json" class="trace" data-name="{name}">{data}</script>'
             for name, data in documents.items()
