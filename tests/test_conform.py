@@ -619,6 +619,19 @@ def test_the_matrix_fits_into_80_columns(
     assert row.split()[1:] == ["run", "@5", "@24", "@40", "run", "@3"]
 
 
+def test_many_variants_are_told_in_several_tables(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No name is broken: thirteen do not fit beside each other."""
+    log = log_at("x86-ftrace-disable-mttcg-4cpu")
+    spec = "specs/x86_int3.py#nop-to-call"
+    code, text = told(capsys, monkeypatch, spec, log, "--variant", "all")
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    assert {"no-sync-1", "no-breakpoint", "irqs-on-in-handler"} <= set(text.split())
+    assert text.count("x86-ftrace-disable-m") == 4
+
+
 def test_the_json_of_the_command_has_all_that_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ All of it fits into 80 columns, so that it can be pasted into a mail.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -148,16 +148,9 @@ def matrix(spec: str, rows: Sequence[Sequence[Conformance]], *, exact: bool) -> 
     for protocol in dict.fromkeys(row[0].job.suite.protocol.name for row in rows):
         some = [row for row in rows if row[0].job.suite.protocol.name == protocol]
         variants = dict.fromkeys(answer.job.variant.name for row in some for answer in row)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-        table.add_column("log", overflow="fold", min_width=18)
-        for variant in variants:
-            table.add_column(variant, overflow="fold")
-        for row in some:
-            found = {answer.job.variant.name: cell(answer) for answer in row}
-            table.add_row(
-                Text(Path(row[0].log.path).stem), *(found.get(name, Text("-")) for name in variants)
-            )
-        parts += [Text(f"{spec}: {protocol}", "bold"), table, Text()]
+        parts.append(Text(f"{spec}: {protocol}", "bold"))
+        for columns in _side_by_side(variants):
+            parts += [_table(some, columns), Text()]
     parts.append(
         Text(
             "run: the log is a run of the variant; !: and each such run violates something.\n"
@@ -173,6 +166,33 @@ def matrix(spec: str, rows: Sequence[Sequence[Conformance]], *, exact: bool) -> 
         )
     parts.append(Text(SCOPE))
     return Group(*parts)
+
+
+LOG = 20
+"""Columns for the names of logs, which are folded."""
+
+
+def _side_by_side(variants: Iterable[str]) -> list[list[str]]:
+    """The variants that fit into the width beside each other."""
+    found: list[list[str]] = [[]]
+    for name in variants:
+        taken = sum(len(other) + 2 for other in (*found[-1], name))
+        if found[-1] and LOG + 1 + taken > WIDTH:
+            found.append([])
+        found[-1].append(name)
+    return found
+
+
+def _table(rows: Sequence[Sequence[Conformance]], variants: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("log", overflow="fold", max_width=LOG)
+    for variant in variants:
+        table.add_column(variant, no_wrap=True)
+    for row in rows:
+        found = {answer.job.variant.name: cell(answer) for answer in row}
+        name = Text(Path(row[0].log.path).stem)
+        table.add_row(name, *(found.get(variant, Text("-")) for variant in variants))
+    return table
 
 
 # JSON.
