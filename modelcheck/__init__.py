@@ -6,6 +6,7 @@ This module has what a spec needs: sites, cells, steps, protocols, and what to e
 
 from typing import TYPE_CHECKING, Any
 
+from modelcheck.protocol.callee import Callee
 from modelcheck.protocol.code import Cell, Form, Runs, Site, runs
 from modelcheck.protocol.definition import Handler, Patcher, Protocol
 from modelcheck.protocol.errors import SpecError
@@ -13,16 +14,19 @@ from modelcheck.protocol.program import Block, Element, block, when
 from modelcheck.protocol.suite import SAFE, STRICT_TOO, Bug, Expectation, Suite, Variant, violates
 from modelcheck.protocol.vocabulary.anyone import (
     add,
+    add_and_test,
+    compare_and_swap,
     dmb,
     dsb,
     fence,
     increment_unless_zero,
     is_equal,
+    is_greater,
     pause,
     store,
 )
+from modelcheck.protocol.vocabulary.code import is_code, write
 from modelcheck.protocol.vocabulary.cpu import enter_user, execute, flush, leave_user
-from modelcheck.protocol.vocabulary.patcher import write
 from modelcheck.protocol.vocabulary.program import (
     caches_clean_inval_pou,
     dc_cvau,
@@ -54,6 +58,7 @@ __all__ = [
     "STRICT_TOO",
     "Block",
     "Bug",
+    "Callee",
     "Cell",
     "Element",
     "Expectation",
@@ -69,8 +74,10 @@ __all__ = [
     "Variant",
     "Waiver",
     "add",
+    "add_and_test",
     "block",
     "caches_clean_inval_pou",
+    "compare_and_swap",
     "dc_cvau",
     "dmb",
     "dsb",
@@ -85,7 +92,9 @@ __all__ = [
     "iret",
     "irq_off",
     "irq_on",
+    "is_code",
     "is_equal",
+    "is_greater",
     "isb",
     "leave_user",
     "lock",

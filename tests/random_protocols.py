@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
+    Callee,
     Cell,
     Form,
     Handler,
@@ -22,6 +23,8 @@ from modelcheck import (
     Site,
     SpecError,
     add,
+    add_and_test,
+    compare_and_swap,
     dc_cvau,
     dmb,
     dsb,
@@ -35,7 +38,9 @@ from modelcheck import (
     iret,
     irq_off,
     irq_on,
+    is_code,
     is_equal,
+    is_greater,
     leave_user,
     lock,
     lookup,
@@ -62,7 +67,8 @@ from modelcheck.protocol.actions import Instruction, Order, Owner
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
-from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.anyone import AddAndTest, IncrementUnlessZero
+from modelcheck.protocol.vocabulary.code import Write
 from tests.found import FOUND
 from tests.protocols import EVERY_PROPERTY, FETCH
 
@@ -98,9 +104,12 @@ LIST = Cell("list", ())
 CELLS = (DATA, COUNT, LOCK, EACH, LIST)
 
 INT3, LONG_TRAP = b"\xcc", b"\xcd\x03"
+OTHER_TRAP = b"\xf1"
 ARM_BRK = bytes.fromhex("00 00 20 d4")
-ARM = tuple(map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa")))
-"""NOP and B, which may be modified concurrently, ADD and MOV, which may not."""
+ARM = tuple(
+    map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa", "01 00 00 94"))
+)
+"""NOP, B and, as the last, BL, which may be modified concurrently, ADD and MOV, which may not."""
 ISB = bytes.fromhex("df 3f 03 d5")
 
 
@@ -112,7 +121,11 @@ def _sites(draw: st.DrawFn, trap: bytes, arch: str) -> tuple[Site, ...]:
     for name in "ab"[: draw(st.sampled_from((1, 1, 1, 2)))]:
         found.append(draw(_arm_site(name, address) if arch == "arm64" else _site(name, address)))
         address += len(found[-1]) + draw(st.integers(0, 1))
-    if draw(st.integers(0, 9)) == 9:
+    if draw(st.integers(0, 9)) == 9 and len(trap) < len(found[0]):  # a probe is set, or removed
+        form, lengths = draw(st.sampled_from(("old", "new"))), runs(len(trap))
+        data = trap + found[0].old[len(trap) :]
+        found[0] = replace(found[0], between=(), **{form: data, f"{form}_runs": lengths})
+    elif draw(st.integers(0, 9)) == 9:
         found[-1] = replace(found[-1], old=trap + found[-1].old[len(trap) :], foreign=True)
     return tuple(found) if draw(BOOL) else tuple(reversed(found))
 
@@ -122,6 +135,9 @@ def _site(draw: st.DrawFn, name: str, address: int) -> Site:
     size = draw(st.integers(2, 3))
     old = bytes(draw(st.sampled_from((0x10 + i, 0x90))) for i in range(size))
     new = bytes(draw(st.sampled_from((0x20 + i, old[i]))) for i in range(size))
+    if draw(st.integers(0, 4)) == 4:  # a call, which may have a callee
+        call = b"\xff\xd0" if size == 2 else bytes((0xFF, 0x50, draw(st.integers(0, 1))))
+        old, new = draw(st.sampled_from(((call, new), (old, call), (call, call))))
     site = Site(name, old, new, address)
     if draw(st.integers(0, 2)) < 2:
         return site
@@ -150,7 +166,7 @@ def _arm_site(draw: st.DrawFn, name: str, address: int) -> Site:
     return Site(name, old, new, 4 * address, old_runs=each, new_runs=each)
 
 
-PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock")
+PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock", "run")
 SYNC = (
     *(*["on_each_cpu"] * 8, "odd on_each_cpu", "odd send_ipi", "wait_acks", "sync_core"),
     *("fence", "dmb", "dsb", "maintain", "maintain", "rcu_tasks", "rcu", "rcu with regions"),
@@ -191,7 +207,8 @@ class _Steps:
         form = self.draw(st.sampled_from((*site.forms[1:], site.forms[1], site.forms[0])))
         data = form.data[at:stop]
         if self.draw(st.integers(0, 2)) == 2 and len(data) >= len(self.trap):
-            data = self.trap + data[len(self.trap) :]
+            trap = self.draw(st.sampled_from((self.trap, self.trap, self.trap, OTHER_TRAP)))
+            data = trap + data[len(trap) :]
         through = self.draw(st.sampled_from((None, None, None, DATA)))
         room = all(stop <= len(site) for site in self.sites)
         expects = self.draw(st.sampled_from((b"", b"", b"", site.old[at:stop], data)))
@@ -208,6 +225,13 @@ class _Steps:
                 through=through if room else None,
             ),
         )
+
+    def new_bytes(self) -> tuple[Element, ...]:
+        """What may be written over and over: the log of what was there has an end."""
+        site = self.draw(st.sampled_from(self.sites))
+        at = self.draw(st.integers(0, len(site) - 1))
+        order = self.draw(st.sampled_from(ORDERS))
+        return (write(self.label(), site, site.new[at:], at=at, order=order),)
 
     # Data.
 
@@ -235,6 +259,20 @@ class _Steps:
     def test(self) -> Step:
         label = self.label()
         asked = ((COUNT, 0), (COUNT, 2), (COUNT, 3), (EACH, 1), (DATA, "a"))
+        if self.draw(st.integers(0, 5)) == 5:
+            site = self.draw(st.sampled_from(self.sites))
+            at = self.draw(st.integers(0, len(site) - 1))
+            form = self.draw(st.sampled_from(site.forms))
+            return is_code(label, site, form.data[at:], at=at)
+        if self.draw(st.integers(0, 3)) == 3:
+            cell = self.draw(st.sampled_from((COUNT, EACH)))
+            more: tuple[Step, ...] = (
+                is_greater(label, cell, 1),
+                add_and_test(label, cell, -1, 0),
+                compare_and_swap(label, COUNT, 0, 2),
+                compare_and_swap(label, LOCK, 0, 1),
+            )
+            return self.draw(st.sampled_from(more))
         if self.draw(st.integers(0, 3)) == 3:
             return increment_unless_zero(label, self.draw(st.sampled_from((COUNT, EACH))))
         return is_equal(label, *self.draw(st.sampled_from(asked)))
@@ -242,9 +280,13 @@ class _Steps:
     def when(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         test = self.test()
         down = ()
-        if not isinstance(test, Step) or type(test).__name__ == "IncrementUnlessZero":
+        up: tuple[Element, ...] = ()
+        if isinstance(test, IncrementUnlessZero):
             down = (add(self.label(), Cell(test.cell, 0), -1),)
-        return (when(test, *self.some(kinds, 0, 1), *down, otherwise=self.some(kinds, 0, 1)),)
+        if isinstance(test, AddAndTest):  # whatever runs over and over counts up and down
+            up = (add(self.label(), Cell(test.cell, 0), 1),)
+        then, otherwise = self.some(kinds, 0, 1), self.some(kinds, 0, 1)
+        return (*up, when(test, *then, *down, otherwise=otherwise))
 
     def locked(self, kinds: tuple[Callable[[], tuple[Element, ...]], ...]) -> tuple[Element, ...]:
         inside = self.some(kinds, 0, 2)
@@ -307,18 +349,20 @@ class _Steps:
             "wait": self.wait,
             "test": partial(self.when, plain),
             "lock": partial(self.locked, plain),
+            "run": self.run,
         }
         chosen = [kinds[kind] for kind in self.kinds]
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
-        plain = (self.store, self.up_and_down, self.cpu_sync, self.user, self.quiet)
+        plain = (self.store, self.up_and_down, self.cpu_sync, self.user, self.user, self.quiet)
         kinds = (
             *plain,
             self.run,
             partial(self.when, plain),
             partial(self.locked, plain),
             self.wait,
+            self.new_bytes,
         )
         return (*self.run(), *self.some(kinds, 0, 2))
 
@@ -357,10 +401,15 @@ class _Steps:
             return self.when((act, self.store))
 
         def other() -> tuple[Element, ...]:
-            return (self.draw(st.sampled_from((pause, fence, dmb, dsb, sync_core)))(self.label()),)
+            kinds = (pause, fence, dmb, dsb, irq_off, irq_on, sync_core, dc_cvau, ic_ivau)
+            return (self.draw(st.sampled_from(kinds))(self.label()),)
+
+        def waiting() -> tuple[Element, ...]:
+            kinds = (self.wait, self.new_bytes, partial(self.locked, (self.store,)))
+            return self.draw(st.sampled_from(kinds))()
 
         return self.some(
-            (look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3
+            (look_up, look_up, act, act, asked, self.up_and_down, self.store, other, waiting), 0, 3
         )
 
     def handler(self) -> tuple[Element, ...]:
@@ -371,6 +420,17 @@ class _Steps:
 
     def callee(self) -> tuple[Element, ...]:
         return (*self.acting(), iret(self.label(), synchronises=False))
+
+    def nmi(self) -> tuple[Element, ...]:
+        """What an NMI does."""
+        kinds = (self.run, self.run, self.store, self.up_and_down, self.new_bytes)
+        return self.some((*kinds, partial(self.when, kinds)), 1, 2)
+
+    def callees(self) -> tuple[Callee, ...]:
+        """A callee of some calls alone."""
+        site = self.draw(st.sampled_from(("", *(site.name for site in self.sites))))
+        form = self.draw(st.sampled_from(("", "old", "new")))
+        return (Callee("called", self.callee(), site, form),)
 
 
 @st.composite
@@ -389,7 +449,8 @@ def protocols(
             patchers = (Patcher("other", steps.patcher(2)),)
         handler = None
         if draw(st.integers(0, 3)):
-            handler = Handler(trap, steps.handler(), interrupts=draw(BOOL))
+            also = draw(st.sampled_from(((), (), (), (OTHER_TRAP,))))
+            handler = Handler(trap, steps.handler(), interrupts=draw(BOOL), also=also)
         protocol = Protocol(
             "random",
             sites,
@@ -400,7 +461,9 @@ def protocols(
             arch=arch,
             patchers=patchers,
             cpu_program=steps.cpu() if draw(st.integers(0, 2)) == 2 else (),
-            callee=steps.callee() if draw(st.integers(0, 5)) == 5 else (),
+            callee=steps.callee() if draw(st.integers(0, 4)) == 4 else (),
+            nmi=steps.nmi() if draw(st.integers(0, 5)) == 5 else (),
+            callees=steps.callees() if draw(st.integers(0, 4)) == 4 else (),
             stores="in-order" if only_in_order else draw(st.sampled_from(STORES)),
             coherent_icache=draw(st.sampled_from((True, False))),
             coherent_dcache=draw(st.sampled_from((False, False, True))),
@@ -461,7 +524,7 @@ def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(800)
+    @random_runs(900)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

@@ -40,6 +40,28 @@ OTHERS = {
 }
 """Instructions that do something, or are taken to."""
 
+CALLS = {
+    "x86-64": ("e8 e7 57 07 00", "ff d0", "ff 15 00 10 00 00"),
+    "arm64": ("00 04 00 94", "00 00 3f d6"),
+    "thumb": ("00 f0 00 f8", "80 47"),
+    "riscv64": ("ef 00 00 00", "e7 82 02 00", "82 92", "e7 80 00 00"),
+    "ppc64": ("01 00 00 48", "21 04 80 4e"),
+    "s390x": ("c0 e5 00 00 00 10", "0d e1"),
+    "parisc": (),
+}
+"""Calls of each architecture."""
+
+JUMPS = {
+    "x86-64": ("e9 e7 57 07 00", "ff e0", "c3"),
+    "arm64": ("00 00 00 14", "00 00 1f d6", "c0 03 5f d6"),
+    "thumb": ("00 e0", "08 47"),
+    "riscv64": ("6f 00 00 00", "67 80 00 00", "67 80 82 00", "82 82"),
+    "ppc64": ("00 00 00 48", "20 04 80 4e"),
+    "s390x": ("c0 f4 00 00 00 00", "07 f1"),
+    "parisc": ("e8 1f 1f d7",),
+}
+"""What leads elsewhere, and leaves no word where to return."""
+
 TRAPS = {
     "x86-64": ("cc", "cd 03", "f1", "0f 0b", "0f b9 c0", "0f ff c9"),
     "arm64": ("00 00 20 d4", "e0 ff 3f d4", "00 00 00 00", "ff ff 00 00"),
@@ -111,6 +133,16 @@ def test_no_ops_are_told_from_what_does_something(arch: Architecture) -> None:
     """A handler's skip() acts as the form of a site that is a no-op, so this decides verdicts."""
     assert [text for text in NOPS[arch.name] if not arch.is_nop(code(text))] == []
     assert [text for text in OTHERS[arch.name] if arch.is_nop(code(text))] == []
+
+
+@pytest.mark.parametrize("arch", EVERY)
+def test_calls_are_told_from_jumps(arch: Architecture) -> None:
+    """A call leads to a callee, a jump does not; nor do two instructions that begin with a call."""
+    calls = [code(text) for text in CALLS[arch.name]]
+    others = (*JUMPS[arch.name], *NOPS[arch.name], *TRAPS[arch.name])
+    assert [data for data in calls if not arch.is_call(data)] == []
+    assert [text for text in others if arch.is_call(code(text))] == []
+    assert not any(arch.is_call(data * 2) for data in calls)
 
 
 @pytest.mark.parametrize("arch", EVERY)

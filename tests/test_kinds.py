@@ -139,7 +139,12 @@ def test_nobody_is_given_a_step_that_is_not_theirs(step: type[Step], owner: Owne
     sample = kinds.SAMPLES[step.__name__]
     (found, *_) = kinds.steps_of(step, sample)
     lone = replace(found, source=here())
-    programs = {Owner.PATCHER: "program", Owner.CPU: "cpu_program", Owner.ROUTINE: "callee"}
+    programs = {
+        Owner.PATCHER: "program",
+        Owner.CPU: "cpu_program",
+        Owner.NMI: "nmi",
+        Owner.ROUTINE: "callee",
+    }
     said = refused(programs[owner], lone)
     if owner in found.owners:
         assert "is nothing for" not in said

@@ -80,7 +80,7 @@ def test_the_whole_vocabulary() -> None:
 
 def test_the_whole_vocabulary_on_two_cpus() -> None:
     """What one CPU says to another, and waits for, with a second one that runs the sites."""
-    assert run_random(60, Phase.generate, Phase.shrink, cpus=2) > 30
+    assert run_random(60, Phase.generate, Phase.shrink, cpus=2) > 20
 
 
 @pytest.mark.parametrize("name", ["base", "no-sync-1", "no-sync-2", "no-sync-3", "head-first"])

@@ -17,6 +17,7 @@ class Decoded(NamedTuple):
     text: str
     length: int
     is_nop: bool = False
+    is_call: bool = False
 
 
 Goes = Literal["on", "may branch", "branches", "branches by data", "calls", "faults", "unknown"]
@@ -100,6 +101,11 @@ class Architecture:
     def is_nop(self, data: bytes) -> bool:
         """Whether bytes begin with an instruction that does nothing."""
         return self.decode(data).is_nop
+
+    def is_call(self, data: bytes) -> bool:
+        """Whether bytes are a call: they lead elsewhere, and leave word where to return."""
+        decoded = self.decode(data)
+        return decoded.is_call and decoded.length == len(data)
 
     def is_trap(self, data: bytes) -> bool:
         """Whether bytes are a trap instruction."""

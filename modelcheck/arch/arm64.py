@@ -11,7 +11,9 @@ from modelcheck.arch.decoder import by_capstone
 ARM64 = Architecture(
     name="arm64",
     known_as=("aarch64", "a64", "armv8"),
-    decoder=by_capstone(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN, "nop"),
+    decoder=by_capstone(
+        capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN, nops=("nop",), calls=("bl", "blr")
+    ),
     alignment=4,
     chunk=4,
     stores="weak",

@@ -30,7 +30,8 @@ def by_iced(data: bytes, address: int) -> Decoded | None:
     if instruction.code == Code.INVALID:
         return None
     text = _formatter().format(instruction)
-    return Decoded(text, instruction.len, instruction.mnemonic == Mnemonic.NOP)
+    mnemonic = instruction.mnemonic
+    return Decoded(text, instruction.len, mnemonic == Mnemonic.NOP, mnemonic == Mnemonic.CALL)
 
 
 GOES: dict[int, Goes] = {
@@ -84,8 +85,13 @@ def _formatter() -> Formatter:
     return formatter
 
 
-def by_capstone(architecture: int, mode: int, *nops: str) -> Callable[[bytes, int], Decoded | None]:
-    """A decoder for an architecture of capstone's, where these mnemonics do nothing."""
+def by_capstone(
+    architecture: int, mode: int, *, nops: tuple[str, ...] = (), calls: tuple[str, ...]
+) -> Callable[[bytes, int], Decoded | None]:
+    """A decoder for an architecture of capstone's, where these mnemonics do nothing, or call.
+
+    One whose first operand is RISC-V's register zero leaves no word where to return.
+    """
 
     @cache
     def decoder() -> capstone.Cs:
@@ -94,7 +100,8 @@ def by_capstone(architecture: int, mode: int, *nops: str) -> Callable[[bytes, in
     @cache
     def decode(data: bytes, address: int) -> Decoded | None:
         for _, length, mnemonic, operands in decoder().disasm_lite(data, address, 1):
-            return Decoded(f"{mnemonic} {operands}".strip(), length, mnemonic in nops)
+            is_call = mnemonic in calls and not operands.startswith("zero")
+            return Decoded(f"{mnemonic} {operands}".strip(), length, mnemonic in nops, is_call)
         return None
 
     return decode

@@ -12,7 +12,10 @@ PPC64 = Architecture(
     name="ppc64",
     known_as=("ppc64le", "powerpc", "powerpc64", "power"),
     decoder=by_capstone(
-        capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | capstone.CS_MODE_LITTLE_ENDIAN, "nop"
+        capstone.CS_ARCH_PPC,
+        capstone.CS_MODE_64 | capstone.CS_MODE_LITTLE_ENDIAN,
+        nops=("nop",),
+        calls=("bl", "bla", "bcl", "bcla", "bctrl", "blrl"),
     ),
     alignment=4,
     chunk=4,

@@ -13,7 +13,10 @@ RISCV64 = Architecture(
     name="riscv64",
     known_as=("riscv", "risc-v", "rv64", "rv64gc"),
     decoder=by_capstone(
-        capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC, "nop", "c.nop"
+        capstone.CS_ARCH_RISCV,
+        capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC,
+        nops=("nop", "c.nop"),
+        calls=("jal", "jalr", "c.jalr"),
     ),
     alignment=2,
     chunk=4,

@@ -9,7 +9,9 @@ S390X = Architecture(
     name="s390x",
     known_as=("s390", "z/architecture", "zarch"),
     # A branch whose mask is 0 does nothing, but none is taken for a no-op here.
-    decoder=by_capstone(capstone.CS_ARCH_SYSZ, capstone.CS_MODE_BIG_ENDIAN),
+    decoder=by_capstone(
+        capstone.CS_ARCH_SYSZ, capstone.CS_MODE_BIG_ENDIAN, calls=("bas", "basr", "bras", "brasl")
+    ),
     alignment=2,
     chunk=1,
     stores="in-order",

@@ -8,7 +8,9 @@ from modelcheck.arch.decoder import by_capstone
 THUMB = Architecture(
     name="thumb",
     known_as=("t32", "thumb2", "arm", "arm32", "aarch32"),
-    decoder=by_capstone(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB, "nop", "nop.w"),
+    decoder=by_capstone(
+        capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB, nops=("nop", "nop.w"), calls=("bl", "blx")
+    ),
     alignment=2,
     chunk=2,
     stores="weak",

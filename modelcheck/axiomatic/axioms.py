@@ -86,7 +86,7 @@ class Axioms:
         self.walk = case.walk
         self.offset = case.offset
         self.fetcher = case.fetcher
-        self.region = Region(0, site, self.trap)
+        self.region = Region(0, site, (self.trap,) if self.trap else ())
         self.fetches = [
             _fetch(number, at, self.region.extent(at), chunks, trapped=trapped)
             for number, (at, trapped) in enumerate(

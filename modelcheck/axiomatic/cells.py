@@ -80,11 +80,11 @@ class Cells:
         found: dict[str, z3.ArithRef] = {}
         for action in of_cells(event.actions):
             match action:
-                case do.Set():
+                case do.Set() if event.holds:
                     found[action.cell] = z3.IntVal(self._number(action.value))
                 case do.Change() if event.holds:
                     found[action.cell] = z3.Int(f"{event.name} total")
-                case do.Change() | do.Ask() | do.Need():
+                case do.Set() | do.Change() | do.Ask() | do.Need():
                     pass
                 case _:
                     assert_never(action)

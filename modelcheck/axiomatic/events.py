@@ -249,7 +249,16 @@ class _Reader:
                 | do.Mask()
             ):
                 yield True, cells
-            case do.Mode() | do.Run() | do.Find() | do.Follow() | do.Act() | do.Leave():
+            case (
+                do.Exceed()
+                | do.Look()
+                | do.Mode()
+                | do.Run()
+                | do.Find()
+                | do.Follow()
+                | do.Act()
+                | do.Leave()
+            ):
                 raise NotCoveredError(not_covered(step, action))
             case _:
                 assert_never(action)
@@ -321,6 +330,19 @@ def _check_covered(protocol: Protocol) -> None:
     ):
         if present:
             raise NotCoveredError(f"{protocol.name} has {missing}")
+    if protocol.handler and protocol.handler.also:
+        raise NotCoveredError(f"{protocol.name} has several trap instructions")
+    trap = protocol.handler.trap if protocol.handler else b""
+    forms = [(site, form) for site in protocol.sites for form in site.forms if not site.foreign]
+    for site, form in forms:
+        if any(trap and form.data.startswith(trap, at) for at, _ in form.runs):
+            raise NotCoveredError(f"the {form.name} form of {site.name} has the trap itself")
+    for step in steps:
+        kinds = [type(action) for action in step.actions()]
+        if do.Change in kinds and do.Ask in kinds[kinds.index(do.Change) :]:
+            raise NotCoveredError(f"step {step.label!r} asks for what it has added to")
+    for step in flatten(protocol.nmi):
+        raise NotCoveredError(f"{protocol.name} has NMIs, which begin with step {step.label!r}")
 
 
 def _told_by_cpus(protocol: Protocol) -> set[str]:
@@ -328,9 +350,8 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
 
     Raises NotCoveredError for whatever else these do that others can see.
     """
-    handler = protocol.handler.program if protocol.handler else ()
     found = set()
-    for step in flatten((*handler, *protocol.callee)):
+    for step in chain.from_iterable(map(flatten, protocol.routines)):
         for action in step.actions():
             match action:
                 case do.Set() | do.Change():
@@ -341,6 +362,8 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
                     pass
                 case (
                     do.Put()
+                    | do.Exceed()
+                    | do.Look()
                     | do.Need()
                     | do.Clean()
                     | do.Drop()

@@ -18,7 +18,7 @@ from modelcheck.protocol.actions import Put, first
 from modelcheck.protocol.code import Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.program import Element, Step, flatten
-from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.code import Write
 from modelcheck.solver import possible
 
 Origin = Literal["old", "new"] | int

@@ -6,7 +6,8 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from modelcheck.machine.setup import Configuration, Setup
-from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
+from modelcheck.protocol.callee import CALLEE_PREFIX
+from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX, NMI_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
@@ -33,7 +34,7 @@ class Section:
     @property
     def shared(self) -> bool:
         """Whether every CPU runs it, over and over, and not one patcher once."""
-        return self.prefix in _SHARED
+        return self.prefix.startswith(tuple(_SHARED))
 
     @property
     def runner(self) -> str:
@@ -43,6 +44,8 @@ class Section:
     @property
     def title(self) -> str:
         """What it is called on the screen."""
+        if self.prefix.startswith(CALLEE_PREFIX) and self.prefix != CALLEE_PREFIX:
+            return self.prefix.removeprefix(CALLEE_PREFIX).rstrip("/")
         return _SHARED.get(self.prefix, self.runner)
 
 
@@ -50,6 +53,7 @@ _SHARED = {
     HANDLER_PREFIX: "handler",
     CPU_PREFIX: "every CPU",
     CALLEE_PREFIX: "the function called",
+    NMI_PREFIX: "NMI",
 }
 
 
@@ -244,8 +248,8 @@ def _settings(safe: Protocol, broken: Protocol) -> Iterator[str]:
     if safe.handler and broken.handler:
         if safe.handler.interrupts != broken.handler.interrupts:
             yield f"the handler runs with interrupts {_on(broken.handler.interrupts)}"
-        if safe.handler.trap != broken.handler.trap:
-            yield f"the handler serves {broken.handler.trap.hex(' ')}"
+        if safe.handler.traps != broken.handler.traps:
+            yield "the handler serves " + " and ".join(t.hex(" ") for t in broken.handler.traps)
     if safe.stores != broken.stores:
         yield f"stores are {broken.stores}"
     if safe.coherent_icache != broken.coherent_icache:

@@ -171,7 +171,7 @@ class GuardedCommands:
     def source(self, label: str) -> str | None:
         """The line of the spec that a label comes from."""
         setup = self.machine.setup
-        for program in (*setup.programs, *setup.routines.values()):
+        for program in (*setup.programs, *setup.routines, setup.nmi):
             for line in program:
                 if line.step.label == label and line.step.source:
                     return str(line.step.source)

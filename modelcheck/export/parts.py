@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.memory import History
 from modelcheck.machine.state import Local, PartialFetch, Shared, Trap
+from modelcheck.protocol.actions import Mask, Put
 from modelcheck.protocol.code import Value
+from modelcheck.protocol.errors import SpecError
 
 Constant = int | str
 """A number, or what to call the value: any text."""
@@ -50,6 +52,8 @@ class Anatomy:
 
     def __init__(self, machine: Machine, shareds: Collection[Shared]) -> None:
         self._setup = machine.setup
+        for line in machine.setup.nmi:
+            raise SpecError(f"step {line.step.label!r}: exports do not know NMIs", line.step.source)
         self.notes: dict[str, str] = {}
         """What a reader may want to know of a part or constant, by its name."""
         self._histories = self._name_histories()
@@ -140,8 +144,18 @@ class Anatomy:
 
     def _trap(self, trap: Trap | None) -> Leaves:
         setup = self._setup
-        step = setup.routines[trap.in_callee][trap.pc].step if trap else None
-        yield "handler", HANDLER, f"in {step.label}" if step else "no trap"
+        step = setup.routines[trap.routine][trap.pc].step if trap else None
+        several = len(list(filter(None, setup.routines))) > 1
+        which = f"{trap.routine} " if trap and several else ""
+        yield "handler", HANDLER, f"in {which}{step.label}" if step else "no trap"
+        actions = [a for lines in setup.routines for line in lines for a in line.actions]
+        if any(isinstance(action, Put) for action in actions):
+            yield "handler_wrote", "handler_wrote", trap.written if trap else 0
+        if any(isinstance(action, Mask) for action in actions):
+            irqs = trap.irqs if trap else None
+            yield "handler_irqs", "handler_irqs", f"set {'as before' if irqs is None else irqs}"
+        if any(setup.routines[1:]) and setup.routines[0]:
+            yield "calls_next", "calls_next", trap.calls if trap else 0
         if len(setup.protocol.sites) > 1:
             site = f"trap at {setup.protocol.sites[trap.site].name}" if trap else "nowhere"
             yield "trapped_at", "trapped_at", site

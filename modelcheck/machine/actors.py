@@ -51,7 +51,7 @@ class Machine:
                 name,
                 1,
                 patches=True,
-                executes=protocol.patcher_executes,
+                executes=self.setup.executes(number),
                 replicated=False,
             )
             for number, name in enumerate(names)
@@ -102,7 +102,9 @@ class Machine:
         actor = Actor(role.number, role.executes, for_all=role.patches)
         yield from program.moves(self.setup, shared, local, actor)
         for move in cpu.moves(self.setup, shared, local, actor):
-            yield move._replace(interrupt=True) if role.patches else move
+            called = local.in_program and cpu.runs_now(self.setup, local, actor)
+            by_program = called and move.label in (cpu.FETCH, cpu.READ)
+            yield move._replace(interrupt=True) if role.patches and not by_program else move
         yield from program.drains(self.setup, shared, local)
 
     def finished(self, role: Role, local: Local) -> bool:
@@ -121,7 +123,7 @@ class Machine:
             return "interrupt", True
         if move.step is None and move.label == program.DRAIN:
             return "stores", False
-        if move.interrupt or not role.patches:
+        if move.interrupt or not role.patches or move.label in (cpu.FETCH, cpu.READ):
             return "run", False
         return "program", move.step is not None and takes_lock(move.step.actions())
 

@@ -76,7 +76,9 @@ def _held_up(local: Local, sender: int, *, regions: bool) -> int:
 
 
 def _inside(local: Local) -> tuple[bool, bool]:
-    """Whether a CPU is in a trap handler, and whether it is in that or in a region."""
+    """Whether a CPU is in a handler, of a trap or an NMI, and whether in that or in a region."""
+    if local.nmi is not None:  # and where it came there is the CPU as well
+        return True, True
     handler = local.trap is not None and not local.trap.in_callee
     return handler, local.trap is not None or local.place is not None
 

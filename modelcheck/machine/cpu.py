@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from modelcheck.machine import handler, routine
-from modelcheck.machine.effects import Actor
+from modelcheck.machine.effects import Actor, effects
 from modelcheck.machine.fetch import Staleness
 from modelcheck.machine.memory import Chunk, View, join
 from modelcheck.machine.region import kind_of
@@ -16,6 +16,7 @@ from modelcheck.machine.state import (
     Execution,
     Local,
     Move,
+    Nmi,
     PartialFetch,
     Place,
     Shared,
@@ -32,10 +33,19 @@ EXECUTE = "execute"
 TAKE_IPI = "ipi"
 STOP = "stop"
 LEAVE_STOP = "leave stop"
+TAKE_NMI = "nmi"
+LEAVE_NMI = "leave nmi"
 
 
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
     """All that a CPU may do next, besides the program that runs on it."""
+    if local.nmi is not None:
+        yield from _in_nmi(setup, shared, local, local.nmi, actor)
+        return
+    if setup.nmi and actor.executes:
+        inside = Nmi(0, 0, local.trap, local.place)
+        taken = local._replace(nmi=inside, trap=None, place=None, fetch=None)
+        yield Move(TAKE_NMI, (), shared, setup.settled(taken, shared))
     if local.stop in (StopStage.SERIALISING, StopStage.LEAVING):
         left = local._replace(stop=StopStage.RUNNING)
         if actor.executes:
@@ -48,6 +58,11 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
         yield from _interrupts(setup, shared, local, actor)
     if not actor.executes:
         return
+    yield from _runs_code(setup, shared, local, actor)
+
+
+def _runs_code(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
+    """The next step of a handler or callee, or of a fetch."""
     if local.trap is not None:
         yield from routine.moves(setup, shared, local, local.trap, actor)
     elif local.fetches_wait:
@@ -58,11 +73,42 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
         yield from _fetch_windowed(setup, shared, local, actor)
 
 
+def _in_nmi(setup: Setup, shared: Shared, local: Local, nmi: Nmi, actor: Actor) -> Iterator[Move]:
+    """What a CPU does in an NMI; the return from it serialises, and discards what was fetched.
+
+    Source: Intel SDM vol. 3A, Serializing Instructions (IRET); Arm ARM, Exception return.
+    """
+    yield from _runs_code(setup, shared, local, actor)
+    if local.fetch is not None or local.trap is not None or local.place is not None:
+        return
+    if nmi.pc == len(setup.nmi):
+        back = local._replace(nmi=None, trap=nmi.trap, place=nmi.place)
+        yield Move(LEAVE_NMI, (), shared, setup.synchronised(back, shared))
+        return
+    line = setup.nmi[nmi.pc]
+    for effect in effects(line.actions, setup, shared, local, actor._replace(for_all=False)):
+        after = effect.local
+        if effect.finished and after.nmi is not None:
+            pc = line.then if effect.holds else line.otherwise
+            after = after._replace(nmi=after.nmi._replace(pc=pc))
+        yield Move(
+            line.step.label,
+            effect.choice,
+            effect.shared,
+            setup.settled(after, effect.shared),
+            violations=effect.violations,
+            step=line.step,
+            holds=effect.holds,
+        )
+
+
 def interruptible(setup: Setup, local: Local) -> bool:
     """Whether the CPU would take an interrupt now."""
-    in_handler = local.trap is not None and not local.trap.in_callee
-    masked = in_handler and setup.handler is not None and not setup.handler.interrupts
-    return not (masked or local.irqs_off)
+    if local.trap is None or local.trap.in_callee:
+        return not local.irqs_off
+    if local.trap.irqs is not None:
+        return local.trap.irqs
+    return setup.handler is not None and setup.handler.interrupts and not local.irqs_off
 
 
 def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
@@ -76,18 +122,25 @@ def _interrupts(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Ite
         yield Move(STOP, (), shared, setup.settled(stopped, shared))
 
 
+def runs_now(setup: Setup, local: Local, actor: Actor) -> Run | None:
+    """What the program at its step runs, or the NMI that has interrupted it."""
+    program = setup.programs[actor.role] if local.nmi is None else setup.nmi
+    pc = local.pc if local.nmi is None else local.nmi.pc
+    return first(Run, program[pc].actions) if pc < len(program) else None
+
+
 def reachable(setup: Setup, local: Local, actor: Actor) -> tuple[Place, ...]:
     """Where a CPU may fetch an instruction now."""
     if local.place is not None:
         return (local.place,)
-    if actor.role == setup.cpu_role and setup.programs[actor.role]:
-        run = first(Run, setup.programs[actor.role][local.pc].actions)
-        sites = [setup.sites[name] for name in run.sites] if run else []
-    elif local.irqs_off:
-        # A patcher's CPU runs sites in its interrupts only.
-        sites = [] if actor.role != setup.cpu_role else [*range(len(setup.regions))]
+    every, run = range(len(setup.regions)), runs_now(setup, local, actor)
+    if local.nmi is not None or actor.role != setup.cpu_role:
+        # A patcher's CPU runs sites in its interrupts, and where its program does.
+        interrupts = setup.protocol.patcher_executes and not local.irqs_off
+        anywhere = interrupts and local.nmi is None
     else:
-        sites = [*range(len(setup.regions))]
+        anywhere = not setup.programs[actor.role]
+    sites = every if anywhere else [setup.sites[name] for name in run.sites] if run else ()
     return tuple(place for site in sites for place in setup.regions[site].entries())
 
 
@@ -126,15 +179,14 @@ def versions(setup: Setup, choice: tuple[int, ...]) -> tuple[int, ...]:
 
 def window(setup: Setup, shared: Shared, local: Local, place: Place) -> Window:
     """What a CPU may fetch at a place now."""
-    trap = setup.trap
     known = setup.regions[place.site].known(place.offset)
     return Window(
         chunks=tuple(
             setup.layout.versions(shared.memory, chunk, local.view[chunk.history])
             for chunk in chunks(setup, place)
         ),
-        known=tuple(data for data in known if not (trap and data.startswith(trap))),
-        trap=trap,
+        known=tuple(data for data in known if not setup.trap_in(data)),
+        traps=setup.traps,
         ordered=setup.fetch.ordered,
         newest_trap=setup.newest_only,
     )
@@ -211,21 +263,21 @@ def _read(setup: Setup, shared: Shared, local: Local, fetch: PartialFetch) -> It
                 view[chunk.history] = version
                 after = after._replace(view=tuple(view))
             choice = _choice(setup, place, number, version)
-            if _spells_trap(setup, read):
+            if trap := _spelt_trap(setup, read):
                 after = _read_whole(after, fetch._replace(floor=floor))
-                yield _execute(setup, shared, local, after, place, setup.trap, READ, choice)
+                yield _execute(setup, shared, local, after, place, trap, READ, choice)
             else:
                 yield Move(READ, choice, shared, after)
 
 
-def _spells_trap(setup: Setup, chunks: tuple[bytes | None, ...]) -> bool:
-    """Whether the trap instruction has been read in full: a CPU enters it without the rest."""
-    read = bytearray()
+def _spelt_trap(setup: Setup, chunks: tuple[bytes | None, ...]) -> bytes:
+    """The trap instruction that has been read in full: a CPU enters it without the rest."""
+    read = b""
     for data in chunks:
-        if data is None or len(read) >= len(setup.trap):
+        if data is None:
             break
         read += data
-    return bool(setup.trap) and read.startswith(setup.trap)
+    return setup.trap_in(read)
 
 
 # Both.
@@ -244,20 +296,22 @@ def _execute(
     """Execute fetched bytes: a trap enters the handler, all else goes on behind the instruction."""
     site = place.site
     region = setup.regions[site]
-    trapped = bool(setup.trap) and data.startswith(setup.trap)
+    trapped = bool(setup.trap_in(data))
     known = region.known(place.offset)
     data = next((one for one in known if data.startswith(one)), data) if not trapped else data
-    agreeing = 0 if trapped else region.agreeing(place.offset, data)
+    own = setup.trap_forms(site, place.offset)
+    agreeing = own if trapped else region.agreeing(place.offset, data)
     kind = "trap" if trapped else kind_of(agreeing)
+    acts = kind_of(own) if trapped and own else kind
     violations: list[str] = []
     if kind == "torn":
         violations += [TORN, SEQUENCE]
     if setup.fetch.strict and _unpermitted(setup, shared, before, place, len(data)):
         violations.append(UNPERMITTED)
     over = shared.returned == setup.all_programs
-    if over and kind in ("old", "trap") and not setup.protocol.sites[site].foreign:
+    if over and acts in ("old", "trap") and not setup.protocol.sites[site].foreign:
         violations.append(VISIBLE)
-    after, went_back = handler.acted(setup, after, site, kind)
+    after, went_back = handler.acted(setup, after, site, acts)
     if went_back:
         violations.append(MONOTONE)
     if trapped:
@@ -271,8 +325,8 @@ def _execute(
             violations.append(SEQUENCE)
         if agreeing and setup.protocol.architecture.serialises(data):
             after = setup.synchronised(after, shared)
-        if setup.routines[True] and kind == "new":
-            after = after._replace(trap=Trap(site, 0, (), in_callee=True))
+        if callee := setup.callee(site, agreeing, data):
+            after = after._replace(trap=Trap(site, 0, routine=callee))
     return Move(
         label,
         choice,
@@ -289,15 +343,13 @@ def _unpermitted(setup: Setup, shared: Shared, local: Local, place: Place, lengt
     A trap may be set and removed, and one instruction replaced by another where the architecture
     says so.
     """
-    size = len(setup.trap)
     stop = place.offset + length
     for change in setup.layout.changes(shared.memory, place.site, place.offset, stop, local.view):
-        by_trap = (
-            bool(size)
-            and change.first == 0
-            and change.byte < size
-            and len(change.before) >= size
-            and (change.before.startswith(setup.trap) or change.after.startswith(setup.trap))
+        before, after = change.before, change.after
+        by_trap = change.first == 0 and any(
+            change.byte < len(trap) <= len(before)
+            and (before.startswith(trap) or after.startswith(trap))
+            for trap in setup.traps
         )
         if not by_trap and not setup.permits(change.before, change.after):
             return True

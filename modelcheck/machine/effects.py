@@ -102,6 +102,12 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
         case do.Ask():
             value = read(setup, shared, local, setup.cells[action.cell])
             yield before._replace(holds=(value == action.value) is action.equal)
+        case do.Exceed():
+            held = read(setup, shared, local, setup.cells[action.cell])
+            yield before._replace(holds=isinstance(held, int) and held > action.value)
+        case do.Look():
+            there = read_code(setup, shared, local, setup.sites[action.site])[action.at :]
+            yield before._replace(holds=there.startswith(action.data))
         case do.Need():
             yield from _need(action, setup, before, actor)
         case do.Drained(maintenance=False):
@@ -128,7 +134,7 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
         case do.Await():
             yield before._replace(guard=_asked(action.answer, actor))
         case do.Mask():
-            yield before._replace(local=local._replace(irqs_off=action.on))
+            yield before._replace(local=_masked(local, off=action.on))
         case do.Mode():
             yield before._replace(local=local._replace(in_user=action.user))
         case do.Run():
@@ -153,7 +159,7 @@ def _reads(action: Action) -> bool:
             return bool(action.expects) or action.through is not None
         case do.Set():
             return action.at_once
-        case do.Change() | do.Ask() | do.Need() | do.Find() | do.Follow():
+        case do.Change() | do.Ask() | do.Exceed() | do.Look() | do.Need() | do.Find() | do.Follow():
             return True
         case (
             do.Drained()
@@ -181,15 +187,15 @@ def _put(action: do.Put, setup: Setup, before: Effect) -> Iterator[Effect]:
     shared, local = before.shared, before.local
     every = (1 << len(action.data)) - 1
     site = _target(action, setup, shared, local)
-    left = [one for one in parts(setup, action, site) if not local.written >> one.start & 1]
+    left = [one for one in parts(setup, action, site) if not local.half_written >> one.start & 1]
     violations: tuple[str, ...] = ()
-    if action.expects and not local.written:
+    if action.expects and not local.half_written:
         there = read_code(setup, shared, local, site)[action.at :]
         violations = () if there.startswith(action.expects) else setup.watch(UNEXPECTED)
     for part in left[:1] if action.order == "ascending" else left:
-        written = local.written | sum(1 << i for i in part)
+        written = local.half_written | sum(1 << i for i in part)
         done = written == every
-        after = local._replace(written=0 if done else written)
+        after = local.having_written(0 if done else written)
         data = action.data[part.start : part.stop]
         store = Buffered(site, action.at + part.start, data)
         for stored, now in put(setup, shared, after, store):
@@ -288,6 +294,13 @@ def _maintaining(action: do.Clean | do.Drop, setup: Setup, local: Local, *, need
         lines = setup.layout.lines(site, of.at, size)
     asked = (Maintenance(isinstance(action, do.Drop), line) for line in lines)
     return local._replace(buffer=(*local.buffer, *asked))
+
+
+def _masked(local: Local, *, off: bool) -> Local:
+    """A trap comes with a setting of its own, which its return ends."""
+    if local.trap is None or local.trap.in_callee:
+        return local._replace(irqs_off=off)
+    return local._replace(trap=local.trap._replace(irqs=not off))
 
 
 def _told(message: do.Message, actor: Actor) -> Broadcast:

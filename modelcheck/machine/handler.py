@@ -79,7 +79,10 @@ def follow(action: Follow, setup: Setup, shared: Shared, local: Local, trap: Tra
 
 
 def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
-    """Act as an instruction, and go on behind it once the handler returns."""
+    """Act as an instruction, and go on behind it once the handler returns.
+
+    Where the trap is what some form has there, the CPU has acted as that form by trapping.
+    """
     place = place_of(local, trap)
     region = setup.regions[trap.site]
     violations: list[str] = []
@@ -91,9 +94,12 @@ def act(action: Act, setup: Setup, local: Local, trap: Trap) -> Handled:
     else:
         data, agreeing = region.emulated(place.offset, action.instruction)
         execution = Execution(trap.site, data, "emulated", place.offset)
-    after, went_back = acted(setup, local, trap.site, kind_of(agreeing))
+        local = local._replace(trap=trap._replace(calls=setup.callee(trap.site, agreeing, data)))
+    own = 0 if trap.in_callee else setup.trap_forms(trap.site, place.offset)
+    after, went_back = acted(setup, local, trap.site, "trap" if own else kind_of(agreeing))
     if went_back:
         violations.append(MONOTONE)
+    agreeing |= own
     after, torn = onward(setup, after, place, agreeing)
     if torn:
         violations.append(SEQUENCE)
@@ -106,6 +112,7 @@ def leave(action: Leave, setup: Setup, shared: Shared, local: Local, trap: Trap)
     if action.synchronises:
         back = setup.synchronised(back, shared)
     if action.handled:
-        return Handled(back)
+        called = Trap(trap.site, 0, routine=trap.calls) if trap.calls else None
+        return Handled(back._replace(trap=called))
     foreign = setup.protocol.sites[trap.site].foreign
     return Handled(back._replace(place=None), () if foreign else setup.watch(UNHANDLED))

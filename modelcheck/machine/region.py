@@ -24,12 +24,12 @@ OLD, NEW = 1, 2
 class Region:
     """The forms of a site, by offset. A site of one instruction is a region that has no inside.
 
-    `trap` is the trap instruction, which may be longer than all that a form has at an offset.
+    `traps` are the trap instructions, which may be longer than all that a form has at an offset.
     """
 
-    def __init__(self, number: int, site: Site, trap: bytes = b"") -> None:
+    def __init__(self, number: int, site: Site, traps: tuple[bytes, ...] = ()) -> None:
         self._number = number
-        self._trap = trap
+        self._traps = traps
         self._site = site
         self._forms = site.forms
         self._every = (1 << len(self._forms)) - 1
@@ -56,7 +56,7 @@ class Region:
         known = self.known(offset)
         if not known:
             return len(self._site)
-        return min(offset + max(map(len, (self._trap, *known))), len(self._site))
+        return min(offset + max(map(len, (*self._traps, *known))), len(self._site))
 
     def _instruction(self, form: int, offset: int) -> bytes:
         length = self._length.get((form, offset), 0)

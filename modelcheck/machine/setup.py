@@ -10,7 +10,8 @@ from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
 from modelcheck.machine.memory import LINE, Layout, View, join
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
-from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
+from modelcheck.protocol.actions import Action, Ask, Exceed, Find, Need, Put, Run, Set, first
+from modelcheck.protocol.callee import callee_of
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
@@ -123,20 +124,19 @@ class Setup:
             )
         )
         """The program of each role."""
+        self.nmi = flow(protocol.nmi)
+        """What an NMI does; nothing if there is none."""
         self.program = tuple(line.step for line in self.programs[0])
         """The patcher's program."""
         self.cpu_role = len(self.programs) - 1
         self.all_programs = (1 << self.cpu_role) - 1
         """What Shared.returned and Shared.ended are when all patchers are done."""
         self.handler = protocol.handler
-        self.routines = {
-            False: flow(protocol.handler.program) if protocol.handler else (),
-            True: flow(protocol.callee),
-        }
-        """What a CPU runs in a trap, and what it runs in the function called (see Trap)."""
-        self.trap = self.handler.trap if self.handler else b""
+        self.routines = tuple(map(flow, protocol.routines))
+        """What a CPU runs in a trap, and in each function called, by number (see Trap)."""
+        self.traps = self.handler.traps if self.handler else ()
         self.regions = tuple(
-            Region(number, site, self.trap) for number, site in enumerate(protocol.sites)
+            Region(number, site, self.traps) for number, site in enumerate(protocol.sites)
         )
         self.return_synchronises = self.handler is not None and self.handler.synchronises
         """Then what a CPU could fetch before a trap matters no more once it is in the handler."""
@@ -204,7 +204,7 @@ class Setup:
 
     def _actions(self) -> Iterator[Action]:
         """All that programs, the handler and the callee are made of."""
-        for lines in (*self.programs, *self.routines.values()):
+        for lines in (*self.programs, *self.routines, self.nmi):
             for line in lines:
                 yield from line.actions
 
@@ -268,14 +268,43 @@ class Setup:
         A reduction and no rule: CPUs in a handler that differ in their views only are one state,
         and nobody can tell (tests/test_semantics_agree.py takes it out and compares). Not where
         the return does not serialise, for an IPI taken in the handler must then count; nor where
+        an NMI may fetch in the handler; nor where
         caches are not coherent, for to serialise does not bring all up to date there.
         """
-        in_trap = local.trap is not None and not local.trap.in_callee
+        in_trap = local.trap is not None and not local.trap.in_callee and not self.nmi
         return in_trap and self.return_synchronises and self.coherent_icache
+
+    def trap_forms(self, site: int, offset: int) -> int:
+        """A bit for each form of which the trap is the instruction at an offset, so that to trap is
+        to act as that form; none for a site of others."""
+        if self.protocol.sites[site].foreign:
+            return 0
+        region = self.regions[site]
+        return sum(region.agreeing(offset, trap) for trap in self.traps)
+
+    def trap_in(self, data: bytes) -> bytes:
+        """The trap instruction that bytes begin with; nothing if there is none."""
+        return next((trap for trap in self.traps if data.startswith(trap)), b"")
+
+    def executes(self, role: int) -> bool:
+        """Whether the CPUs of a role run sites: in interrupts, or where their program does."""
+        runs = (first(Run, line.actions) for line in self.programs[role])
+        return role == self.cpu_role or self.protocol.patcher_executes or any(runs)
 
     def is_region(self, site: int) -> bool:
         """Whether a CPU can be somewhere inside the site."""
         return self.protocol.sites[site].is_region
+
+    def callee(self, site: int, agreeing: int, data: bytes) -> int:
+        """The number of the routine that an instruction leads to, of which these forms have it; 0
+        if it calls nothing that there is."""
+        forms = self.protocol.sites[site].forms
+        if not agreeing or len(self.routines) == 1 or not self.protocol.architecture.is_call(data):
+            return 0
+        form = forms[(agreeing & -agreeing).bit_length() - 1]
+        callees = self.protocol.every_callee
+        numbers = {prefix: n for n, prefix in enumerate(callees, start=1)}
+        return numbers.get(callee_of(callees, self.protocol.sites[site], form.name), 0)
 
     def permits(self, before: bytes, after: bytes) -> bool:
         """Whether the architecture lets an instruction be replaced by another while it runs."""
@@ -292,7 +321,7 @@ class Setup:
             if isinstance(cell.initial, int):
                 named[number].add(abs(cell.initial))
         for action in self._actions():
-            if isinstance(action, Ask | Need | Set) and isinstance(action.value, int):
+            if isinstance(action, Ask | Exceed | Need | Set) and isinstance(action.value, int):
                 named[self.cells[action.cell]].add(abs(action.value))
         return tuple(max(numbers) + 1 for numbers in named)
 

@@ -48,15 +48,36 @@ class Place(NamedTuple):
 
 
 class Trap(NamedTuple):
-    """A CPU in the trap handler: the site, the next step, and what it found in which cell.
+    """A CPU in a routine: the site, the next step, and what it found in which cell.
 
-    With `in_callee` it is not a trap: the CPU is in the function that the new instruction calls.
+    `routine` is 0 in the trap handler; in a callee it is the number of that, from 1 on. `calls` is
+    the callee of an instruction that the handler has acted as: the CPU comes to it when it returns.
+    `written` has a bit for each byte of the write under way. `irqs` tells whether the handler has
+    enabled interrupts, or disabled them, since it began.
     """
 
     site: int
     pc: int
     found: tuple[tuple[int, Value], ...] = ()
-    in_callee: bool = False
+    routine: int = 0
+    calls: int = 0
+    written: int = 0
+    irqs: bool | None = None
+
+    @property
+    def in_callee(self) -> bool:
+        """Whether the CPU is in a function that was called, and not in the trap handler."""
+        return self.routine > 0
+
+
+class Nmi(NamedTuple):
+    """A CPU in an NMI: the next step of what that does, the bytes written of a write under way, and
+    the routine and the place that it came in."""
+
+    pc: int
+    written: int
+    trap: Trap | None
+    place: Place | None
 
 
 class StopStage(IntEnum):
@@ -112,7 +133,8 @@ class Local(NamedTuple):
     for each site it has seen as new. `place` is where it is inside a region. `own` has its own copy
     of each per-CPU cell, and `buffer` what it has set going that is not done yet, oldest first.
     `grace` has a bit for each grace period that waits for it. `dropped` is what instruction caches
-    have dropped for it since its last barrier that completes that.
+    have dropped for it since its last barrier that completes that. In an NMI, `trap` and `place`
+    are of what that does, and `nmi` has those that it came in.
     """
 
     pc: int = 0
@@ -132,11 +154,25 @@ class Local(NamedTuple):
     own: tuple[Value, ...] = ()
     buffer: tuple[UnderWay, ...] = ()
     dropped: View = ()
+    nmi: Nmi | None = None
+
+    @property
+    def half_written(self) -> int:
+        """The bytes written of the write under way in the routine, NMI or program it is in."""
+        return (self.trap or self.nmi or self).written
+
+    def having_written(self, bits: int) -> "Local":
+        """The same CPU, with so much of the write under way done."""
+        if self.trap is not None:
+            return self._replace(trap=self.trap._replace(written=bits))
+        if self.nmi is not None:
+            return self._replace(nmi=self.nmi._replace(written=bits))
+        return self._replace(written=bits)
 
     @property
     def in_program(self) -> bool:
-        """Whether the CPU runs its own program now, neither a fetch of a site nor a handler."""
-        return self.fetch is None and self.trap is None and self.place is None
+        """Whether the CPU runs its own program now: no fetch of a site, no handler, no NMI."""
+        return all(there is None for there in (self.fetch, self.trap, self.place, self.nmi))
 
     @property
     def reads_wait(self) -> bool:

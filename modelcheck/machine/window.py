@@ -34,13 +34,13 @@ class Window:
     `known` are the instructions that are right there, old and new first. With `ordered`, the
     chunks share one history, so that positions in their lists are comparable, and no chunk is read
     at an earlier position than the chunk to its left. With `newest_trap`, a trap is fetched from
-    the newest version only: a CPU enters it in the very step that reads it. `trap` is empty where
-    no trap instruction is known.
+    the newest version only: a CPU enters it in the very step that reads it. `traps` are the
+    trap instructions, of which none is how another begins.
     """
 
     chunks: tuple[tuple[bytes, ...], ...]
     known: tuple[bytes, ...]
-    trap: bytes
+    traps: tuple[bytes, ...]
     ordered: bool
     newest_trap: bool
 
@@ -87,15 +87,16 @@ class TornRead:
                 self.solver.add(z3.ULE(left, right))
 
         self.is_known = {data: self._spells(data) for data in window.known}
-        room = 0 < len(window.trap) <= len(self.values)
-        self.is_trap = self._spells(window.trap) if room else z3.BoolVal(False)
-        self.enters_trap = self.is_trap
+        fits = [trap for trap in window.traps if len(trap) <= len(self.values)]
+        self.is_trap = {trap: self._spells(trap) for trap in fits}
+        self.enters_trap = dict(self.is_trap)
         if window.newest_trap:
             newest = [len(versions) - 1 for versions in window.chunks for _ in versions[0]]
-            in_trap = list(zip(times, newest, strict=True))[: len(window.trap)]
-            is_newest = z3.Or([time == last for time, last in in_trap])
-            self.enters_trap = z3.And(self.is_trap, is_newest)
-        self.is_torn = z3.Not(z3.Or(*self.is_known.values(), self.is_trap))
+            for trap, spelt in self.is_trap.items():
+                in_trap = list(zip(times, newest, strict=True))[: len(trap)]
+                is_newest = z3.Or([time == last for time, last in in_trap])
+                self.enters_trap[trap] = z3.And(spelt, is_newest)
+        self.is_torn = z3.Not(z3.Or(*self.is_known.values(), *self.is_trap.values()))
 
     def _spells(self, data: bytes) -> z3.BoolRef:
         return z3.And([v == byte for v, byte in zip(self.values, data, strict=False)])
@@ -123,8 +124,7 @@ def fetchable(window: Window) -> tuple[Fetched, ...]:
         return (_only(window),)
     read = TornRead(window)
     found = [data for data, question in read.is_known.items() if read.possible(question)]
-    if read.possible(read.enters_trap):
-        found.append(window.trap)
+    found += [trap for trap, entered in read.enters_trap.items() if read.possible(entered)]
     found += sorted(read.torn())
     return tuple(Fetched(data, _earliest(window, data)) for data in found)
 
@@ -132,14 +132,14 @@ def fetchable(window: Window) -> tuple[Fetched, ...]:
 def _only(window: Window) -> Fetched:
     """The one fetch that a window of one version allows; nothing is left to solve."""
     data = b"".join(versions[0] for versions in window.chunks)
-    whole = (window.trap, *window.known) if window.trap else window.known
+    whole = (*window.traps, *window.known)
     data = next((one for one in whole if data.startswith(one)), data)
     return Fetched(data, _earliest(window, data))
 
 
 def _earliest(window: Window, data: bytes) -> tuple[int, ...]:
     """Where these bytes can have come from at the earliest."""
-    if data == window.trap and window.newest_trap:
+    if data in window.traps and window.newest_trap:
         tries = (_earliest_with(window, data, last) for last in reversed(range(len(window.chunks))))
         return next(positions for positions in tries if positions)
     return _earliest_with(window, data, None)

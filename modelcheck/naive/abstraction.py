@@ -93,7 +93,7 @@ class Abstract(Naive):
                     least = ways.get((whole, fresh or is_newest), now)
                     ways[whole, fresh or is_newest] = tuple(map(min, least, now))
         for (data, fresh), order in ways.items():
-            if self.newest_only and not fresh and self.trap and data == self.trap:
+            if self.newest_only and not fresh and data in self.traps:
                 continue
             since, least = here.cpu.since, self.nowhere
             for part, place in zip(parts, order, strict=False):
@@ -106,11 +106,13 @@ class Abstract(Naive):
 
     def _numbers_for(self, cell: int) -> Iterator[int]:
         """The numbers that some step names for a cell."""
-        for steps in (*self.programs.values(), self.handler, self.callee):
+        routines = [self.nmi, self.handler, *(one for one, *_ in self.callees)]
+        for steps in (*self.programs.values(), *routines):
             for head, *_ in places(steps):
                 fields = (head.test or head).fields
-                if isinstance(fields.get("value"), int) and self.cells[fields["cell"]] == cell:
-                    yield abs(fields["value"])
+                if self.cells.get(fields.get("cell"), -1) == cell:
+                    named = [fields.get(name) for name in ("value", "old", "new")]
+                    yield from (abs(number) for number in named if isinstance(number, int))
 
     def sums(self, cell: int, value: int, amount: int) -> set[int]:
         """What a cell may hold after an addition to a value, which may stand for many."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from modelcheck.naive.abstraction import Abstract
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import Json, UnknownError, places, take, value_of
-from modelcheck.naive.state import Cpu, Places, Routine, Shared, Spot, Store
+from modelcheck.naive.state import Cpu, Interrupted, Places, Routine, Shared, Spot, Store
 
 PREFIX = ";; "
 STOPS = ("no", "asked", "stands", "leaves, synchronising", "leaves")
@@ -142,7 +142,7 @@ def shared_form(naive: Abstract, shared: Shared) -> Shared:
 def _cpu(naive: Abstract, role: int, values: Any) -> Cpu:
     """A CPU from what a certificate has of it, in the order in which it has that."""
     pc, written, pending, view, fetch, trap, acted, serialise, place, *more = values
-    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped = more
+    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped, nmi = more
     every = list(naive.sites)
     spot = _spot(*place) if place else None
     reading = None
@@ -156,7 +156,7 @@ def _cpu(naive: Abstract, role: int, values: Any) -> Cpu:
         written=frozenset(_bits(written)),
         since=tuple(view) or naive.nowhere,
         reading=reading,
-        routine=_routine(naive, *trap) if trap else None,
+        routine=_routine(naive, irqs_off, *trap) if trap else None,
         spot=spot,
         pending=frozenset(naive.roles[bit] for bit in _bits(pending)),
         serialise=serialise,
@@ -172,6 +172,16 @@ def _cpu(naive: Abstract, role: int, values: Any) -> Cpu:
         acted_new=frozenset(_bits(acted)),
         dropped=tuple(dropped) or naive.nowhere,
     )
+    if nmi:
+        at, half, routine, place = nmi
+        inside = Interrupted(
+            cpu.rest,
+            cpu.written,
+            _routine(naive, irqs_off, *routine) if routine else None,
+            _spot(*place) if place else None,
+        )
+        half = frozenset(_bits(half))
+        cpu = cpu._replace(nmi=inside, rest=_rest(naive.nmi, at), written=half)
     if len(cpu.since) != len(naive.nowhere) or len(cpu.own) != len(naive.initial):
         raise UnknownError("a CPU that does not fit the protocol")
     found = cpu_form(naive, role, cpu)
@@ -189,10 +199,17 @@ def _rest(program: Any, pc: int) -> Any:
     return [*places(program), ()][_index(pc)]
 
 
-def _routine(naive: Abstract, site: int, pc: int, found: Any, called: bool) -> Routine:
-    program = naive.callee if called else naive.handler
+def _routine(
+    naive: Abstract, irqs_off: bool, site: int, pc: int, found: Any, *more: Any
+) -> Routine:
+    called, calls, written, irqs = more
+    program = naive.callees[_index(called) - 1][0] if called else naive.handler
     kept = tuple((cell, value_of(value)) for cell, value in found)
-    return Routine(_index(site), called, _rest(program, pc), kept)
+    masked = naive.masked or irqs_off if irqs is None else not irqs
+    half = frozenset(_bits(written))
+    return Routine(
+        _index(site), called, _rest(program, pc), kept, calls, half, masked=masked and not called
+    )
 
 
 def _spot(site: int, offset: int, forms: int) -> Spot:
@@ -216,8 +233,10 @@ def cpu_form(naive: Abstract, role: int, cpu: Cpu) -> Cpu:
     """The CPU without what cannot matter any more: its places if it runs no site, if it reads the
     newest alone, or if it synchronises before it fetches; what it acted as if nobody asks."""
     nowhere: Places = ()
-    runs_sites = role == CPUS or naive.patcher_executes
-    leaves = cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache
+    runs_sites = naive.runs_sites(role)
+    leaves = (
+        cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache and not naive.nmi
+    )
     if not runs_sites or not keeps_histories(naive) or leaves:
         nowhere = naive.nowhere
     if "per-cpu-monotone" not in naive.watched:

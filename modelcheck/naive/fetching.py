@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import capstone
 
 from modelcheck.naive.memory import CPUS, Memory, later_of
-from modelcheck.naive.reading import NEW, OLD, Site
+from modelcheck.naive.reading import NEW, OLD, Site, places
 from modelcheck.naive.state import Cpu, Move, Places, Routine, Shared, Spot
 
 Read = tuple[bytes | None, ...]
@@ -20,6 +21,11 @@ class Fetching(Memory):
     def whole(self, site: int) -> Spot:
         """The beginning of a site, where nothing has been passed yet."""
         return Spot(site, 0, frozenset(range(len(self.sites[site].forms))))
+
+    def runs_sites(self, role: int) -> bool:
+        """Whether the CPUs of a role run sites: in interrupts, or in their program."""
+        own = any((at[0].test or at[0]).kind == "Execute" for at in places(self.programs[role]))
+        return role == CPUS or self.patcher_executes or own
 
     def fetches(self, role: int, here: Move) -> Iterator[Move]:
         """The steps of a fetch; none while a fence.i waits for stores."""
@@ -45,12 +51,14 @@ class Fetching(Memory):
 
     def _entries(self, role: int, cpu: Cpu) -> Iterator[Spot]:
         """Where a CPU may begin a pass."""
-        sites = list(self.numbers.values())
-        if role == CPUS and self.programs[CPUS]:
-            step = cpu.rest[0]
-            sites = [self.numbers[n] for n in step["sites"]] if step.kind == "Execute" else []
-        elif role != CPUS and cpu.irqs_off:
-            sites = []
+        names: Any = ()
+        own_program = role != CPUS or self.programs[CPUS] or cpu.nmi
+        if own_program and cpu.rest and cpu.rest[0].kind == "Execute":
+            names = cpu.rest[0]["sites"]
+        interrupted = role != CPUS and self.patcher_executes and not cpu.irqs_off and not cpu.nmi
+        sites = [self.numbers[name] for name in names]
+        if interrupted or not own_program:
+            sites = list(self.numbers.values())
         for site in sites:
             yield from (self.whole(site)._replace(offset=at) for at in self.sites[site].entries)
 
@@ -58,7 +66,7 @@ class Fetching(Memory):
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.sites[spot.site]
         size, longest = len(site.forms[OLD].data), max(len(f.at(spot.offset)) for f in site.forms)
-        stop = spot.offset + max(longest, len(self.trap)) if longest else size
+        stop = spot.offset + max([longest, *map(len, self.traps)]) if longest else size
         parts: dict[int, list[int]] = {}
         for address in range(site.address + spot.offset, site.address + min(stop, size)):
             parts.setdefault(self.chunk_of[address], []).append(address)
@@ -86,7 +94,7 @@ class Fetching(Memory):
 
     def complete(self, spot: Spot, data: bytes) -> bytes:
         """The trap, or the instruction of some form, that these bytes begin with; else nothing."""
-        known = (self.trap, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
+        known = (*self.traps, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
         return next((one for one in known if one and data.startswith(one)), b"")
 
     def _read_chunk(self, here: Move, spot: Spot, read: Read, floor: Places) -> Iterator[Move]:
@@ -99,7 +107,7 @@ class Fetching(Memory):
                 least = later_of(floor, self.floor(here.shared, parts[number], place))
                 gap = got.index(None) if None in got else len(got)
                 begun = b"".join(part or b"" for part in got[:gap])
-                if self.trap and begun.startswith(self.trap):
+                if any(map(begun.startswith, self.traps)):
                     after = here.me(reading=None, since=later_of(since, least))
                     yield self.executed(after, spot, begun, here.cpu.since)
                 else:
@@ -109,33 +117,62 @@ class Fetching(Memory):
         """Fetched bytes are executed; `since` are the CPU's places before the step."""
         site = self.sites[spot.site]
         data = self.complete(spot, data) or data
-        trapped = data == self.trap
-        forms = frozenset() if trapped else agreeing(site, spot.offset, data)
+        trapped = data in self.traps
+        forms = self.trap_forms(spot) if trapped else agreeing(site, spot.offset, data)
         kind = "trap" if trapped else _kind(forms)
+        behind = _kind(forms) if forms else kind
         if kind == "torn":
             here = here.violating("no-torn-instruction", "no-torn-sequence")
         if self.fetch == "strict" and self._changed(here.shared, since, spot, data):
             here = here.violating("no-unpermitted-modification")
-        if here.shared.returned == self.patchers and kind in ("old", "trap") and not site.foreign:
+        if here.shared.returned == self.patchers and behind in ("old", "trap") and not site.foreign:
             here = here.violating("visible-after-return")
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
         if trapped:
-            handler = Routine(spot.site, False, self.handler)
+            here = self.noted(here, spot.site, forms)
+            handler = Routine(spot.site, 0, self.handler, masked=self.masked or here.cpu.irqs_off)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
         if forms and serialises(self.arch, data):
             here = self.synchronised(here)
-        if kind == "new" and self.callee:
-            return here.me(routine=Routine(spot.site, True, self.callee))
+        return self.enter(here, spot.site, self.called(site, forms, data))
+
+    def called(self, site: Site, forms: frozenset[int], data: bytes) -> int:
+        """The number of the callee that an instruction of these forms leads to; 0 if none."""
+        name, length = decoded(self.arch, data)
+        if name not in CALLS or length != len(data) or not forms:
+            return 0
+        form = site.forms[min(forms)].name
+        fits = [one in ("", site.name) and of in ("", form) for _, one, of in self.callees]
+        return fits.index(True) + 1 if any(fits) else 0
+
+    def enter(self, here: Move, site: int, callee: int) -> Move:
+        """The CPU in a callee; in none if there is none."""
+        inside = Routine(site, callee, self.callees[callee - 1][0]) if callee else None
+        return here.me(routine=inside)
+
+    def trap_forms(self, spot: Spot) -> frozenset[int]:
+        """The forms that have the trap at a spot, if it is not somebody else's."""
+        site = self.sites[spot.site]
+        every = [agreeing(site, spot.offset, trap) for trap in self.traps]
+        return frozenset() if site.foreign else frozenset[int]().union(*every)
+
+    def noted(self, here: Move, site: int, forms: frozenset[int]) -> Move:
+        """The CPU has acted as these forms of a site."""
+        if forms and _kind(forms) == "new":
+            return here.me(acted_new=here.cpu.acted_new | {site})
+        if forms and _kind(forms) == "old" and site in here.cpu.acted_new:
+            return here.violating("per-cpu-monotone")
         return here
 
     def acted(self, here: Move, spot: Spot, forms: frozenset[int]) -> Move:
-        """The CPU acts as an instruction that these forms have at a spot."""
-        site, acted_new = self.sites[spot.site], here.cpu.acted_new
-        if _kind(forms) == "new":
-            here = here.me(acted_new=acted_new | {spot.site})
-        elif _kind(forms) == "old" and spot.site in acted_new:
-            here = here.violating("per-cpu-monotone")
+        """The CPU acts as an instruction that these forms have at a spot; in the handler of a trap
+        that is a form's own, for that form."""
+        site, own = self.sites[spot.site], frozenset[int]()
+        if here.cpu.in_handler:
+            own = self.trap_forms(spot)
+        here = here if own else self.noted(here, spot.site, forms)
+        forms |= own
         if not site.region:
             return here
         agreed = spot.forms & forms
@@ -157,9 +194,9 @@ class Fetching(Memory):
                 before, after = (bytes(held[address] for address in addresses) for held in pair)
                 if modifiable(self.arch, before) and modifiable(self.arch, after):
                     continue
-                room = addresses[0] == start and len(addresses) >= len(self.trap) > 0
-                by_trap = room and (before.startswith(self.trap) or after.startswith(self.trap))
-                exempt = start + len(self.trap) if by_trap else start
+                heads = [trap for trap in self.traps if addresses[0] == start]
+                heads = [one for one in heads if before.startswith(one) or after.startswith(one)]
+                exempt = start + max(map(len, heads), default=0)
                 if any(
                     was != now and address >= exempt
                     for address, was, now in zip(addresses, before, after, strict=True)
@@ -188,6 +225,7 @@ DECODERS = {
 }
 """Of s390x and parisc, no instruction is known by name here."""
 NOPS = ("nop", "nop.w", "c.nop")
+CALLS = ("call", "bl", "blr", "blx", "bla", "bcl", "bcla", "bctrl", "blrl", "jal", "jalr", "c.jalr")
 MODIFIABLE = {
     "arm64": ("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb"),
     "thumb": ("b", "nop", "bkpt", "svc"),

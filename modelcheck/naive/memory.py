@@ -15,6 +15,10 @@ CPUS = -1
 """The role, and the sender, of all CPUs but the patchers'."""
 
 
+_ANY = {"site": "", "form": ""}
+"""Of whose calls a callee is, if nothing says so."""
+
+
 def later_of(one: Places, other: Places) -> Places:
     """For each history, the later of two places."""
     return tuple(map(max, one, other))
@@ -53,13 +57,19 @@ class Memory:
         self.patchers = frozenset(self.programs)
         self.roles = [*self.programs, CPUS]
         self.programs[CPUS] = program(data["cpu_program"])
+        self.nmi = program(data["nmi"])
         handler = data["handler"] or {"trap": "", "program": []}
-        one = take(handler, "the handler", "trap program", {"interrupts": False})
-        self.trap = bytes.fromhex(one["trap"])
+        one = take(handler, "the handler", "trap program", {"interrupts": False, "also": []})
+        self.traps = [*filter(None, map(bytes.fromhex, [one["trap"], *one["also"]]))]
         self.masked: bool = not one["interrupts"]
-        self.handler, self.callee = program(one["program"]), program(data["callee"])
+        self.handler = program(one["program"])
+        callees = [take(c, "a callee", "name program", _ANY) for c in data["callees"]]
+        callees += [{**_ANY, "program": data["callee"]}] if data["callee"] else []
+        if callees:  # others' instructions have no names here
+            one_of("the architecture of a callee", self.arch, reading.ARCHITECTURES[:5])
+        self.callees = [(program(c["program"]), c["site"], c["form"]) for c in callees]
         ends = [at[0] for at in places(self.handler) if at[0].kind in ("Return", "NotOurs")]
-        self.all_ways_synchronise = bool(self.trap) and all(end["synchronises"] for end in ends)
+        self.all_ways_synchronise = bool(self.traps) and all(end["synchronises"] for end in ends)
 
     def _read_code(self, data: Json, run: Json) -> None:
         self.sites = tuple(reading.site(one) for one in data["sites"])
@@ -159,7 +169,9 @@ class Memory:
     def stored(self, shared: Shared, store: Store) -> Shared:
         """A store reaches memory."""
         if store.cell is None:
-            return shared._replace(log=(*shared.log, store))
+            now = self.histories(shared.log)
+            same = all(now[self.line_of[a]][-1][a] == byte for a, byte in store.code)
+            return shared if same else shared._replace(log=(*shared.log, store))
         cells = list(shared.cells)
         cells[store.cell] = store.value
         return shared._replace(cells=tuple(cells))

@@ -20,6 +20,10 @@ class UnknownError(ValueError):
 SYNC = {"synchronises": True}
 STEPS: dict[str, tuple[str, Json]] = {
     "Write": ("site data", {"at": 0, "order": "ascending", "expects": "", "through": None}),
+    "IsGreater": ("cell value", {}),
+    "AddAndTest": ("cell amount value", {}),
+    "CompareAndSwap": ("cell old new", {}),
+    "CodeTest": ("site data", {"at": 0}),
     **dict.fromkeys(("Store", "Test", "WaitUntil"), ("cell value", {})),
     "Add": ("cell amount", {}),
     **dict.fromkeys(("IncrementUnlessZero", "Lock", "Unlock", "Use"), ("cell", {})),
@@ -62,6 +66,7 @@ Program = tuple[Step, ...]
 class Form(NamedTuple):
     """What a site may be: its bytes, and for each instruction's offset its length and the next."""
 
+    name: str
     data: bytes
     length: dict[int, int]
     onward: dict[int, int | None]
@@ -144,29 +149,29 @@ def places(steps: Program, after: Program = ()) -> Iterator[Program]:
         yield from places(step.otherwise, rest)
 
 
-def _form(data: str, runs: list[list[int]]) -> Form:
+def _form(name: str, data: str, runs: list[list[int]]) -> Form:
     contents = bytes.fromhex(data)
     each = runs or [[0, len(contents)]]
     following = [offset for offset, _ in each[1:]] + [None]
     onward = {offset: after for (offset, _), after in zip(each, following, strict=True)}
-    return Form(contents, dict(map(tuple, each)), onward)  # type: ignore[arg-type]
+    return Form(name, contents, dict(map(tuple, each)), onward)  # type: ignore[arg-type]
 
 
 def site(data: Json) -> Site:
     """A site of a protocol."""
     known = {"address": 0, "old_runs": [], "new_runs": [], "between": [], "entries": [0]}
     one = take(data, "a site", "name old new", {**known, "foreign": False})
-    forms = [_form(one["old"], one["old_runs"]), _form(one["new"], one["new_runs"])]
+    forms = [_form(name, one[name], one[f"{name}_runs"]) for name in ("old", "new")]
     for between in one["between"]:
         take(between, "a form", "name data runs", {})
-        forms.append(_form(between["data"], between["runs"]))
+        forms.append(_form(between["name"], between["data"], between["runs"]))
     inside = one["entries"] != [0] or any(form.length != {0: len(form.data)} for form in forms)
     entries = tuple(one["entries"])
     return Site(one["name"], one["address"], tuple(forms), entries, one["foreign"], inside)
 
 
 PROTOCOL: Json = {
-    **{name: [] for name in ("cells", "patchers", "cpu_program", "callee")},
+    **{name: [] for name in ("cells", "patchers", "cpu_program", "callee", "callees", "nmi")},
     "handler": None,
     "waived": [],
     "patcher_executes": True,
@@ -188,5 +193,6 @@ CONFIGURATION: Json = {
 }
 """The fields of a configuration; all may be left out."""
 
+# Those whose instructions are known by name come first.
 ARCHITECTURES = ("x86-64", "arm64", "thumb", "riscv64", "ppc64", "s390x", "parisc")
 FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

@@ -63,13 +63,26 @@ class Spot(NamedTuple):
 
 
 class Routine(NamedTuple):
-    """A CPU in the handler, or in the callee: for which site, what is still to be done, and what
-    was looked up in which cell."""
+    """A CPU in the handler (0), or in a callee, by its number: for which site, what is still to be
+    done, what was looked up in which cell, which callee comes next, how much of a Write is done,
+    and whether interrupts are masked, in the handler."""
 
     site: int
-    called: bool
+    called: int
     rest: Program
     found: tuple[tuple[int, Any], ...] = ()
+    calls: int = 0
+    written: frozenset[int] = frozenset()
+    masked: bool = False
+
+
+class Interrupted(NamedTuple):
+    """What an NMI has interrupted."""
+
+    rest: Program
+    written: frozenset[int]
+    routine: Routine | None
+    spot: Spot | None
 
 
 class Cpu(NamedTuple):
@@ -97,7 +110,35 @@ class Cpu(NamedTuple):
     own: tuple[Any, ...] = ()
     buffer: tuple[Store, ...] = ()
     acted_new: frozenset[int] = frozenset()
+    nmi: Interrupted | None = None
     dropped: Places = ()
+
+    @property
+    def left(self) -> Program:
+        """What is left of its own program, in an NMI too."""
+        return self.nmi.rest if self.nmi else self.rest
+
+    @property
+    def half_written(self) -> frozenset[int]:
+        """How much of a Write is done where it is."""
+        return self.routine.written if self.routine else self.written
+
+    def having_written(self, done: frozenset[int]) -> "Cpu":
+        """With so much of a Write done where it is."""
+        if self.routine:
+            return self._replace(routine=self.routine._replace(written=done))
+        return self._replace(written=done)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it takes no interrupts; a handler has a setting of its own."""
+        return self.routine.masked if self.routine and self.in_handler else self.irqs_off
+
+    def masking(self, masked: bool) -> "Cpu":
+        """With interrupts masked, or not, where it is."""
+        if self.routine and self.in_handler:
+            return self._replace(routine=self.routine._replace(masked=masked))
+        return self._replace(irqs_off=masked)
 
     @property
     def in_handler(self) -> bool:
@@ -120,6 +161,8 @@ class Cpu(NamedTuple):
 
     def calm(self) -> "Cpu":
         """After its own step, which ends what grace periods wait for."""
+        if self.nmi:
+            return self
         held = {one for one in self.holds_up if self.in_handler or one[1] == "region"}
         return self._replace(holds_up=frozenset(held if self.routine or self.spot else ()))
 
@@ -165,8 +208,8 @@ def hears(cpu: Cpu, said: tuple[Any, ...]) -> Cpu | None:
             leaves = "leaves, synchronising" if synchronises else "leaves"
             return cpu._replace(stop=leaves if cpu.stop == "stands" else "no")
         case ("grace", sender, regions):
-            held = {(sender, "handler")} if cpu.in_handler else set()
-            if regions and (cpu.routine or cpu.spot):
+            held = {(sender, "handler")} if cpu.in_handler or cpu.nmi else set()
+            if regions and (cpu.routine or cpu.spot or cpu.nmi):
                 held.add((sender, "region"))
             return cpu._replace(holds_up=cpu.holds_up | held)
         case ("grace over?", sender):

@@ -6,19 +6,16 @@ from typing import Any
 from modelcheck.naive.fetching import NOPS, Fetching, agreeing, decoded
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
-from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
+from modelcheck.naive.state import Cpu, Interrupted, Move, Routine, Shared, Store
 
-AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "WaitUntil", "Lock", "Unlock")
+TESTS = ("Test", "IsGreater", "AddAndTest", "CompareAndSwap", "CodeTest", "IncrementUnlessZero")
+AT_ONCE = (*TESTS, "Add", "WaitUntil", "Lock", "Unlock")
 """What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
 
 class Naive(Fetching):
     """A protocol in one configuration: all that each CPU can do next."""
-
-    def runs_sites(self, role: int) -> bool:
-        """Whether CPUs of a role do."""
-        return role == CPUS or self.patcher_executes
 
     def moves(self, role: int, shared: Shared, cpu: Cpu) -> Iterator[Move]:
         """The steps of a CPU of a role; some have to wait for others, as `hears` says."""
@@ -29,7 +26,7 @@ class Naive(Fetching):
     def _ending(self, role: int, move: Move) -> Move:
         """The move, and what it violates if nothing is left to do for any program with it."""
         ended = move.shared.ended | {role}
-        if ended == move.shared.ended or move.cpu.rest or move.cpu.buffer:
+        if ended == move.shared.ended or move.cpu.left or move.cpu.buffer:
             return move
         move = move._replace(shared=move.shared._replace(ended=ended))
         if ended != self.patchers or self._as_new(move):
@@ -48,12 +45,16 @@ class Naive(Fetching):
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
         cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
+        if self.nmi and runs_sites:
+            yield from self._nmi(role, here)
+            if cpu.nmi:
+                return
         if cpu.stop.startswith("leaves"):
             left = here._replace(label="leave stop").me(stop="no")
             yield self.synchronised(left) if runs_sites and "sync" in cpu.stop else left
         if cpu.stop not in ("no", "asked"):
             return
-        if not cpu.irqs_off and not (cpu.in_handler and self.masked):
+        if not cpu.is_masked:
             yield from self._interrupts(here, runs_sites)
         if cpu.routine:
             yield from self._routine(role, here, cpu.routine)
@@ -62,6 +63,24 @@ class Naive(Fetching):
             yield from self._program(role, here, runs_sites)
         if runs_sites:
             yield from self.fetches(role, here)
+
+    def _nmi(self, role: int, here: Move) -> Iterator[Move]:
+        """An NMI comes, goes on, and returns."""
+        cpu = here.cpu
+        if not cpu.nmi:
+            was = Interrupted(cpu.rest, cpu.written, cpu.routine, cpu.spot)
+            inside = Cpu._replace(cpu, nmi=was, rest=self.nmi, written=frozenset(), routine=None)
+            inside = inside._replace(spot=None, reading=None)
+            yield here._replace(label="nmi", cpu=inside)
+        elif cpu.routine:
+            yield from self._routine(role, here, cpu.routine)
+        else:
+            yield from self.fetches(role, here)
+            if cpu.rest and not cpu.reading and not cpu.spot:
+                yield from self._program(role, here, runs_sites=True)
+            elif not cpu.reading and not cpu.spot:
+                back = here._replace(label="leave nmi").me(**cpu.nmi._asdict(), nmi=None)
+                yield self.synchronised(back)
 
     def _interrupts(self, here: Move, runs_sites: bool) -> Iterator[Move]:
         if here.cpu.pending:
@@ -76,20 +95,20 @@ class Naive(Fetching):
         head, *rest = here.cpu.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        moves = self._effects(role, here, step, runs_sites, for_all=role != CPUS)
+        moves = self._effects(role, here, step, runs_sites, role != CPUS and not here.cpu.nmi)
         for move in self._write(here, step) if step.kind == "Write" else moves:
             left: Program = (*(head.then if move.holds else head.otherwise), *rest)
             if move.cpu.written:
                 left = here.cpu.rest
-            if role == CPUS and not left:
+            if role == CPUS and not left and not here.cpu.nmi:
                 left = self.programs[CPUS]
-            if role != CPUS and not left:
+            if role != CPUS and not left and not here.cpu.nmi:
                 returned = move.shared.returned | {role}
                 move = move._replace(shared=move.shared._replace(returned=returned))
             yield move.me(rest=left)
 
     def _write(self, here: Move, step: Step) -> Iterator[Move]:
-        name, data, written = step["site"], step["data"], here.cpu.written
+        name, data, written = step["site"], step["data"], here.cpu.half_written
         if step["through"] is not None:
             named = self.read(here, self.cells[step["through"]])
             name = named if named in self.numbers else name
@@ -103,7 +122,8 @@ class Naive(Fetching):
         ways = [part for part in self._parts_of(at, len(data), step["order"]) if part[0] in left]
         for some in ways[:1] if step["order"] == "ascending" else ways:
             done = written.union(some)
-            after = here.me(written=frozenset() if len(done) == len(data) else done)
+            half = frozenset[int]() if len(done) == len(data) else done
+            after = here._replace(cpu=here.cpu.having_written(half))
             yield from self.store(after, Store(tuple((at + i, data[i]) for i in some)))
 
     def _parts_of(self, at: int, size: int, order: str) -> list[range]:
@@ -149,6 +169,21 @@ class Naive(Fetching):
                 yield from self._added(here, cell, 1, for_all)
             case "Test":
                 yield here._replace(holds=self.read(here, cell) == step["value"])
+            case "IsGreater":
+                yield here._replace(holds=self.read(here, cell) > step["value"])
+            case "AddAndTest":
+                for move in self._added(here, cell, step["amount"], for_all):
+                    yield move._replace(holds=self.read(move, cell) == step["value"])
+            case "CompareAndSwap" if self.read(here, cell) != step["old"]:
+                yield here._replace(holds=False)
+            case "CompareAndSwap":
+                if not self.under_way(cpu, cell):
+                    new = Store(cell=cell, value=step["new"])
+                    yield here._replace(shared=self.stored(shared, new))
+            case "CodeTest":
+                at = self.sites[self.numbers[step["site"]]].address + step["at"]
+                there = self.read_code(here, range(at, at + len(step["data"])))
+                yield here._replace(holds=there == step["data"])
             case "WaitUntil":
                 if self.read(here, cell) == step["value"]:
                     asked = ("holds?", cell, step["value"])
@@ -170,7 +205,7 @@ class Naive(Fetching):
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
-                yield here.me(irqs_off=step.kind == "IrqOff")
+                yield here._replace(cpu=cpu.masking(step.kind == "IrqOff"))
             case "Serialise":
                 yield serialised
             case "CleanDcache" | "InvalidateIcache":
@@ -213,12 +248,16 @@ class Naive(Fetching):
         head, *rest = routine.rest
         step = head.test or head
         here = here._replace(label=step.label)
-        acts = self._effects(role, here, step, runs_sites=True, for_all=False)
-        for move in self._acts(here, routine, step) if step.kind in ROUTINE else acts:
+        moves = self._effects(role, here, step, runs_sites=True, for_all=False)
+        if step.kind == "Write":
+            moves = self._write(here, step)
+        elif step.kind in ROUTINE:
+            moves = self._acts(here, routine, step)
+        for move in moves:
             left = (*(head.then if move.holds else head.otherwise), *rest)
             if not move.holds and step.kind == "Lookup" and head.then == head.otherwise:
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
-            elif move.cpu.routine:
+            elif move.cpu.routine and step.kind != "Return" and not move.cpu.half_written:
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
             yield move
 
@@ -240,7 +279,9 @@ class Naive(Fetching):
             case "Emulate":
                 data = site.forms[NEW if step["instruction"] == "new" else OLD].at(spot.offset)
                 here = here._replace(ran=(spot.site, spot.offset, data, "emulated"))
-                here = self.acted(here, spot, agreeing(site, spot.offset, data))
+                forms = agreeing(site, spot.offset, data)
+                calls = self.called(site, forms, data)
+                here = self.acted(here, spot, forms).me(routine=routine._replace(calls=calls))
                 yield from self._stale(here, routine, step["cell"])
             case "Skip":
                 called = [decoded(self.arch, form.at(spot.offset)) for form in site.forms]
@@ -249,7 +290,7 @@ class Naive(Fetching):
                 here = self.acted(here, spot, forms)
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
-                back = here.me(routine=None)
+                back = self.enter(here, routine.site, routine.calls)
                 yield self.synchronised(back) if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])

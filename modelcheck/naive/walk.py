@@ -59,7 +59,7 @@ def successors(naive: Naive, roles: list[int], state: State) -> Iterator[tuple[M
 
 def _all_can_finish(before: dict[State, list[State]], patchers: int) -> bool:
     """Whether each state leads on to one where all patchers have finished."""
-    able = {s for s in before if not any(cpu.rest or cpu.buffer for cpu in s[1][:patchers])}
+    able = {s for s in before if not any(cpu.left or cpu.buffer for cpu in s[1][:patchers])}
     todo = list(able)
     while todo:
         for state in before[todo.pop()]:

@@ -24,10 +24,13 @@ class Owner(Enum):
 
     PATCHER = "a patcher"
     CPU = "the program that CPUs run"
+    NMI = "an NMI"
     ROUTINE = "a trap handler, or a callee"
 
 
 PROGRAMS = frozenset({Owner.PATCHER, Owner.CPU})
+MASKABLE = frozenset({*PROGRAMS, Owner.ROUTINE})
+"""An NMI waits for nobody: who is to do what it waits for may be what it has interrupted."""
 EVERY = frozenset(Owner)
 
 
@@ -47,7 +50,7 @@ class Put:
     expects: bytes = b""
     through: str | None = None
 
-    owners = frozenset({Owner.PATCHER})
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Set:
 
     @property
     def owners(self) -> frozenset[Owner]:
-        """Locks are for programs: a handler that waits for one may wait for itself."""
-        return PROGRAMS if self.at_once else EVERY
+        """What is stored at once is a lock, which a CPU waits for."""
+        return MASKABLE if self.at_once else EVERY
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,36 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Exceed:
+    """Whether a cell holds more than a number: where not, the step ends here and leads the other
+    way."""
+
+    cell: str
+    value: int
+
+    owners = EVERY
+
+
+@dataclass(frozen=True)
+class Look:
+    """Whether a site holds these bytes from byte `at` on, read as data; where it does not, the step
+    ends here and leads the other way."""
+
+    site: str
+    data: bytes
+    at: int = 0
+
+    owners = EVERY
+
+
+@dataclass(frozen=True)
 class Need:
     """Wait until a cell holds a value; of a cell that each CPU has, until all of them do."""
 
     cell: str
     value: Value
 
-    owners = PROGRAMS
+    owners = MASKABLE
 
 
 @dataclass(frozen=True)
@@ -145,7 +171,7 @@ class Clean:
 
     lines: Lines = Lines()
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -155,7 +181,7 @@ class Drop:
 
     lines: Lines = Lines()
 
-    owners = PROGRAMS
+    owners = EVERY
 
 
 @dataclass(frozen=True)
@@ -222,7 +248,7 @@ class Mask:
 
     on: bool
 
-    owners = PROGRAMS
+    owners = MASKABLE
 
 
 @dataclass(frozen=True)
@@ -240,7 +266,7 @@ class Run:
 
     sites: tuple[str, ...]
 
-    owners = frozenset({Owner.CPU})
+    owners = frozenset({Owner.PATCHER, Owner.CPU, Owner.NMI})
 
 
 @dataclass(frozen=True)
@@ -289,6 +315,8 @@ Action = (
     | Set
     | Change
     | Ask
+    | Exceed
+    | Look
     | Need
     | Drained
     | Ordered
@@ -329,7 +357,7 @@ def awaited(actions: Iterable[Action]) -> Awaited | None:
 
 def is_test(actions: Actions) -> bool:
     """Whether the step can lead one of two ways."""
-    return any(isinstance(action, Ask | Find) for action in actions)
+    return any(isinstance(action, Ask | Exceed | Look | Find) for action in actions)
 
 
 def takes_lock(actions: Actions) -> bool:
@@ -355,7 +383,9 @@ def _restricts(action: Action) -> bool:
             return True
         case Tell() | Await() | Refresh():  # stops change what others do; deferring is theirs
             return False
-        case Put() | Set() | Change() | Ask() | Need() | Mask() | Mode() | Run():
+        case (
+            Put() | Set() | Change() | Ask() | Exceed() | Look() | Need() | Mask() | Mode() | Run()
+        ):
             return False
         case Find() | Follow() | Act() | Leave():
             return False

@@ -6,7 +6,7 @@ with these, and the author meant another cell or another value.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelcheck.protocol.actions import Action, Ask, Change, Find, Need, Put, Set
+from modelcheck.protocol.actions import Action, Ask, Change, Exceed, Find, Need, Put, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.errors import SpecError, meant
 from modelcheck.protocol.program import Step, flatten
@@ -60,7 +60,9 @@ def _check_mapped(protocol: "Protocol", done: list[tuple[Step, Action]]) -> None
 
 
 def _uses(actions: list[Action]) -> _Uses:
-    counting = (a for a in actions if isinstance(a, Change) or (isinstance(a, Set) and a.at_once))
+    counting = (
+        a for a in actions if isinstance(a, Change | Exceed) or (isinstance(a, Set) and a.at_once)
+    )
     return _Uses(
         frozenset(action.cell for action in counting),
         frozenset(a.cell for a in actions if isinstance(a, Find) and a.search),

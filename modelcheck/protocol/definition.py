@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture, Stores
 from modelcheck.protocol.actions import Leave, first
+from modelcheck.protocol.callee import CALLEE_PREFIX, Callee
 from modelcheck.protocol.checking import Name, SpecValue, checked
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
@@ -16,21 +17,27 @@ from modelcheck.protocol.wellformed import check_protocol, labels
 
 HANDLER_PREFIX = "handler/"
 CPU_PREFIX = "cpu/"
-CALLEE_PREFIX = "callee/"
+NMI_PREFIX = "nmi/"
 
 
 @dataclass(frozen=True)
 class Handler(SpecValue):
     """What a CPU does when it executes the trap instruction.
 
-    `trap` is that instruction's bytes. The steps of `program` interleave with everything else, and
-    each way through them ends with a Return or NotOurs. With `interrupts` off (an x86 interrupt
-    gate) no IPI is taken until then.
+    `trap` is that instruction's bytes; `also` are other trap instructions that lead here. The steps
+    of `program` interleave with everything else, and each way through them ends with a Return or
+    NotOurs. With `interrupts` off (an x86 interrupt gate) no IPI is taken until then.
     """
 
     trap: bytes
     program: tuple[Element, ...]
     interrupts: bool = False
+    also: tuple[bytes, ...] = ()
+
+    @property
+    def traps(self) -> tuple[bytes, ...]:
+        """All trap instructions that lead here."""
+        return (self.trap, *self.also)
 
     @property
     def synchronises(self) -> bool:
@@ -55,7 +62,10 @@ class Protocol(SpecValue):
     (see without_property). With `patcher_executes`, the patcher's own CPU
     runs the sites too, in its interrupts. `patchers` are other programs beside the patcher's.
     `cpu_program` is what the CPUs run, over and over; if empty, any site at any time. `callee` is
-    what a CPU runs when it has executed the new instruction of a site, a call.
+    what a CPU runs when it has executed a call, whichever form of a site that is in; `callees` are
+    of some forms or sites alone, and come first. Where there is none, a call is like any other
+    instruction. `nmi` is what an NMI does, which comes to a CPU that runs the sites at any time:
+    while it stands still, in a handler, with interrupts off. If empty, no NMI runs the sites.
 
     `arch` names the architecture. It decides what decodes the instructions, which of them may be
     modified while they run, and how memory behaves, unless the next two say otherwise; where they
@@ -79,6 +89,8 @@ class Protocol(SpecValue):
     patchers: tuple[Patcher, ...] = ()
     cpu_program: tuple[Element, ...] = ()
     callee: tuple[Element, ...] = ()
+    callees: tuple[Callee, ...] = ()
+    nmi: tuple[Element, ...] = ()
     stores: Stores | None = None
     coherent_icache: bool | None = None
     coherent_dcache: bool = False
@@ -110,14 +122,28 @@ class Protocol(SpecValue):
         return {"": self.program, **{f"{one.name}/": one.program for one in self.patchers}}
 
     @property
+    def every_callee(self) -> dict[str, Callee]:
+        """All callees, each by what begins the labels of its steps in edits. Of those that are of
+        a call, the first is entered."""
+        general = {CALLEE_PREFIX: Callee("callee", self.callee)} if self.callee else {}
+        return {**{f"{CALLEE_PREFIX}{one.name}/": one for one in self.callees}, **general}
+
+    @property
+    def routines(self) -> tuple[tuple[Element, ...], ...]:
+        """What a CPU runs in a trap, nothing if there is no handler, and then each callee."""
+        handler = self.handler.program if self.handler else ()
+        return (handler, *(one.program for one in self.every_callee.values()))
+
+    @property
     def programs(self) -> dict[str, tuple[Element, ...]]:
         """All programs; each by what begins the labels of its steps where an edit names them."""
         handler = {HANDLER_PREFIX: self.handler.program} if self.handler else {}
         return {
             **self.patcher_programs,
             CPU_PREFIX: self.cpu_program,
+            NMI_PREFIX: self.nmi,
             **handler,
-            CALLEE_PREFIX: self.callee,
+            **{prefix: one.program for prefix, one in self.every_callee.items()},
         }
 
     def _with_programs(self, programs: Mapping[str, tuple[Element, ...]]) -> "Protocol":
@@ -128,8 +154,13 @@ class Protocol(SpecValue):
                 replace(patcher, program=programs[f"{patcher.name}/"]) for patcher in self.patchers
             ),
             cpu_program=programs[CPU_PREFIX],
+            nmi=programs[NMI_PREFIX],
             handler=self.handler and replace(self.handler, program=programs[HANDLER_PREFIX]),
-            callee=programs[CALLEE_PREFIX],
+            callee=programs.get(CALLEE_PREFIX, ()),
+            callees=tuple(
+                replace(callee, program=programs[f"{CALLEE_PREFIX}{callee.name}/"])
+                for callee in self.callees
+            ),
         )
 
     # Edits: each gives another protocol. They raise SpecError when a label names no step.

@@ -11,6 +11,7 @@ from modelcheck.arch import ARCHITECTURES
 from modelcheck.arch.architecture import Architecture
 from modelcheck.arch.decoder import opaque
 from modelcheck.protocol.actions import Put
+from modelcheck.protocol.callee import callee_of
 from modelcheck.protocol.code import Form, Site
 from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
@@ -26,19 +27,39 @@ def check_instructions(suite: Suite) -> None:
         for site in variant.protocol.sites:
             if not site.undecoded:
                 _check_site(site, variant.protocol.architecture)
+    _check_called(suite.protocol)
     if not any(UNEXPECTED in clause.properties for clause in suite.expect.clauses):
         _check_expected(suite.protocol)
 
 
 def _check_trap(protocol: Protocol) -> None:
     arch, handler = protocol.architecture, protocol.handler
-    if handler and arch.decode(handler.trap).length != len(handler.trap):
-        traps = ", ".join(f"{trap.name} ({trap.data.hex(' ')})" for trap in arch.traps)
-        raise SpecError(
-            f"the handler's trap, {handler.trap.hex(' ')}, is no instruction of {arch.name}, whose "
-            f"traps are {traps}",
-            handler.made,
-        )
+    for trap in handler.traps if handler else ():
+        if arch.decode(trap).length != len(trap):
+            traps = ", ".join(f"{one.name} ({one.data.hex(' ')})" for one in arch.traps)
+            raise SpecError(
+                f"the handler's trap, {trap.hex(' ')}, is no instruction of {arch.name}, whose "
+                f"traps are {traps}",
+                handler.made if handler else None,
+            )
+
+
+def _check_called(protocol: Protocol) -> None:
+    """Each callee is called by some instruction."""
+    called = {
+        callee_of(protocol.every_callee, site, form.name)
+        for site in protocol.sites
+        for form in site.forms
+        for offset, length in form.runs
+        if protocol.architecture.is_call(form.data[offset : offset + length])
+    }
+    for prefix, callee in protocol.every_callee.items():
+        if prefix not in called:
+            raise SpecError(
+                f"the {callee.words} is never called: no instruction of a form that leads to it "
+                f"is a call of {protocol.architecture.name}",
+                next(flatten(callee.program)).source,
+            )
 
 
 def _check_site(site: Site, arch: Architecture) -> None:

@@ -124,7 +124,8 @@ _PYTHON = {"str", "bytes", "int", "bool", "tuple", "NoneType"}
 _MADE = {
     "Callable": "Give it by its name, such as family=batch_of",
     "Element": "A step is made by a function: write(...), store(...), on_each_cpu(...)",
-    "Step": "A test is made by is_equal(...), increment_unless_zero(...) or lookup(...)",
+    "Step": "A test is made by is_equal(...), increment_unless_zero(...), is_code(...) or "
+    "lookup(...)",
     "Expectation": "Make one: violates(...), or SAFE",
     "Handler": "Make one: Handler(trap, program)",
     "Source": "",
@@ -194,7 +195,7 @@ def _to_bytes(value: Any, field: str) -> Iterator[str]:
         yield "Put bytes(...) around it"
     if isinstance(value, tuple | list):
         if value and all(isinstance(one, bytes) for one in value):
-            yield "A handler has one trap" if field == "trap" else 'Join them: b"..." + b"..."'
+            yield "Give others by also=(...)" if field == "trap" else 'Join them: b"..." + b"..."'
         if value and all(isinstance(one, int) for one in value):
             yield "Put bytes(...) around it"
     if type(value).__name__ == "Site":

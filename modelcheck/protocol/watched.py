@@ -12,6 +12,7 @@ from modelcheck.protocol.actions import Act, Action, Find, Follow, Leave, Put
 from modelcheck.protocol.checking import ReasonText, SpecValue, checked
 from modelcheck.protocol.program import Element, flatten
 from modelcheck.protocol.properties import (
+    COMPLETES,
     EFFECT,
     PROPERTIES,
     SEQUENCE,
@@ -46,9 +47,8 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
     What only a fetch model asks for is told apart by the machine: see UNPERMITTED.
     """
     found: dict[str, str] = {UNPERMITTED: "only fetch model strict asks for it"}
-    handler = protocol.handler.program if protocol.handler else ()
-    routine = [*_actions((handler, protocol.callee))]
-    patching = _actions(protocol.patcher_programs.values())
+    routine = [*_actions(protocol.routines)]
+    patching = _actions(protocol.programs.values())
     if not any(site.is_region for site in protocol.sites):
         found[SEQUENCE] = "no site is a region of several instructions"
     if not any(isinstance(action, Find) or _gives_up(action) for action in routine):
@@ -57,6 +57,8 @@ def inapplicable(protocol: "Protocol") -> dict[str, str]:
         found[STALE] = "no trap handler or callee goes by what it looked up"
     if not any(isinstance(action, Act) and action.instruction == "no-op" for action in routine):
         found[EFFECT] = "no trap handler steps over an instruction"
+    if protocol.nmi:
+        found[COMPLETES] = "NMIs may come again and again, and then nobody else does anything"
     if not any(isinstance(action, Put) and action.expects for action in patching):
         found[UNEXPECTED] = "no write says what it expects to find"
     return found

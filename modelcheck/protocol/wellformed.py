@@ -6,20 +6,23 @@ Knows the parts of a protocol.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
 from modelcheck.arch import ARCHITECTURES, nearest
 from modelcheck.protocol.actions import (
+    Act,
     Action,
     Ask,
     Change,
     Clean,
     Drop,
+    Exceed,
     Find,
     Follow,
     Leave,
     Lines,
+    Look,
     Owner,
     Put,
     Run,
@@ -27,6 +30,7 @@ from modelcheck.protocol.actions import (
     first,
     is_test,
 )
+from modelcheck.protocol.callee import Callee, callee_of
 from modelcheck.protocol.cell_values import check_values
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.errors import SpecError, meant
@@ -41,14 +45,16 @@ def check_protocol(protocol: "Protocol") -> None:
     """Raise SpecError where the parts of a protocol do not fit together."""
     _check_names(protocol)
     _check_sites(protocol)
+    _check_calls(protocol)
     _check_program(protocol, protocol.program, Owner.PATCHER, "the patcher")
     for patcher in protocol.patchers:
         _check_program(protocol, patcher.program, Owner.PATCHER, f"patcher {patcher.name!r}")
     _check_program(protocol, protocol.cpu_program, Owner.CPU, "a CPU that runs the sites")
+    _check_program(protocol, protocol.nmi, Owner.NMI, "an NMI")
     if protocol.handler:
         _check_handler(protocol, protocol.handler)
-    if protocol.callee:
-        _check_routine(protocol, protocol.callee, "callee")
+    for callee in protocol.every_callee.values():
+        _check_callee(protocol, callee)
     check_values(protocol)
     if not protocol.properties:
         raise SpecError(
@@ -91,7 +97,7 @@ def _labelled(program: tuple[Element, ...], prefix: str) -> Iterator[tuple[str, 
                 raise AssertionError(element)
 
 
-RESERVED = re.compile(r"patcher|cpu\d*|handler|callee")
+RESERVED = re.compile(r"patcher|cpu\d*|handler|callee|nmi")
 """What other actors, and other programs in edits, are called."""
 
 
@@ -109,6 +115,7 @@ def _check_names(protocol: "Protocol") -> None:
         ("site", [(site.name, site.made) for site in protocol.sites]),
         ("cell", [(cell.name, cell.made) for cell in protocol.cells]),
         ("patcher", [(patcher.name, patcher.made) for patcher in protocol.patchers]),
+        ("callee", [(callee.name, callee.made) for callee in protocol.callees]),
         ("handler step label", [*_labelled(handler, "")]),
         ("step label", steps),
     ):
@@ -157,10 +164,11 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                     raise _fault(
                         element.test,
                         f"{type(element.test).__name__} is no test; when() takes is_equal, "
-                        "increment_unless_zero or lookup",
+                        "is_greater, increment_unless_zero, add_and_test, compare_and_swap, "
+                        "is_code or lookup",
                     )
                 _check_tests((*element.then, *element.otherwise))
-            case Step() if first(Ask, element.actions()):
+            case Step() if any(isinstance(one, Ask | Exceed | Look) for one in element.actions()):
                 raise _fault(element, "a test leads nowhere; put it into when()")
             case Step():
                 pass
@@ -177,9 +185,10 @@ def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
                 f"no site named {name!r}; add it to the protocol's sites; "
                 + meant(name, sites, "they are"),
             )
-    if isinstance(action, Put):
+    if isinstance(action, Put | Look):
         size = len(sites[action.site])
-        for data in (action.data, action.expects or action.data):
+        expects = action.expects if isinstance(action, Put) else b""
+        for data in (action.data, expects or action.data):
             if not action.data or action.at < 0 or action.at + len(data) > size:
                 raise _fault(
                     step,
@@ -217,7 +226,7 @@ def _check_lines(lines: Lines, sites: Mapping[str, Site], step: Step) -> None:
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
-    if isinstance(action, Put):
+    if isinstance(action, Put | Look):
         return (action.site,)
     if isinstance(action, Clean | Drop):
         return () if action.lines.site is None else (action.lines.site,)
@@ -226,7 +235,7 @@ def _sites_of(action: Action) -> tuple[str, ...]:
 
 def _check_cell(action: Action, cell: Cell, step: Step) -> None:
     locks = isinstance(action, Set) and action.at_once
-    if (locks or isinstance(action, Change)) and not isinstance(cell.initial, int):
+    if (locks or isinstance(action, Change | Exceed)) and not isinstance(cell.initial, int):
         raise _fault(step, f"cell {cell.name!r} begins with {cell.initial!r}, which is no number")
     if locks and cell.per_cpu:
         raise _fault(step, f"a lock is for all CPUs; make cell {cell.name!r} no per-CPU one")
@@ -238,10 +247,17 @@ def _fault(step: Step, what: str) -> SpecError:
 
 
 def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
-    if not handler.trap:
+    if not all(handler.traps):
         raise SpecError(
             f"protocol {protocol.name!r}: the handler's trap has no bytes", handler.made
         )
+    for trap, other in permutations(handler.traps, 2):
+        if other.startswith(trap):
+            raise SpecError(
+                f"protocol {protocol.name!r}: the trap {other.hex(' ')} begins with the trap "
+                f"{trap.hex(' ')}, so that no CPU tells them apart; take one of them",
+                handler.made,
+            )
     for site in protocol.sites:
         if len(handler.trap) > len(site):
             raise SpecError(
@@ -251,17 +267,19 @@ def _check_handler(protocol: "Protocol", handler: "Handler") -> None:
             )
         for form in site.forms:
             for offset, length in form.runs:
-                _check_told_apart(site, form.name, form.data[offset : offset + length], handler)
+                for trap in handler.traps:
+                    _check_told_apart(site, form.name, form.data[offset : offset + length], trap)
     _check_routine(protocol, handler.program, "trap handler")
+    _check_acts(protocol, handler)
 
 
-def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") -> None:
+def _check_told_apart(site: Site, form: str, data: bytes, trap: bytes) -> None:
     """Neither an instruction nor the trap is the beginning of the other."""
-    trap = handler.trap
-    if data.startswith(trap) and not site.foreign:
+    if data.startswith(trap) and data != trap and not site.foreign:
         raise SpecError(
-            f"site {site.name!r}: its {form} instruction is the trap instruction, so a "
-            "trap could not be told from it; patch another instruction or trap",
+            f"site {site.name!r}: its {form} instruction {data.hex(' ')} begins with the trap "
+            f"instruction, {trap.hex(' ')}, which is all that is executed of it; if that is what "
+            f"it is to be, say so: {form}_runs=runs({len(trap)})",
             site.made,
         )
     if trap.startswith(data) and trap != data:
@@ -270,6 +288,21 @@ def _check_told_apart(site: Site, form: str, data: bytes, handler: "Handler") ->
             f"instruction begins, {trap.hex(' ')}: no CPU tells them apart",
             site.made,
         )
+
+
+def _check_acts(protocol: "Protocol", handler: "Handler") -> None:
+    """A handler does not act as the trap that it is the handler of."""
+    for step in flatten(handler.program):
+        act = first(Act, step.actions())
+        for site in protocol.sites:
+            form = next((one for one in site.forms if act and one.name == act.instruction), None)
+            instructions = [form.data[at : at + size] for at, size in form.runs] if form else []
+            if {*handler.traps} & {*instructions} and not site.foreign:
+                raise _fault(
+                    step,
+                    f"the {form.name if form else ''} instruction of site {site.name!r} is the "
+                    "trap itself; let the handler act as the other one",
+                )
 
 
 def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
@@ -288,6 +321,40 @@ def _check_routine(protocol: "Protocol", program: tuple[Element, ...], what: str
     _check_ends(protocol, program, what)
 
 
+def _check_calls(protocol: "Protocol") -> None:
+    """An instruction that several forms share leads to one callee."""
+    if not protocol.callees or protocol.arch not in ARCHITECTURES:
+        return
+    for site in protocol.sites:
+        leads: dict[tuple[int, bytes], str] = {}
+        for form in site.forms:
+            called = callee_of(protocol.every_callee, site, form.name)
+            for offset, length in form.runs:
+                data = form.data[offset : offset + length]
+                other = leads.setdefault((offset, data), called)
+                if other != called and protocol.architecture.is_call(data):
+                    raise SpecError(
+                        f"site {site.name!r}: {data.hex(' ')} at offset {offset} is of several "
+                        f"forms, so no CPU tells whether it calls {other or 'nothing'!r} or "
+                        f"{called or 'nothing'!r}; take one callee for them",
+                        site.made,
+                    )
+
+
+def _check_callee(protocol: "Protocol", callee: "Callee") -> None:
+    """A callee is a routine, of a form that there is."""
+    sites = {site.name: site for site in protocol.sites}
+    forms = dict.fromkeys(form.name for site in protocol.sites for form in site.forms)
+    for kind, name, known in (("site", callee.site, sites), ("form", callee.form, forms)):
+        if name and name not in known:
+            raise SpecError(
+                f"callee {callee.name!r}: no {kind} named {name!r}; "
+                + meant(name, known, "they are"),
+                callee.made,
+            )
+    _check_routine(protocol, callee.program, callee.words)
+
+
 def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -> None:
     """Each way through ends with a return, and nothing stands behind one."""
     lines = flow(program)
@@ -297,7 +364,7 @@ def _check_ends(protocol: "Protocol", program: tuple[Element, ...], what: str) -
         if at == len(lines):
             raise SpecError(
                 f"protocol {protocol.name!r}: the {what} must end with a Return "
-                f"({'ret' if what == 'callee' else 'iret'}), whichever way it takes"
+                f"({'ret' if what.startswith('callee') else 'iret'}), whichever way it takes"
             )
         if at not in reached:
             reached.add(at)

@@ -10,7 +10,8 @@ from typing import assert_never
 
 from modelcheck.explore.pulse import CUT_SHORT, time_limit, why
 from modelcheck.explore.verdict import Verdict
-from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX, Protocol
+from modelcheck.protocol.callee import CALLEE_PREFIX
+from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX, NMI_PREFIX, Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, If, Step, is_sync
 from modelcheck.protocol.wellformed import labels as every_label
@@ -214,7 +215,7 @@ def _subsets(ablation: Ablation, job: Job, judge: Judge, tell: Listener) -> None
                     assert_never(unknown)
 
 
-OTHERS = (HANDLER_PREFIX, CPU_PREFIX, CALLEE_PREFIX)
+OTHERS = (HANDLER_PREFIX, CPU_PREFIX, CALLEE_PREFIX, NMI_PREFIX)
 """What begins the paths of steps that are no patcher's."""
 
 
@@ -238,7 +239,7 @@ def neighbours(protocol: Protocol) -> Iterator[tuple[str, str]]:
     What follows what within a sync is nobody's choice.
     """
     for prefix, program in protocol.programs.items():
-        if prefix not in OTHERS:
+        if not prefix.startswith(OTHERS):
             yield from _neighbours(program, prefix)
 
 

@@ -14,7 +14,7 @@ from modelcheck.explore.pulse import in_time
 from modelcheck.explore.system import State, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict, Watcher
 from modelcheck.machine.state import Move
-from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.definition import Handler, Protocol
 from modelcheck.protocol.program import flatten
 from modelcheck.protocol.step_text import phrase
 from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
@@ -188,6 +188,10 @@ class _Observed:
         return Distinction(tuple(seen), tuple(steps), violation)
 
 
+def _hex(handler: Handler) -> str:
+    return " and ".join(trap.hex(" ") for trap in handler.traps)
+
+
 def _listing(protocol: Protocol) -> Iterator[str]:
     """All that a protocol says, a line for each site, cell, step and property."""
     for site in protocol.sites:
@@ -196,14 +200,15 @@ def _listing(protocol: Protocol) -> Iterator[str]:
         yield f"cell {cell.name}: {cell.initial}"
     programs = {"patcher": protocol.program}
     programs |= {patcher.name: patcher.program for patcher in protocol.patchers}
-    programs |= {"every CPU": protocol.cpu_program, "callee": protocol.callee}
+    programs |= {"every CPU": protocol.cpu_program, "NMI": protocol.nmi}
+    programs |= {one.words: one.program for one in protocol.every_callee.values()}
     for name, program in programs.items():
         if program:
             yield f"{name}:"
             yield from (f"    {step.label}: {phrase(step)}" for step in flatten(program))
     if protocol.handler:
         interrupts = "on" if protocol.handler.interrupts else "off"
-        yield f"handler of {protocol.handler.trap.hex(' ')}, interrupts {interrupts}:"
+        yield f"handler of {_hex(protocol.handler)}, interrupts {interrupts}:"
         yield from (
             f"    {step.label}: {phrase(step)}" for step in flatten(protocol.handler.program)
         )

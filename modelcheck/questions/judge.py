@@ -207,10 +207,9 @@ def _left_behind(machine: Machine, shared: Shared) -> EndState:
 
 def _stored_by_cpus(protocol: Protocol) -> frozenset[str]:
     """The cells that CPUs store to, in their program, in functions called, or in traps."""
-    handler = protocol.handler.program if protocol.handler else ()
     return frozenset(
         action.cell
-        for program in (protocol.cpu_program, protocol.callee, handler)
+        for program in (protocol.cpu_program, protocol.nmi, *protocol.routines)
         for step in flatten(program)
         for action in step.actions()
         if isinstance(action, Set | Change)

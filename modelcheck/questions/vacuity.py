@@ -76,7 +76,7 @@ class _Coverage:
         free = (
             role.executes
             and not role.patches
-            and local.stop in (StopStage.RUNNING, StopStage.ASKED)
+            and (local.stop in (StopStage.RUNNING, StopStage.ASKED) or bool(self._setup.nmi))
         )
         for number, site in enumerate(self._setup.protocol.sites):
             there = self._setup.layout.contents(shared.memory, number)
@@ -133,7 +133,7 @@ class _Coverage:
     def notes(self) -> Iterator[str]:
         """What else to tell, the steps first."""
         setup = self._setup
-        programs = [*setup.programs, *setup.routines.values()]
+        programs = [*setup.programs, *setup.routines, setup.nmi]
         missed = [
             line.step.label
             for program in programs

@@ -27,6 +27,7 @@ from modelcheck.machine.state import (
     Shared,
     StopAll,
     StopStage,
+    Trap,
     UnderWay,
 )
 from modelcheck.protocol.code import Site, Value
@@ -240,9 +241,10 @@ def _fetchable(run: Run, local: Local, chunk: Chunk) -> Iterator[tuple[int, ...]
 def _status(setup: Setup, local: Local) -> Iterator[str]:
     """What there is to know of a CPU besides what it may see, a few words each."""
     sites = setup.protocol.sites
+    if local.nmi is not None:
+        yield "in an NMI"
     if local.trap is not None:
-        where = sites[local.trap.site].name
-        yield f"in the function that {where} calls" if local.trap.in_callee else "in the handler"
+        yield f"in {_called(setup, local.trap)}" if local.trap.in_callee else "in the handler"
     if local.place is not None:
         yield f"inside {sites[local.place.site].name}, at +{local.place.offset}"
     if local.fetch is not None:
@@ -262,6 +264,14 @@ def _status(setup: Setup, local: Local) -> Iterator[str]:
         yield "a grace period waits for it"
     for one in local.buffer:
         yield from _under_way(setup, one)
+
+
+def _called(setup: Setup, trap: Trap) -> str:
+    """The function that a CPU is in, by its name if it has one."""
+    callee = [*setup.protocol.every_callee.values()][trap.routine - 1]
+    where = setup.protocol.sites[trap.site].name
+    by_name = callee in setup.protocol.callees
+    return f"{callee.name}, which {where} calls" if by_name else f"the function that {where} calls"
 
 
 _STOPS = {

@@ -99,7 +99,9 @@ class Run:
         left = unended(self.machine, move.shared, move.local)
         at = move.execution.site if move.execution is not None else None
         site = None if at is None else self.machine.setup.protocol.sites[at]
-        return Violation(name, step.actor, explain_violation(name, step, site, left))
+        callees = self.machine.setup.routines[1:]
+        called = any(line.step is move.step for callee in callees for line in callee)
+        return Violation(name, step.actor, explain_violation(name, step, site, left, called=called))
 
     def _executed(self, execution: Execution | None, origin: tuple[int, ...]) -> Executed | None:
         if execution is None:

@@ -18,9 +18,9 @@ from modelcheck.machine.state import (
     StopStage,
     UnderWay,
 )
-from modelcheck.machine.stores import read
+from modelcheck.machine.stores import read, read_code
 from modelcheck.protocol import actions as do
-from modelcheck.protocol.actions import Action
+from modelcheck.protocol.actions import Action, first
 from modelcheck.protocol.code import Site, Value
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.properties import (
@@ -53,6 +53,10 @@ def describe(
         case cpu.LEAVE_STOP:
             serialised = was.stop is StopStage.SERIALISING
             return "goes on, serialised" if serialised else "goes on, not serialised"
+        case cpu.TAKE_NMI:
+            return "takes an NMI"
+        case cpu.LEAVE_NMI:
+            return "returns from the NMI"
         case program.DRAIN:
             return _drained(machine, was.buffer[move.choice[0]])
         case cpu.FETCH | cpu.READ | cpu.EXECUTE:
@@ -111,9 +115,11 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     if step.words:
         return step.words
     actions = step.actions()
-    asks = next((n for n, action in enumerate(actions) if isinstance(action, do.Ask | do.Find)), 0)
+    tests = do.Ask | do.Exceed | do.Look | do.Find
+    asks = next((n for n, action in enumerate(actions) if isinstance(action, tests)), 0)
+    begin = 0 if first(do.Change, actions[:asks]) else asks
     # A test that holds is told by what comes of it; where it does not, nothing does.
-    actions = actions[asks:] if move.holds else actions[asks : asks + 1]
+    actions = actions[begin:] if move.holds else actions[begin : asks + 1]
     if len(actions) > 1 and isinstance(actions[0], do.Ask):
         actions = actions[1:]
     return ", ".join(_done_by(machine, was, move, action) for action in actions)
@@ -134,6 +140,15 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             setup = machine.setup
             value = read(setup, move.shared, was, setup.cells[action.cell])
             return f"{action.cell} is {value_text(value)}"
+        case do.Exceed():
+            setup = machine.setup
+            value = read(setup, move.shared, was, setup.cells[action.cell])
+            return f"{action.cell} is {value_text(value)}"
+        case do.Look():
+            setup = machine.setup
+            there = read_code(setup, move.shared, was, setup.sites[action.site])
+            data = there[action.at : action.at + len(action.data)]
+            return f"{action.site}+{action.at} is {data.hex(' ')}"
         case do.Need():
             return f"{action.cell} is {value_text(action.value)}"
         case do.Drained(maintenance=True):
@@ -169,7 +184,8 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             return f"acts as {action.instruction}" if known else "steps over it"
         case do.Leave():
             if not action.handled:
-                return "leaves the trap to others"
+                called = was.trap is not None and was.trap.in_callee
+                return "cannot serve this call" if called else "leaves the trap to others"
             return "returns" if action.synchronises else "returns, does not serialise"
         case _:
             assert_never(action)
@@ -215,10 +231,13 @@ def value_text(value: Value | tuple[Value, ...]) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def explain_violation(name: str, step: TraceStep, site: Site | None, left: str) -> str:
+def explain_violation(
+    name: str, step: TraceStep, site: Site | None, left: str, *, called: bool = False
+) -> str:
     """In one sentence, why a step violates a property.
 
-    `site` is where something was executed, `left` what is not as it is to end.
+    `site` is where something was executed, `left` what is not as it is to end; `called` tells
+    whether the step is of a callee.
     """
     actor = step.actor
     ran = step.executed.data.hex(" ") if step.executed else ""
@@ -228,10 +247,13 @@ def explain_violation(name: str, step: TraceStep, site: Site | None, left: str) 
             assert step.executed is not None
             assert site is not None
             return f"{actor} executes {ran} at {where}{_torn(step.executed, site)}."
+        case _ if name == UNHANDLED and called:
+            return f"{actor} has made a call that leads to nothing that is there: {step.does}."
         case _ if name == UNHANDLED:
             return f"{actor} has trapped, and its handler finds no entry: {step.does}."
         case _ if name == STALE:
-            return f"The handler on {actor} acts on data that is gone or changed since it looked."
+            who = "function called" if called else "handler"
+            return f"The {who} on {actor} acts on data that is gone or changed since it looked."
         case _ if name == EFFECT:
             return (
                 f"{actor} steps over {where} as if it were a no-op, which neither the old "

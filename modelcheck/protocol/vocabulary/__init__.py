@@ -5,11 +5,11 @@ class says once what its step is made of (see Step.actions), and what to call th
 """
 
 from modelcheck.protocol.program import Step
-from modelcheck.protocol.vocabulary import anyone, cpu, patcher, program, routine
+from modelcheck.protocol.vocabulary import anyone, code, cpu, program, routine
 
 KINDS: tuple[type[Step], ...] = tuple(
     kind
-    for module in (anyone, program, patcher, cpu, routine)
+    for module in (anyone, program, code, cpu, routine)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Step) and kind.__module__ == module.__name__
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Ordered, Set
+from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Exceed, Ordered, Set
 from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell, Held
 from modelcheck.protocol.program import Step
@@ -98,6 +98,43 @@ class Pause(Step):
         return "waits some time"
 
 
+@dataclass(frozen=True)
+class IsGreater(Step):
+    """A test: does a cell that counts hold more than `value`?"""
+
+    cell: str
+    value: int
+
+    def actions(self) -> Actions:
+        return (Exceed(self.cell, self.value),)
+
+
+@dataclass(frozen=True)
+class AddAndTest(Step):
+    """Add `amount` to a cell, atomically; a test of whether it then holds `value`
+    (atomic_dec_and_test: -1 and 0). It is added even if not."""
+
+    cell: str
+    amount: int
+    value: int
+
+    def actions(self) -> Actions:
+        return (Change(self.cell, self.amount), Ask(self.cell, self.value))
+
+
+@dataclass(frozen=True)
+class CompareAndSwap(Step):
+    """Store `new` to a cell that counts if it holds `old`, atomically; a test of whether it did
+    (cmpxchg; with 0 and 1, a trylock)."""
+
+    cell: str
+    old: int
+    new: int
+
+    def actions(self) -> Actions:
+        return (Ask(self.cell, self.old), Set(self.cell, self.new, at_once=True))
+
+
 @checked
 def is_equal(label: Name, cell: Cell, value: Held) -> Test:
     """Test whether a cell holds a value."""
@@ -120,6 +157,24 @@ def add(label: Name, cell: Cell, amount: int = 1) -> Add:
 def increment_unless_zero(label: Name, cell: Cell) -> IncrementUnlessZero:
     """Take a reference, unless there is none any more: inc_not_zero()."""
     return IncrementUnlessZero(label, cell.name, source=here())
+
+
+@checked
+def is_greater(label: Name, cell: Cell, value: int) -> IsGreater:
+    """Test whether a cell holds more than a number."""
+    return IsGreater(label, cell.name, value, source=here())
+
+
+@checked
+def add_and_test(label: Name, cell: Cell, amount: int, value: int) -> AddAndTest:
+    """Add, and test what comes of it: atomic_add_return() == value."""
+    return AddAndTest(label, cell.name, amount, value, source=here())
+
+
+@checked
+def compare_and_swap(label: Name, cell: Cell, old: int, new: int) -> CompareAndSwap:
+    """Store a number in the place of another, if that is still there: cmpxchg()."""
+    return CompareAndSwap(label, cell.name, old, new, source=here())
 
 
 @checked

@@ -1,4 +1,5 @@
-"""Steps for the program that CPUs run: where they run the sites, and in which mode.
+"""Steps for the program that CPUs run: where they run the sites, and in which mode. A patcher and
+an NMI may run sites as well.
 
 Knows sites and actions.
 """
@@ -14,7 +15,7 @@ from modelcheck.protocol.source import here
 
 @dataclass(frozen=True)
 class Execute(Step):
-    """CPU: run the sites named, each any number of times, and go on."""
+    """Run the sites named, each any number of times, and go on."""
 
     sites: tuple[str, ...]
 
@@ -51,7 +52,7 @@ class Flush(Step):
 
 @checked
 def execute(label: Name, *sites: Site) -> Execute:
-    """CPU: run these sites any number of times."""
+    """Run these sites any number of times."""
     return Execute(label, tuple(site.name for site in sites), source=here())
 
 

@@ -39,8 +39,9 @@ def _programs(protocol: Protocol) -> dict[str, Program]:
         "patcher": protocol.program,
         **{patcher.name: patcher.program for patcher in protocol.patchers},
         "CPUs": protocol.cpu_program,
+        "NMI": protocol.nmi,
         "handler": protocol.handler.program if protocol.handler else (),
-        "callee": protocol.callee,
+        **{one.words: one.program for one in protocol.every_callee.values()},
     }
 
 

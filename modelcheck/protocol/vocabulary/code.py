@@ -1,8 +1,11 @@
-"""Steps for patchers alone: they write code. Knows sites, cells and actions."""
+"""Steps for any program, trap handlers too: they write code, and look at it.
+
+Knows sites, cells and actions.
+"""
 
 from dataclasses import dataclass
 
-from modelcheck.protocol.actions import Actions, Order, Put
+from modelcheck.protocol.actions import Actions, Look, Order, Put
 from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.program import Step
@@ -27,6 +30,24 @@ class Write(Step):
 
     def actions(self) -> Actions:
         return (Put(self.site, self.data, self.at, self.order, self.expects, self.through),)
+
+
+@dataclass(frozen=True)
+class CodeTest(Step):
+    """A test: does `site` hold `data` from offset `at` on? It is read as data, and not fetched."""
+
+    site: str
+    data: bytes
+    at: int = 0
+
+    def actions(self) -> Actions:
+        return (Look(self.site, self.data, self.at),)
+
+
+@checked
+def is_code(label: Name, site: Site, data: bytes, *, at: int = 0) -> CodeTest:
+    """Test whether these bytes are in memory, `data` at byte `at` of `site`."""
+    return CodeTest(label, site.name, data, at, source=here())
 
 
 @checked
