@@ -1,0 +1,335 @@
+"""Mutation testing: edit the source a little, again and again, and see whether the tests notice.
+
+    python -m tools.mutate --sample 300 --seed 1 --results mutants.jsonl
+    python -m tools.mutate --known
+
+Each mutant is put into a copy of the tree, where the tests that ought to notice it are run, those
+that are quick to notice first. What is run, and what came of it, is known here alone; the mutants
+are made by mutants.py, and those with a verdict are kept in tests/mutants/known.toml.
+"""
+
+import argparse
+import compileall
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from typing import Literal, NamedTuple
+
+from tools.mutants import Mutant, mutants
+
+ROOT = Path(__file__).parent.parent
+KNOWN = ROOT / "tests" / "mutants" / "known.toml"
+
+NAIVE = "tests/test_naive.py"
+WHOLE = "tests/test_whole_vocabulary.py"
+
+TESTS: dict[str, tuple[str, ...]] = {
+    "modelcheck/machine/window.py": (f"{NAIVE}::test_the_whole_vocabulary", "tests/test_window.py"),
+    "modelcheck/machine/memory.py": (f"{NAIVE}::test_the_whole_vocabulary", "tests/test_memory.py"),
+    "modelcheck/machine/": (
+        f"{NAIVE}::test_the_whole_vocabulary",
+        f"{NAIVE}::test_the_whole_vocabulary_on_two_cpus",
+        f"{NAIVE}::test_what_was_once_found",
+        f"{WHOLE}::test_both_semantics",
+        f"{WHOLE}::test_any_number",
+        "tests/test_minimal.py",
+    ),
+    "modelcheck/protocol/actions.py": ("tests/test_kinds.py", WHOLE, "tests/test_axiomatic.py"),
+    "modelcheck/axiomatic/symbolic.py": ("tests/test_any_bytes.py",),
+    "modelcheck/axiomatic/reasons.py": ("tests/test_explain.py",),
+    "modelcheck/axiomatic/sequences.py": ("tests/test_explain.py",),
+    "modelcheck/axiomatic/stories.py": ("tests/test_explain.py",),
+    "modelcheck/axiomatic/": (f"{WHOLE}::test_axioms", "tests/test_axiomatic.py"),
+    "modelcheck/certificate/": (f"{WHOLE}::test_certificates", "tests/test_certificate.py"),
+    "modelcheck/explore/compiled/": (
+        f"{WHOLE}::test_every_engine",
+        "tests/test_compiled.py",
+        "tests/test_conformance.py",
+        "tests/test_checkpoint.py",
+    ),
+    "modelcheck/explore/behaviours.py": ("tests/test_diff.py",),
+    "modelcheck/explore/any_number.py": (f"{WHOLE}::test_any_number", "tests/test_prove.py"),
+    "modelcheck/explore/": (
+        "tests/test_minimal.py",
+        "tests/test_reference.py",
+        "tests/test_liveness.py",
+        f"{WHOLE}::test_every_engine",
+    ),
+}
+"""For each part, the tests that ought to notice its mutants, in the order in which they are run."""
+
+PARTS = (
+    "modelcheck/machine",
+    "modelcheck/protocol/actions.py",
+    "modelcheck/axiomatic",
+    "modelcheck/certificate",
+    "modelcheck/explore",
+)
+"""What decides a verdict or a proof."""
+
+LEFT_OUT = (
+    "modelcheck/explore/interrupts.py",  # Ctrl-C: processes of tests/test_faults.py
+    "modelcheck/explore/conformance.py",  # tests of engines, not an engine
+    "modelcheck/explore/table_models.py",  # the models of these tests
+)
+
+HEAVY = ("pytest", "hypothesis", "z3", "numba", "networkx", "cattrs", "rich", "click", "pydantic")
+"""What the tests import besides the package: once, and not in each process."""
+
+TOO_LONG = 60
+"""Seconds that one test may take; the longest takes a fifth of it."""
+
+ALL_TOO_LONG = 900
+"""Seconds that all tests of a mutant may take."""
+
+MEMORY = 8 << 30
+"""Bytes of address space: a mutant that takes more has been noticed."""
+
+Verdict = Literal["killed", "time-out", "survived", "equivalent"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An edit that somebody has thought about: `old`, which stands in the file once, becomes `new`.
+
+    Either `killed_by` names the tests that notice it, or `equivalent` says why none can.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    killed_by: tuple[str, ...] = ()
+    equivalent: str = ""
+
+    def mutant(self, root: Path) -> Mutant:
+        """The mutant; raises ValueError if it is not one edit of the file as it is."""
+        source = (root / self.path).read_text(encoding="utf-8")
+        if source.count(self.old) != 1:
+            raise ValueError(f"{self.name}: {self.path} has {self.old!r} {source.count(self.old)} times")
+        if bool(self.killed_by) == bool(self.equivalent):
+            raise ValueError(f"{self.name}: say either what kills it, or why nothing can")
+        before = source[: source.index(self.old)]
+        begin, line = len(before.encode()), before.count("\n") + 1
+        return Mutant(self.path, line, begin, begin + len(self.old.encode()), self.old, self.new)
+
+
+def known(file: Path = KNOWN) -> list[Known]:
+    """The edits with a verdict."""
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))["mutant"]
+    return [Known(**{**table, "killed_by": tuple(table.get("killed_by", ()))}) for table in tables]
+
+
+class Result(NamedTuple):
+    """What came of a mutant, and the test that noticed it."""
+
+    mutant: Mutant
+    verdict: Verdict
+    by: str = ""
+    seconds: float = 0.0
+
+
+class Workshop:
+    """A copy of the tree, in which mutants are made and tested one after the other."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.tree, self.output = root, folder / "tree", folder / "output"
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "counterexamples")
+        shutil.copytree(root, self.tree, ignore=ignored)
+        shared = root.parent / "shared"
+        if shared.is_dir():
+            (folder / "shared").symlink_to(shared.resolve())
+        # By digest, since a mutant may have the size and the second of its original.
+        compileall.compile_dir(
+            self.tree, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH
+        )
+        for name in HEAVY:
+            import_module(name)
+
+    def tested(self, mutant: Mutant, tests: Sequence[str]) -> Result:
+        """What the tests say of a mutant."""
+        file = self.tree / mutant.path
+        source = file.read_text(encoding="utf-8")
+        started = time.monotonic()
+        file.write_text(mutant.applied(source), encoding="utf-8")
+        try:
+            code = self.run(tests, of=mutant.path)
+        finally:
+            file.write_text(source, encoding="utf-8")
+        said = self.output.read_text(encoding="utf-8", errors="replace")
+        late = code is None or "Timeout (" in said
+        verdict: Verdict = "time-out" if late else "killed" if code else "survived"
+        failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        by = failed[-1].split(" - ")[0].split(" ", 1)[1] if failed and not late else ""
+        return Result(mutant, verdict, by, round(time.monotonic() - started, 1))
+
+    def run(self, tests: Sequence[str], of: str = "") -> int | None:
+        """The exit code of pytest on the copy, in a process of its own; None if it took too long."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self._in_child(tests, of)
+            finally:
+                os._exit(99)
+        deadline = time.monotonic() + ALL_TOO_LONG
+        try:
+            while time.monotonic() < deadline:
+                done, status = os.waitpid(child, os.WNOHANG)
+                if done:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(0.05)
+            return None
+        finally:
+            # Whatever it has started, too.
+            try:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except (ProcessLookupError, ChildProcessError, PermissionError):
+                pass
+
+    def _in_child(self, tests: Sequence[str], of: str) -> None:
+        os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        out = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(out, stream)
+        # What mutated kernels compile to is not for others.
+        kernels = "of mutant" if of.startswith("modelcheck/explore/compiled/") else "kept"
+        cache = self.tree.parent / "machine code" / kernels
+        if kernels != "kept":
+            shutil.rmtree(cache, ignore_errors=True)
+        import numba
+        import pytest
+
+        numba.config.CACHE_DIR = str(cache)
+        os.environ |= {"PYTHONPATH": str(self.tree), "NUMBA_CACHE_DIR": str(cache)}
+        os.chdir(self.tree)
+        sys.path[:] = [str(self.tree), *(p for p in sys.path if p not in ("", str(self.root)))]
+        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options += ["-o", "addopts=", "-m", "not slow", "--hypothesis-profile=mutants"]
+        options += ["-o", f"faulthandler_timeout={TOO_LONG}", "-o", "faulthandler_exit_on_timeout=1"]
+        code = pytest.main([*options, *tests])
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def tests_of(path: str) -> tuple[str, ...]:
+    """The tests that ought to notice the mutants of a file."""
+    return next(tests for part, tests in TESTS.items() if path.startswith(part))
+
+
+def all_mutants(root: Path, parts: Sequence[str]) -> Iterator[Mutant]:
+    """The mutants of all files of these parts."""
+    for part in parts:
+        top = root / part
+        for file in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            if path not in LEFT_OUT:
+                yield from mutants(path, file.read_text(encoding="utf-8"))
+
+
+def sample(every: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
+    """So many of them, the same ones for each seed."""
+    return random.Random(seed).sample(every, min(size, len(every)))
+
+
+def argued(root: Path, file: Path = KNOWN) -> set[tuple[str, str]]:
+    """The mutants that somebody has shown to be equivalent: each a path, and the mutated source."""
+    return {
+        (one.path, one.mutant(root).applied((root / one.path).read_text(encoding="utf-8")))
+        for one in known(file)
+        if one.equivalent
+    }
+
+
+# What is done.
+
+
+def run_sample(shop: Workshop, chosen: Sequence[Mutant], results: Path | None) -> list[Result]:
+    """Test all mutants that the results do not have yet, and add to them."""
+    lines = results.read_text().splitlines() if results and results.exists() else []
+    entries = [json.loads(line) for line in lines]
+    done = {Mutant(*e["mutant"]): Result(Mutant(*e["mutant"]), *e["result"]) for e in entries}
+    equivalent = argued(shop.root)
+    found: list[Result] = []
+    sound: set[tuple[str, ...]] = set()
+    for mutant in chosen:
+        tests = tests_of(mutant.path)
+        if mutant not in done and tests not in sound:
+            if shop.run(tests) != 0:
+                sys.exit(f"without any mutant, {' '.join(tests)} fails: see {shop.output}")
+            sound.add(tests)
+        result = done.get(mutant) or shop.tested(mutant, tests)
+        if mutant not in done and results:
+            with results.open("a") as file:
+                file.write(json.dumps({"mutant": mutant, "result": result[1:]}) + "\n")
+        source = (shop.root / mutant.path).read_text(encoding="utf-8")
+        if result.verdict == "survived" and (mutant.path, mutant.applied(source)) in equivalent:
+            result = result._replace(verdict="equivalent")
+        found.append(result)
+        print(f"{result.verdict:10} {result.seconds:6.1f} s  {mutant}  {result.by}", flush=True)
+    return found
+
+
+def run_known(shop: Workshop, entries: Sequence[Known]) -> list[Result]:
+    """Test all edits of the list, each by the tests that are to notice it."""
+    found = []
+    for one in entries:
+        mutant = one.mutant(shop.root)
+        if one.equivalent:
+            result = Result(mutant, "equivalent")
+        else:
+            result = shop.tested(mutant, one.killed_by)
+        found.append(result)
+        print(f"{result.verdict:10} {result.seconds:6.1f} s  {one.name}", flush=True)
+    return found
+
+
+def score(found: Sequence[Result]) -> float:
+    """The share of those noticed, of those not shown to be equivalent."""
+    rest = [result for result in found if result.verdict != "equivalent"]
+    return sum(result.verdict != "survived" for result in rest) / len(rest) if rest else 1.0
+
+
+def told(found: Sequence[Result]) -> str:
+    """The score, and who survived."""
+    counts = {v: sum(r.verdict == v for r in found) for v in ("killed", "time-out", "survived", "equivalent")}
+    numbers = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    survivors = "".join(f"\n  {r.mutant}" for r in found if r.verdict == "survived")
+    return f"{len(found)} mutants: {numbers}. Score {score(found):.1%}.{survivors}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; 1 if too many mutants survive, or any of the known ones."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=PARTS, help="files or folders to mutate")
+    parser.add_argument("--known", action="store_true", help="test the edits of known.toml")
+    parser.add_argument("--sample", type=int, default=300, help="how many mutants (300)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
+    parser.add_argument("--results", type=Path, help="where to keep results, and go on from them")
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        shop = Workshop(ROOT, Path(folder))
+        if asked.known:
+            found, least = run_known(shop, known()), 1.0
+        else:
+            every = sorted(set(all_mutants(ROOT, asked.parts)))
+            found, least = run_sample(shop, sample(every, asked.sample, asked.seed), asked.results), 0.9
+    print(told(found))
+    return int(score(found) < least)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
