@@ -66,6 +66,8 @@ SITE = Site("foo", b"\x10\x11", b"\x20\x21")
 TAIL_FIRST = replace(SITE, between=(Form("tail", b"\x10\x21", runs(2)),))
 """Torn only where a CPU fetches the new head and then the old tail."""
 
+LONG = Site("foo", b"\x10\x11\x03", b"\x20\x21\x22", 1)
+
 INT3 = b"\xcc"
 COUNT, OTHER, LOCK = Cell("count", 0), Cell("other", 0), Cell("lock", 0)
 DATA, EACH = Cell("data", "a"), Cell("each", 0, per_cpu=True)
@@ -267,8 +269,8 @@ CORNERS: dict[str, Corner] = {
         handler=Handler(INT3, (iret("iret"),)),
     ),
     "a long trap may come onto the first bytes alone": corner(
-        write("trap", Site("foo", b"\x10\x11\x12", b"\x20\x21\x22", 1), b"\xcd\x03", at=1, order="single"),
-        site=Site("foo", b"\x10\x11\x12", b"\x20\x21\x22", 1),
+        write("trap", LONG, b"\xcd\x03", at=1, order="single"),
+        site=LONG,
         of=UNPERMITTED,
         violated=True,
         run=Configuration(1, "strict", chunk=2),

@@ -21,6 +21,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -34,11 +35,13 @@ KNOWN = ROOT / "tests" / "mutants" / "known.toml"
 
 NAIVE = "tests/test_naive.py"
 WHOLE = "tests/test_whole_vocabulary.py"
+CORNERS = "tests/test_corners.py"
 
 TESTS: dict[str, tuple[str, ...]] = {
-    "modelcheck/machine/window.py": (f"{NAIVE}::test_the_whole_vocabulary", "tests/test_window.py"),
-    "modelcheck/machine/memory.py": (f"{NAIVE}::test_the_whole_vocabulary", "tests/test_memory.py"),
+    "modelcheck/machine/window.py": (CORNERS, f"{NAIVE}::test_the_whole_vocabulary", "tests/test_window.py"),
+    "modelcheck/machine/memory.py": (CORNERS, f"{NAIVE}::test_the_whole_vocabulary", "tests/test_memory.py"),
     "modelcheck/machine/": (
+        CORNERS,
         f"{NAIVE}::test_the_whole_vocabulary",
         f"{NAIVE}::test_the_whole_vocabulary_on_two_cpus",
         f"{NAIVE}::test_what_was_once_found",
@@ -46,12 +49,12 @@ TESTS: dict[str, tuple[str, ...]] = {
         f"{WHOLE}::test_any_number",
         "tests/test_minimal.py",
     ),
-    "modelcheck/protocol/actions.py": ("tests/test_kinds.py", WHOLE, "tests/test_axiomatic.py"),
+    "modelcheck/protocol/actions.py": (CORNERS, "tests/test_kinds.py", WHOLE),
     "modelcheck/axiomatic/symbolic.py": ("tests/test_any_bytes.py",),
     "modelcheck/axiomatic/reasons.py": ("tests/test_explain.py",),
     "modelcheck/axiomatic/sequences.py": ("tests/test_explain.py",),
     "modelcheck/axiomatic/stories.py": ("tests/test_explain.py",),
-    "modelcheck/axiomatic/": (f"{WHOLE}::test_axioms", "tests/test_axiomatic.py"),
+    "modelcheck/axiomatic/": (CORNERS, f"{WHOLE}::test_axioms", "tests/test_axiomatic.py"),
     "modelcheck/certificate/": (f"{WHOLE}::test_certificates", "tests/test_certificate.py"),
     "modelcheck/explore/compiled/": (
         f"{WHOLE}::test_every_engine",
@@ -88,11 +91,14 @@ LEFT_OUT = (
 HEAVY = ("pytest", "hypothesis", "z3", "numba", "networkx", "cattrs", "rich", "click", "pydantic")
 """What the tests import besides the package: once, and not in each process."""
 
-TOO_LONG = 60
-"""Seconds that one test may take; the longest takes a fifth of it."""
+PATIENCE = 3
+"""How many times as long as without a mutant the tests may take, in seconds of the processor."""
 
-ALL_TOO_LONG = 900
-"""Seconds that all tests of a mutant may take."""
+LEAST = 30
+"""... and how many seconds they may take in any case."""
+
+WAITING = 1800
+"""Seconds after which tests are ended that wait for what does not come."""
 
 MEMORY = 8 << 30
 """Bytes of address space: a mutant that takes more has been noticed."""
@@ -157,51 +163,63 @@ class Workshop:
         )
         for name in HEAVY:
             import_module(name)
+        self.usual: dict[tuple[str, ...], float] = {}
+        """The seconds that tests take without a mutant."""
 
-    def tested(self, mutant: Mutant, tests: Sequence[str]) -> Result:
+    def prepared(self, tests: tuple[str, ...]) -> None:
+        """See that tests pass without a mutant, and how long they take."""
+        if tests not in self.usual:
+            code, self.usual[tests] = self.run(tests)
+            if code != 0:
+                said = self.output.read_text(encoding="utf-8", errors="replace")
+                sys.exit(f"without any mutant, {' '.join(tests)} fails:\n{said}")
+
+    def tested(self, mutant: Mutant, tests: tuple[str, ...]) -> Result:
         """What the tests say of a mutant."""
         file = self.tree / mutant.path
         source = file.read_text(encoding="utf-8")
         started = time.monotonic()
         file.write_text(mutant.applied(source), encoding="utf-8")
         try:
-            code = self.run(tests, of=mutant.path)
+            code, _ = self.run(tests, of=mutant.path)
         finally:
             file.write_text(source, encoding="utf-8")
         said = self.output.read_text(encoding="utf-8", errors="replace")
-        late = code is None or "Timeout (" in said
+        late = code in (-signal.SIGXCPU, -signal.SIGKILL)
         verdict: Verdict = "time-out" if late else "killed" if code else "survived"
         failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         by = failed[-1].split(" - ")[0].split(" ", 1)[1] if failed and not late else ""
         return Result(mutant, verdict, by, round(time.monotonic() - started, 1))
 
-    def run(self, tests: Sequence[str], of: str = "") -> int | None:
-        """The exit code of pytest on the copy, in a process of its own; None if it took too long."""
+    def run(self, tests: tuple[str, ...], of: str = "") -> tuple[int, float]:
+        """The exit code of pytest on the copy, in a process of its own, and the seconds that it
+        took the processor; the code is a negative signal if it took too long."""
         child = os.fork()
         if child == 0:
             try:
                 self._in_child(tests, of)
             finally:
                 os._exit(99)
-        deadline = time.monotonic() + ALL_TOO_LONG
+        deadline = time.monotonic() + WAITING
+        done, ended = 0, 0
         try:
-            while time.monotonic() < deadline:
-                done, status = os.waitpid(child, os.WNOHANG)
-                if done:
-                    return os.waitstatus_to_exitcode(status)
-                time.sleep(0.05)
-            return None
+            while not done and time.monotonic() < deadline:
+                done, ended, used = os.wait4(child, os.WNOHANG)
+                time.sleep(0.02)
         finally:
-            # Whatever it has started, too.
-            try:
+            # It, if it is still there, and whatever it has started.
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-            except (ProcessLookupError, ChildProcessError, PermissionError):
-                pass
+            if not done:
+                _, ended, used = os.wait4(child, 0)
+        return os.waitstatus_to_exitcode(ended), used.ru_utime + used.ru_stime
 
-    def _in_child(self, tests: Sequence[str], of: str) -> None:
+    def _in_child(self, tests: tuple[str, ...], of: str) -> None:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        if tests in self.usual:
+            most = LEAST + int(PATIENCE * self.usual[tests])
+            resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
         out = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(out, stream)
@@ -219,7 +237,6 @@ class Workshop:
         sys.path[:] = [str(self.tree), *(p for p in sys.path if p not in ("", str(self.root)))]
         options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
         options += ["-o", "addopts=", "-m", "not slow", "--hypothesis-profile=mutants"]
-        options += ["-o", f"faulthandler_timeout={TOO_LONG}", "-o", "faulthandler_exit_on_timeout=1"]
         code = pytest.main([*options, *tests])
         sys.stdout.flush()
         os._exit(code)
@@ -264,13 +281,10 @@ def run_sample(shop: Workshop, chosen: Sequence[Mutant], results: Path | None) -
     done = {Mutant(*e["mutant"]): Result(Mutant(*e["mutant"]), *e["result"]) for e in entries}
     equivalent = argued(shop.root)
     found: list[Result] = []
-    sound: set[tuple[str, ...]] = set()
     for mutant in chosen:
         tests = tests_of(mutant.path)
-        if mutant not in done and tests not in sound:
-            if shop.run(tests) != 0:
-                sys.exit(f"without any mutant, {' '.join(tests)} fails: see {shop.output}")
-            sound.add(tests)
+        if mutant not in done:
+            shop.prepared(tests)
         result = done.get(mutant) or shop.tested(mutant, tests)
         if mutant not in done and results:
             with results.open("a") as file:
