@@ -318,9 +318,7 @@ CORNERS: dict[str, Corner] = {
         write("untrap", SITE, b"\x10"),
         on_each_cpu("sync"),
         store("late", COUNT, 1),
-        site=Site(
-            "foo", b"\x10\x11\x12", b"\x20\x21\x22", old_runs=runs(3), new_runs=runs(1, 2)
-        ),
+        site=Site("foo", b"\x10\x11\x12", b"\x20\x21\x22", old_runs=runs(3), new_runs=runs(1, 2)),
         fetch="per-chunk",
         violated=False,
         cells=(COUNT,),

@@ -149,7 +149,9 @@ def _others(node: Node) -> Iterator[str]:
                 ops = [*node.ops[:at], COMPARISONS[type(op)](), *node.ops[at + 1 :]]
                 yield _text(ast.Compare(node.left, ops, node.comparators))
         case ast.BoolOp():
-            yield _text(ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values))
+            yield _text(
+                ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+            )
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert()):
             yield _text(node.operand)
         case ast.BinOp() if type(node.op) in OPERATIONS and not _is_text(node):
@@ -195,8 +197,14 @@ def _other_calls(node: ast.Call) -> Iterator[str]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
     if name in FUNCTIONS:
         other = FUNCTIONS[name]
-        func = ast.Attribute(node.func.value, other) if isinstance(node.func, ast.Attribute) else other
-        yield _text(ast.Call(func if not isinstance(func, str) else ast.Name(func), node.args, node.keywords))
+        func = (
+            ast.Attribute(node.func.value, other) if isinstance(node.func, ast.Attribute) else other
+        )
+        yield _text(
+            ast.Call(
+                func if not isinstance(func, str) else ast.Name(func), node.args, node.keywords
+            )
+        )
     if name in ("And", "Or"):
         yield from _fewer(node.args, lambda left: ast.Call(node.func, left, []), least=2)
     if name == "Implies":
@@ -212,7 +220,7 @@ def _other_calls(node: ast.Call) -> Iterator[str]:
 def _other_statements(node: ast.stmt) -> Iterator[str]:
     match node:
         case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
-            yield f"False and ({ast.unparse(node)})"  # still a generator
+            yield f"False and {ast.unparse(node.value)}"  # still a generator
         case ast.Expr(value=ast.Call(func=ast.Name(id="assert_never"))):
             pass
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Delete() | ast.Raise():
