@@ -9,6 +9,7 @@ are made by mutants.py, and those with a verdict are kept in tests/mutants/known
 """
 
 import argparse
+import ast
 import compileall
 import json
 import os
@@ -50,6 +51,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "modelcheck/machine/": (
         CORNERS,
+        "tests/test_liveness.py",
         f"{NAIVE}::test_the_whole_vocabulary",
         f"{NAIVE}::test_the_whole_vocabulary_on_two_cpus",
     ),
@@ -280,12 +282,14 @@ def sample(every: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
 
 
 def argued(root: Path) -> set[tuple[str, str]]:
-    """The mutants that somebody has shown to be equivalent: each a path, and the mutated source."""
-    return {
-        (one.path, one.mutant(root).applied((root / one.path).read_text(encoding="utf-8")))
-        for one in known(root)
-        if one.equivalent
-    }
+    """What the edits that are shown to be equivalent make of their files."""
+    return {_meant(one.mutant(root), root) for one in known(root) if one.equivalent}
+
+
+def _meant(mutant: Mutant, root: Path) -> tuple[str, str]:
+    """What a mutant makes of its file: the path, and the program, however it is laid out."""
+    source = (root / mutant.path).read_text(encoding="utf-8")
+    return mutant.path, ast.dump(ast.parse(mutant.applied(source)))
 
 
 # What is done.
@@ -297,8 +301,8 @@ def run_sample(shop: Workshop, chosen: Sequence[Mutant], results: Path | None) -
     if results and results.exists():
         for line in results.read_text(encoding="utf-8").splitlines():
             match json.loads(line):
-                case [list(tests), float(seconds)]:
-                    shop.usual[tuple(tests)] = seconds
+                case [list(names), float(seconds)]:
+                    shop.usual[tuple(names)] = seconds
                 case [mutant, *rest]:
                     done[Mutant(*mutant)] = Result(Mutant(*mutant), *rest)
     equivalent = argued(shop.root)
@@ -311,8 +315,7 @@ def run_sample(shop: Workshop, chosen: Sequence[Mutant], results: Path | None) -
                 _keep(results, (tests, shop.unmutated(tests)))
             result = shop.tested(mutant, tests)
             _keep(results, result)
-        source = (shop.root / mutant.path).read_text(encoding="utf-8")
-        if result.verdict == "survived" and (mutant.path, mutant.applied(source)) in equivalent:
+        if result.verdict == "survived" and _meant(mutant, shop.root) in equivalent:
             result = result._replace(verdict="equivalent")
         found.append(result)
         print(f"{result.verdict:10} {result.seconds:6.1f} s  {mutant}  {result.by}", flush=True)
