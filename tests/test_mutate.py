@@ -11,18 +11,16 @@ import pytest
 
 from tools.mutants import Mutant, mutants
 from tools.mutate import (
-    PARTS,
-    TESTS,
     Result,
     Workshop,
     all_mutants,
     known,
-    noticing,
     run_sample,
     sample,
     score,
     told,
 )
+from tools.noticing import PARTS, TESTS, noticing
 
 ROOT = Path(__file__).parent.parent
 
