@@ -239,6 +239,10 @@ TAMPERINGS: dict[str, tuple[Callable[[str], str], str]] = {
         ),
         "none that the machine can have|is not what the machine gives",
     ),
+    "a pair of no core": (
+        lambda t: re.sub(r'^(;; pairs 0: {"core": )[^]]*', r"\1[", t, flags=re.MULTILINE),
+        "a number stands for nothing",
+    ),
     "deeply nested": (lambda t: ";; pairs 0: " + "[" * 100_000 + "\n" + t, "not a line"),
 }
 
