@@ -148,6 +148,7 @@ REGION = replace(
 """Two instructions, the first of which may be a branch that leads out."""
 BRANCHED = (
     write("branch", REGION, b"\x30"),
+    on_each_cpu("sync"),
     synchronize_rcu_tasks("grace"),
     write("tail", REGION, b"\x21", at=1),
     write("head", REGION, b"\x20"),
@@ -406,7 +407,7 @@ CORNERS: dict[str, Corner] = {
         *IDLE, other=BRANCHED, violated=False, **PASSES
     ),
     "a grace period without regions does not": corner(
-        BRANCHED[0], synchronize_rcu("grace"), *BRANCHED[2:], violated=True, **PASSES
+        *BRANCHED[:2], synchronize_rcu("grace"), *BRANCHED[3:], violated=True, **PASSES
     ),
     "two grace periods are waited for apart": corner(
         synchronize_rcu_tasks("grace"),

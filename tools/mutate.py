@@ -29,6 +29,8 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Literal, NamedTuple
 
+import psutil
+
 from tools.mutants import Mutant, mutants
 from tools.noticing import LEFT_OUT, PARTS, noticing
 
@@ -47,8 +49,8 @@ PATIENCE = 3
 LEAST = 60
 """... and how many seconds they may take in any case."""
 
-WAITING = 1800
-"""Seconds after which tests are ended that wait for what does not come."""
+WAITING = 600
+"""Seconds without any use of the processor, after which tests wait for what does not come."""
 
 ENOUGH = 0.9
 """The score that a sample has to have."""
@@ -157,12 +159,13 @@ class Workshop:
                 self._in_child(tests, mutated, most)
             finally:
                 os._exit(99)
-        deadline = time.monotonic() + WAITING
-        done, ended = 0, 0
+        done, spent, last = 0, 0.0, time.monotonic()
         try:
-            while not done and time.monotonic() < deadline:
+            while not done and time.monotonic() < last + WAITING:
                 done, ended, used = os.wait4(child, os.WNOHANG)
-                time.sleep(0.02)
+                if not done and (now := _spent(child)) != spent:
+                    spent, last = now, time.monotonic()
+                time.sleep(0.05)
         finally:
             # It, if it is still there, and whatever it has started.
             with suppress(ProcessLookupError, PermissionError):
@@ -196,6 +199,13 @@ class Workshop:
         code = pytest.main([*options, *tests])
         sys.stdout.flush()
         os._exit(code)
+
+
+def _spent(child: int) -> float:
+    """The seconds that a process and those that it waited for have used of the processor."""
+    with suppress(psutil.Error):
+        return sum(psutil.Process(child).cpu_times()[:4])
+    return 0.0
 
 
 def all_mutants(root: Path, parts: Sequence[str]) -> Iterator[Mutant]:
