@@ -18,12 +18,16 @@ from modelcheck import (
     add,
     dc_cvau,
     emulate,
+    enter_user,
+    execute,
     fence,
+    flush,
     ic_ivau,
     iret,
     irq_off,
     irq_on,
     is_equal,
+    leave_user,
     lock,
     lookup,
     on_each_cpu,
@@ -154,6 +158,12 @@ BRANCHED = (
     write("head", REGION, b"\x20"),
 )
 PASSES = {"site": REGION, "of": SEQUENCE}
+
+RUNS = execute("run", TAIL_FIRST)
+RUNS_TOO = execute("run too", TAIL_FIRST)
+GOES_OUT = (RUNS, enter_user("out"), leave_user("in"))
+DEFERS = (TAIL, on_each_cpu("sync", deferred=True), HEAD)
+SEES_OLD = {"site": TAIL_FIRST, "fetch": "per-chunk"}
 
 CORNERS: dict[str, Corner] = {
     "an add waits for the store before it": corner(
@@ -447,6 +457,29 @@ CORNERS: dict[str, Corner] = {
         run=Configuration(1, "strict", chunk=4),
         arch="arm64",
     ),
+    "a deferred IPI leaves a CPU in user mode alone": corner(
+        *DEFERS, cpu_program=GOES_OUT, violated=True, **SEES_OLD
+    ),
+    "a CPU flushes what was deferred": corner(
+        *DEFERS, cpu_program=(*GOES_OUT, flush("flush")), violated=False, **SEES_OLD
+    ),
+    "a CPU flushes what was deferred before it runs the site alone": corner(
+        *DEFERS, cpu_program=(*GOES_OUT, RUNS_TOO, flush("flush")), violated=True, **SEES_OLD
+    ),
+    "an IPI that is not deferred reaches a CPU in user mode": corner(
+        TAIL,
+        on_each_cpu("sync"),
+        HEAD,
+        cpu_program=(*GOES_OUT, flush("flush")),
+        violated=False,
+        **SEES_OLD,
+    ),
+    "a CPU that is never in user mode takes what is deferred": corner(
+        *DEFERS, cpu_program=(RUNS,), violated=False, **SEES_OLD
+    ),
+    "a flush is for what was deferred alone": corner(
+        TAIL, HEAD, cpu_program=(*GOES_OUT, flush("flush")), violated=True, **SEES_OLD
+    ),
     "a CPU goes back in no chunk": corner(
         write("new", SITE, SITE.new, order="single"),
         site=replace(SITE, old_runs=runs(2), new_runs=runs(1, 1)),
@@ -486,6 +519,12 @@ BY_AXIOMS = (
     "arm64: a no-op may become a branch",
     "arm64: no other instruction may",
     "a patcher waits for its own IPIs alone",
+    "a deferred IPI leaves a CPU in user mode alone",
+    "a CPU flushes what was deferred",
+    "a CPU flushes what was deferred before it runs the site alone",
+    "an IPI that is not deferred reaches a CPU in user mode",
+    "a CPU that is never in user mode takes what is deferred",
+    "a flush is for what was deferred alone",
     "a stop waits for all to leave the last one",
     "a trap may come onto the first byte alone",
     "a long trap may come onto the first bytes alone",
