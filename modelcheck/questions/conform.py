@@ -16,7 +16,7 @@ from modelcheck.explore.verdict import NO_LIMITS, Limits, Verdict
 from modelcheck.frontends.logs import LogEvent, TextLog
 from modelcheck.machine.setup import Configuration
 from modelcheck.machine.state import Local, Move
-from modelcheck.protocol.definition import CALLEE_PREFIX, CPU_PREFIX, HANDLER_PREFIX
+from modelcheck.protocol.definition import CPU_PREFIX, HANDLER_PREFIX
 from modelcheck.protocol.program import flatten
 from modelcheck.questions.answer import Ground, Grounds, Means, grounds_of
 from modelcheck.questions.check import Job
@@ -320,7 +320,8 @@ class _Question:
             return None
         prefix = "" if actor == PATCHER else CPU_PREFIX
         if was.trap is not None:
-            prefix = CALLEE_PREFIX if was.trap.in_callee else HANDLER_PREFIX
+            callees = tuple(self._made.variant.protocol.every_callee)
+            prefix = callees[was.trap.routine - 1] if was.trap.in_callee else HANDLER_PREFIX
         return StepName(prefix + move.label, str(move.step.source or ""))
 
     def _steps(self) -> Iterator[StepName]:

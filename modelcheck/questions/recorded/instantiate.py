@@ -14,7 +14,7 @@ from modelcheck.protocol.definition import Protocol
 from modelcheck.protocol.errors import SpecError
 from modelcheck.protocol.program import Block, Element, If, Step, flatten
 from modelcheck.protocol.suite import Suite, Variant
-from modelcheck.protocol.vocabulary.patcher import Write
+from modelcheck.protocol.vocabulary.code import Write
 
 LEFT_OUT = ""
 """What a site of the log is called in the protocol if its events are not looked at."""
