@@ -17,6 +17,7 @@ from modelcheck import (
     Site,
     add,
     dc_cvau,
+    dsb,
     emulate,
     enter_user,
     execute,
@@ -123,13 +124,15 @@ def corner(
 
 WEAK = {"stores": "weak"}
 INCOHERENT = {"coherent_icache": False, "fetch": "per-chunk", "site": TAIL_FIRST}
+CALLING = Site("foo", bytes.fromhex("0f 1f 44 00 00"), bytes.fromhex("e8 00 00 00 01"))
 CALLS = {
+    "site": CALLING,
     "callee": (lookup("find", DATA), use("use", DATA), ret("ret")),
     "handler": Handler(INT3, (iret("iret"),)),
     "cells": (DATA,),
     "of": STALE,
 }
-BACK = write("back", SITE, SITE.old, order="single")
+BACK = write("back", CALLING, CALLING.old, order="single")
 
 WITHDRAWN = (
     write("trap", SITE, INT3),
@@ -224,7 +227,9 @@ CORNERS: dict[str, Corner] = {
     "what is dropped before the sync counts": corner(
         TAIL,
         dc_cvau("clean"),
+        dsb("dsb-1"),
         ic_ivau("drop"),
+        dsb("dsb-2"),
         on_each_cpu("sync"),
         HEAD,
         violated=False,
@@ -289,7 +294,7 @@ CORNERS: dict[str, Corner] = {
         run=Configuration(1, "coherent", semantics="bytewise"),
     ),
     "no grace period waits for a callee": corner(
-        write("call", SITE, SITE.new, order="single"),
+        write("call", CALLING, CALLING.new, order="single"),
         BACK,
         on_each_cpu("sync"),
         synchronize_rcu("grace"),
@@ -298,7 +303,7 @@ CORNERS: dict[str, Corner] = {
         **CALLS,
     ),
     "a callee is interrupted": corner(
-        write("call", SITE, SITE.new, order="single"),
+        write("call", CALLING, CALLING.new, order="single"),
         BACK,
         on_each_cpu("sync"),
         store("withdraw", DATA, None),

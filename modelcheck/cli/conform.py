@@ -115,8 +115,8 @@ def conform_command(
         text = report.render(path, answers, sources(Path(path), traces))
         click.echo(text, nl=False) if page == "-" else write_text(Path(page), text)
     if document is not None:
-        told = view.to_document(Path(path).as_posix(), answers, kept, exact=exact)
-        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        results = view.to_document(Path(path).as_posix(), answers, kept, exact=exact)
+        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
         click.echo(text, nl=False) if document == "-" else write_text(Path(document), text)
     sys.exit(_exit_code(rows, interrupted=interrupted))
 

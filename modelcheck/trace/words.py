@@ -115,7 +115,7 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     if step.words:
         return step.words
     actions = step.actions()
-    tests = do.Ask | do.Exceed | do.Look | do.Find
+    tests = do.Ask | do.Exceed | do.Inspect | do.Find
     asks = next((n for n, action in enumerate(actions) if isinstance(action, tests)), 0)
     begin = 0 if first(do.Change, actions[:asks]) else asks
     # A test that holds is told by what comes of it; where it does not, nothing does.
@@ -144,7 +144,7 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             setup = machine.setup
             value = read(setup, move.shared, was, setup.cells[action.cell])
             return f"{action.cell} is {value_text(value)}"
-        case do.Look():
+        case do.Inspect():
             setup = machine.setup
             there = read_code(setup, move.shared, was, setup.sites[action.site])
             data = there[action.at : action.at + len(action.data)]

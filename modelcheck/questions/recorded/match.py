@@ -147,7 +147,7 @@ class Eyes:
                 return Deed(("ic ivau",))
             case do.Ask() | do.Need() | do.Tell() | do.Await() | do.Mask() | do.Mode() | do.Run():
                 return None
-            case do.Exceed() | do.Look():
+            case do.Exceed() | do.Inspect():
                 return None
             case do.Find() | do.Follow() | do.Act() | do.Leave():
                 return None
