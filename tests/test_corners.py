@@ -213,13 +213,15 @@ CORNERS: dict[str, Corner] = {
         TAIL, HEAD, site=TAIL_FIRST, fetch="store-order", violated=True, **WEAK
     ),
     "what was not cleaned is not dropped": corner(
-        TAIL, ic_ivau("drop"), on_each_cpu("sync"), HEAD, violated=True, **INCOHERENT
+        TAIL, ic_ivau("drop"), dsb("dsb"), on_each_cpu("sync"), HEAD, violated=True, **INCOHERENT
     ),
     "what is dropped after the sync does not count": corner(
         TAIL,
         dc_cvau("clean"),
+        dsb("dsb-1"),
         on_each_cpu("sync"),
         ic_ivau("drop"),
+        dsb("dsb-2"),
         HEAD,
         violated=True,
         **INCOHERENT,
@@ -240,7 +242,7 @@ CORNERS: dict[str, Corner] = {
         on_each_cpu("sync"),
         of=MONOTONE,
         violated=False,
-        run=Configuration(1, "store-order"),
+        run=Configuration(1, "per-chunk", chunk=8),
         coherent_icache=False,
     ),
     "an IPI that does not synchronise cancels none that does": corner(
