@@ -25,12 +25,13 @@ from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 from modelcheck.explore.verdict import NO_LIMITS, Limits, Request, Verdict
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.suite import SAFE, Suite, Variant
 from modelcheck.questions.answer import Grounds
 from modelcheck.questions.check import Job, Result, check
 from modelcheck.trace.document import Trace
+from modelcheck.trace.kinds import told
 from modelcheck.views import trace_text
-from modelcheck.views.trace_text import plural
 
 HTML = '<pre style="line-height: 1.3; overflow-x: auto">{code}</pre>'
 
@@ -115,7 +116,7 @@ class Outcome:
             console.print(self.summary, markup=False, highlight=False, soft_wrap=True)
             if self.trace is not None:
                 console.print()
-                console.print(trace_text.render(self.trace))
+                console.print(trace_text.render(told(self.trace)))
             return console.export_html(
                 theme=DEFAULT_TERMINAL_THEME, code_format=HTML, inline_styles=True
             )

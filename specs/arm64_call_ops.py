@@ -6,6 +6,9 @@ data, and calls what it names. So the literal is written first, and then NOP bec
 told of the BL, as in arm64_ftrace.py. Left out: direct calls, and that the literal must be 8-byte
 aligned to be read in one go.
 
+Held against the logs arm64-ftrace-call-ops-enable, arm64-ftrace-call-ops-disable of tests/logs. The
+second shows ftrace_make_nop(), which does the same with NOP and BL exchanged.
+
 What the verdicts mean: whoever runs the BL finds the literal. Written the other way round, or
 without a barrier between, a CPU can come to the trampoline and load what was there before. To
 change the literal while the BL is there is no matter: either ops is right at that time.

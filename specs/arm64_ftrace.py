@@ -12,13 +12,13 @@ an IPI the others may run the old word for as long as they like; ftrace and queu
 accept that, and apply() ends it by kick_all_cpus_sync(). So where nobody is told, the maintenance
 only makes the change come sooner: without it nothing is violated that was promised.
 
-Where the others are told, it takes all of DC CVAU, DSB, IC IVAU, DSB, the sequence of Linux' and of
-the manual. No DSB stands before DC, which is ordered with the store to its line (SM.B+cachesync-isb
-is forbidden). Each DSB is needed: DC and IC are complete at one, and at nothing else. Without the
-first, IC may come before DC; without the second, the IPI before IC; and a DMB in the place of either
-does not help, since it orders no IC. All of that is of cores that need maintenance. With CTR_EL0.DIC
-and IDC 1, as under `coherent` and `store-order`, one DSB of the two is enough, and without both the
-store itself may come after the IPI.
+Where the others are told, it takes all of DC CVAU, DSB, IC IVAU, DSB, the sequence of Linux and of
+the manual. No DSB stands before DC, which is ordered with the store to its line
+(SM.B+cachesync-isb is forbidden). Each DSB is needed: DC and IC are complete at one, and at nothing
+else. Without the first, IC may come before DC; without the second, the IPI before IC; and a DMB in
+the place of either does not help, since it orders no IC. All of that is of cores that need
+maintenance. With CTR_EL0.DIC and IDC 1, as under `coherent` and `store-order`, one DSB of the two
+is enough; without both, the store itself may come after the IPI.
 """
 
 from modelcheck import (

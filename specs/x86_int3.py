@@ -4,8 +4,8 @@
     e8 e7 57 07 00   call         the new first byte last; all CPUs serialise in between
 
 Source: Linux arch/x86/kernel/alternative.c, text_poke_bp_batch() and poke_int3_handler(), for one
-site; fd4363fff3d9 is the first version. Left out: batches, the handler's reference counts (both
-come with Linux 5.0 and later), NMIs, and the temporary mapping that the bytes are written through.
+site; fd4363fff3d9 is the first version. Left out: batches, counts, NMIs, the temporary mapping.
+Held against the logs x86-ftrace-enable-mttcg-4cpu, x86-ftrace-disable-mttcg-4cpu of tests/logs.
 
 What the verdicts mean: sync 1 keeps an old first byte from meeting a new tail and is needed
 under every fetch model. Sync 2 keeps a new first byte from meeting an old tail, which only a CPU

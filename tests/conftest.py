@@ -6,6 +6,7 @@ import gc
 import os
 
 import pytest
+from hypothesis import Phase, settings
 
 from modelcheck.cli.keeping import VARIABLE
 from tests import random_protocols
@@ -14,6 +15,9 @@ from tests import random_protocols
 gc.set_threshold(200_000, 20, 20)
 
 pytest_plugins = ["pytester"]
+
+# For tools/mutate.py: the same examples each time, and the first that fails is enough.
+settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.generate])
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import modelcheck
 from modelcheck import (
@@ -58,6 +59,7 @@ from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System, Transition
 from modelcheck.explore.verdict import Verdict
 from modelcheck.export.languages import LANGUAGES
+from modelcheck.frontends.logs import ARCHITECTURES, LoggedSite, Recorded, TextLog
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.errors import SpecError
@@ -72,6 +74,7 @@ from modelcheck.protocol.vocabulary.program import (
     WaitGrace,
     WaitStopped,
 )
+from modelcheck.questions.recorded.match import Eyes
 from modelcheck.trace.converter import converter
 from modelcheck.trace.run import Run
 from tests.random_protocols import generated_kinds
@@ -189,6 +192,7 @@ def forgotten(kind: Kind) -> tuple[str, ...]:
         "docs": _docs,
         "export": _export,
         "generators": _generators,
+        "logs": _logs,
     }
     found: list[str] = []
     for place, fault in places.items():
@@ -300,6 +304,36 @@ def _export(kind: Kind, protocol: Protocol) -> str:
             continue
         except Exception as error:
             return f"{name}: {type(error).__name__}: {error}"
+    return ""
+
+
+def _logs(kind: Kind, protocol: Protocol) -> str:
+    """What a log that records everything would see of each move, on each architecture."""
+    sites = tuple(LoggedSite(s.name, s.address, s.old, s.new) for s in protocol.sites)
+    records = frozenset((*get_args(Recorded), *(f"count {cell.name}" for cell in protocol.cells)))
+    system = System(Machine(protocol, RUN))
+    todo = [system.initial()]
+    met = {*todo}
+    every = [
+        Eyes(
+            system.model.setup,
+            TextLog("log", isa, (0, 1), 0, records, sites, ()),
+            {site.name: site.name for site in sites},
+            {},
+        )
+        for isa in ARCHITECTURES
+    ]
+    for state in todo:
+        for transition in system.successors(state):
+            key = (system.actors[transition.actor], state[0], state[transition.actor + 1])
+            was, move = system.locals.values[key[2]], system.moves(*key)[transition.row.number]
+            try:
+                _ = [str(eyes.deed(was, move)) for eyes in every]
+            except Exception as error:
+                return f"{move.label}: {type(error).__name__}: {error}"
+            if transition.target not in met and not transition.row.violations:
+                met.add(transition.target)
+                todo.append(transition.target)
     return ""
 
 

@@ -162,7 +162,7 @@ def test_the_panel_tells_memory_windows_and_where_bytes_came_from() -> None:
     assert "cpu1 could see 0f|cc 1f|e7 44 00 00" in torn
     assert "cpu1 runs 0f e7 44 00 00 movntq [rax+rax], mm0 (torn)" in torn
     assert "written in step old 3 old old same" in torn
-    assert any(line.startswith("VIOLATION of no-torn-instruction") for line in torn)
+    assert any(line.startswith("VIOLATES no-torn-instruction") for line in torn)
 
 
 def test_disassembly_begins_where_instructions_do() -> None:
@@ -290,7 +290,7 @@ def test_from_the_list_to_the_violation_and_back() -> None:
         await pilot.press("enter")
         trace = app.screen
         assert isinstance(trace, TraceScreen)
-        assert trace.opened.trace == entries()[1].trace
+        assert trace.opened.run == entries()[1].run
         for key, step in [
             ("k", 0),
             ("j", 1),
@@ -380,7 +380,7 @@ def test_shipped_counterexamples_open_at_their_violation(every: int) -> None:
                 await app.switch_screen(trace)
                 await pilot.pause()
             text = str(trace.query_one("#panel-text", Static).content)
-            assert "VIOLATION" in text
+            assert "VIOLATES" in text
 
     drive(app, act)
 

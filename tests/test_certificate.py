@@ -21,7 +21,8 @@ from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Verdict
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.actors import Machine
-from modelcheck.protocol.properties import LIVENESS
+from modelcheck.machine.setup import Configuration
+from modelcheck.protocol.properties import LIVENESS, TORN, UNEXPECTED
 from modelcheck.questions.check import Job, Overrides, jobs
 from modelcheck.questions.prove import prove, safe_for_any_number
 from tests.checks import each
@@ -238,6 +239,10 @@ TAMPERINGS: dict[str, tuple[Callable[[str], str], str]] = {
         ),
         "none that the machine can have|is not what the machine gives",
     ),
+    "a pair of no core": (
+        lambda t: re.sub(r'^(;; pairs 0: {"core": )[^]]*', r"\1[", t, flags=re.MULTILINE),
+        "a number stands for nothing",
+    ),
     "deeply nested": (lambda t: ";; pairs 0: " + "[" * 100_000 + "\n" + t, "not a line"),
 }
 
@@ -316,6 +321,57 @@ def test_an_invariant_without_its_first_pair_does_not_begin() -> None:
     invariant = read(certificate())
     with pytest.raises(CertificateError, match="obligation 'initiation: cpu' is sat"):
         certify_text(to_smtlib(replace(invariant, pairs=invariant.pairs[1:])))
+
+
+def test_an_invariant_without_one_of_its_states_is_refused() -> None:
+    """A step to what has no number at all leads out of the invariant, too."""
+    invariant = read(certificate())
+    last = len(invariant.locals) - 1
+    pairs = (
+        replace(pair, locals=tuple(local for local in pair.locals if local != last))
+        for pair in invariant.pairs
+        if last not in pair.core[1:]
+    )
+    less = replace(
+        invariant,
+        locals=invariant.locals[:last],
+        pairs=tuple(pair for pair in pairs if pair.locals),
+    )
+    with pytest.raises(CertificateError, match=r"obligation 'consecution: .* is sat"):
+        certify_text(to_smtlib(less))
+
+
+def invariant_watching(protocol: Protocol, *properties: str, any_number: bool = True) -> Invariant:
+    """All that can occur, whatever it violates of these properties."""
+    configuration = Configuration(1, "coherent", properties=properties, any_number=any_number)
+    system = System(Machine(protocol, configuration))
+    return invariant_of(
+        system,
+        abstract(system, beyond_violations=True),
+        protocol=protocol,
+        configuration=configuration,
+        spec="spec",
+        variant="base",
+    )
+
+
+def test_an_invariant_of_which_a_patcher_violates_something_is_refused() -> None:
+    """What a patcher finds is no CPU's: each role's steps are asked for."""
+    site = Site("foo", b"\x90", b"\xcc")
+    surprised = Protocol("p", (site,), (write("patch", site, site.new, expects=b"\x91"),))
+    text = to_smtlib(invariant_watching(surprised, UNEXPECTED))
+    with pytest.raises(CertificateError, match="obligation 'safety: patcher' is sat"):
+        certify_text(text)
+
+
+def test_counters_of_a_fixed_number_of_cpus_are_refused() -> None:
+    """All else would be right: but a counter of one CPU is no counter of any number."""
+    site = Site("foo", b"\x90", b"\xcc")
+    protocol = Protocol("p", (site,), (write("patch", site, site.new),))
+    assert certify_text(to_smtlib(invariant_watching(protocol, TORN))).proved == (TORN,)
+    text = to_smtlib(invariant_watching(protocol, TORN, any_number=False))
+    with pytest.raises(CertificateError, match="counters are those of a fixed number of CPUs"):
+        certify_text(text)
 
 
 def test_an_invariant_is_no_proof_of_a_broken_variant() -> None:

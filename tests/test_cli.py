@@ -41,6 +41,7 @@ KEYS = {
     "depth",
     "seconds",
     "counterexample",
+    "then",
     "witness",
 }
 

@@ -329,6 +329,21 @@ def test_paranoia_catches_an_engine_that_loses_a_state(monkeypatch: pytest.Monke
         Paranoid(AUTO).explore(System(machine(2)))
 
 
+@pytest.mark.parametrize("without", ["", "sync-1"], ids=["safe", "violated"])
+def test_paranoia_cut_short_is_inconclusive(monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+    """What the second engine could not confirm is no answer, whatever the first one said."""
+
+    def cut_short(_: Compiled, system: System, request: Request = Request()) -> Exploration:
+        found = REFERENCE.explore(system, request)
+        return replace(found, verdict=Verdict.INCONCLUSIVE, reason="more than 1 s", seconds=5.0)
+
+    monkeypatch.setattr(Compiled, "explore", cut_short)
+    found = Paranoid(REFERENCE).explore(System(machine(1, without=without)))
+    assert (found.verdict, found.property, found.path) == (Verdict.INCONCLUSIVE, None, ())
+    assert found.reason == "the second engine: more than 1 s"
+    assert found.seconds > 5.0
+
+
 def test_a_disagreement_names_all_that_differs() -> None:
     """Verdict, depth and switches, so that one message is enough to look further."""
     safe = REFERENCE.explore(System(machine(1)))

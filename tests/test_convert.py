@@ -17,6 +17,7 @@ from modelcheck.machine.setup import Configuration
 from modelcheck.protocol.suite import Suite, Variant
 from modelcheck.questions.check import Job, check
 from modelcheck.trace.document import Trace, load
+from modelcheck.trace.kinds import KeptRun, told
 from tests.test_promela import with_hostile_names
 
 ROOT = Path(__file__).parent.parent
@@ -87,23 +88,24 @@ ARROW = re.compile(r"(a\d+|m)(->>|-->>|-\))(a\d+|m): [^;\n]*")
 """What Mermaid ends a statement at is an entity."""
 
 
-def assert_itf(trace: Trace) -> dict[str, Any]:
-    """The trace's ITF is valid, and ends in its violation."""
-    document: dict[str, Any] = json.loads(to_itf(trace))
+def assert_itf(trace: KeptRun) -> dict[str, Any]:
+    """The run's ITF is valid, and ends in its violation, if it has one."""
+    run = told(trace)
+    document: dict[str, Any] = json.loads(to_itf(run))
     jsonschema.validate(document, ITF)
     for state in document["states"]:
         assert set(state) - {"#meta"} == set(document["vars"])
     assert len(document["states"]) == len(trace.steps) + 1
     assert [state["violation"] for state in document["states"]] == [
         *[""] * len(trace.steps),
-        trace.violation.property,
+        run.outcome if run.verb else "",
     ]
     return document
 
 
-def assert_mermaid(trace: Trace) -> str:
+def assert_mermaid(trace: KeptRun) -> str:
     """The trace's diagram has each step, between participants that it has named."""
-    text = to_mermaid(trace)
+    text = to_mermaid(told(trace))
     first, *lines = [line.strip() for line in text.splitlines()]
     assert first == "sequenceDiagram"
     known = set()
@@ -163,7 +165,7 @@ def test_hostile_names_are_escaped() -> None:
 
 def test_the_schema_of_the_test_can_fail() -> None:
     """A number too large for ITF is refused, so that the schema means something."""
-    document = json.loads(to_itf(load(NO_SYNC_1)))
+    document = json.loads(to_itf(told(load(NO_SYNC_1))))
     document["states"][1]["step"] = 2**53
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, ITF)
@@ -181,7 +183,7 @@ def test_bytes_and_executions_are_in_the_itf() -> None:
 
 def test_ipis_reach_the_other_cpus_only() -> None:
     """An arrow from the sender to each other CPU; a store's goes to memory."""
-    text = to_mermaid(load(ROOT / "counterexamples" / "x86_int3" / "no-sync-3.json"))
+    text = to_mermaid(told(load(ROOT / "counterexamples" / "x86_int3" / "no-sync-3.json")))
     assert "a0-)a1: 3. sync-1/send: IPI to all\n    a0-)a2: 3. sync-1/send: IPI to all" in text
     assert "a0->>m: 10. tail: foo+4 := 00" in text
 
@@ -189,9 +191,9 @@ def test_ipis_reach_the_other_cpus_only() -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """To stdout or a file; what is already converted is refused."""
     assert main(["convert", str(NO_SYNC_1), "--to", "mermaid"]) == 0
-    assert capsys.readouterr().out == to_mermaid(load(NO_SYNC_1))
+    assert capsys.readouterr().out == to_mermaid(told(load(NO_SYNC_1)))
     file = tmp_path / "trace.itf.json"
     assert main(["convert", str(NO_SYNC_1), "--to", "itf", "-o", str(file)]) == 0
-    assert file.read_text() == to_itf(load(NO_SYNC_1))
+    assert file.read_text() == to_itf(told(load(NO_SYNC_1)))
     assert main(["convert", str(file), "--to", "itf"]) == 2
     assert "not a counterexample of this tool" in capsys.readouterr().err

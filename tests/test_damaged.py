@@ -83,7 +83,7 @@ def test_a_damaged_trace_is_refused_or_shown_and_never_believed(
         if code == 0:
             replayed += 1
             _assert_a_run(trace)
-            data = traces.embedded(traces.document(trace, trace.protocol, {}))
+            data = traces.embedded(traces.document(trace, {}, trace.protocol))
             page = _Markup()
             page.feed(f'<script type="application/json">{data}</script>')
             assert page.tags == ["script"]

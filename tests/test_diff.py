@@ -92,6 +92,17 @@ def words(edges: dict[int, list[Edge]]) -> set[Word]:
     return {word for _, word in seen}
 
 
+def nodes(edges: dict[int, list[Edge]]) -> set[int]:
+    """The nodes that some run comes to, as far as nothing is violated."""
+    seen, todo = {0}, [0]
+    while todo:
+        for edge in edges.get(todo.pop(), []):
+            if not edge.violations and edge.shared not in seen:
+                seen.add(edge.shared)
+                todo.append(edge.shared)
+    return seen
+
+
 def shortest(those: set[Word]) -> int | None:
     """The length of the shortest word."""
     return min((len(word) for word in those), default=None)
@@ -112,6 +123,7 @@ def test_the_shortest_differences_are_those_of_enumeration(
     """Differential: the automata against all words of up to six events, on random graphs."""
     found = compare(observed(first), observed(second))
     assert found.reason is None
+    assert found.states == (len(nodes(first)), len(nodes(second)))
     one, other = words(first), words(second)
     for mine, edges, only in (
         (found.first, first, one - other),

@@ -179,3 +179,15 @@ def test_the_museum_has_the_bugs_oldest_first(
     assert places == sorted(places)
     assert "nothing" not in out
     assert "4 bugs" in out
+
+
+def test_the_museum_by_harm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What goes unnoticed stands before what crashes; bugs that tear nothing come last."""
+    monkeypatch.chdir(ROOT)
+    assert main(["museum", "specs/user_membarrier.py", "--sort", "harm"]) == 0
+    assert "silent" in capsys.readouterr().out
+    assert main(["museum", "specs/x86_ftrace_2012.py", "--sort", "harm"]) == 0
+    out = capsys.readouterr().out
+    assert -1 < out.index("wild branch") < out.index("no-unhandled-trap")

@@ -10,8 +10,9 @@ import pytest
 from modelcheck import Cell, Patcher, Protocol, Site, Suite, on_each_cpu, wait_until, write
 from modelcheck.questions.check import Overrides, check, jobs
 from modelcheck.trace.document import Trace, load
-from modelcheck.trace.frames import Arrival, DecodedAt, Frame, Readable, Version, frames, lanes
+from modelcheck.trace.frames import frames, lanes
 from modelcheck.trace.replay import ReplayError
+from modelcheck.trace.told import Arrival, DecodedAt, Frame, Readable, Version
 from tests.protocols import watching
 
 ROOT = Path(__file__).parent.parent

@@ -28,6 +28,7 @@ from modelcheck.cli import main
 from modelcheck.cli.check import checked
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.questions.check import Overrides, check, jobs
+from modelcheck.trace import kinds
 from modelcheck.trace.document import load
 from modelcheck.views import report
 from modelcheck.views.report.programs import compared
@@ -60,7 +61,7 @@ def test_text_that_ends_scripts_stays_data() -> None:
 def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Path) -> None:
     """Each is under 20 kB, with the spec's line of each step."""
     trace = load(path)
-    found = document(trace, trace.protocol, sources(ROOT / trace.spec, [trace]))
+    found = document(trace, sources(ROOT / trace.spec, [kinds.told(trace)]), trace.protocol)
     assert len(embedded(found)) < 20_000
     assert set(found["lines"]) == {step.source for step in trace.steps if step.source}
     assert all(step[0] == "same" for _, steps in found["programs"] for step in steps)
@@ -69,7 +70,10 @@ def test_every_shipped_counterexample_is_small_and_has_its_source_lines(path: Pa
 def test_a_missing_source_is_no_error() -> None:
     """A trace may outlive its spec; then its lines are left out."""
     trace = load(ROOT / "counterexamples" / "x86_int3" / "no-sync-2.json")
-    assert document(trace, trace.protocol, sources(Path("gone.py"), [trace]))["lines"] == {}
+    assert (
+        document(trace, sources(Path("gone.py"), [kinds.told(trace)]), trace.protocol)["lines"]
+        == {}
+    )
 
 
 def test_programs_are_compared_step_by_step() -> None:
@@ -234,7 +238,7 @@ def test_the_overview_has_verdicts_and_opens_traces(page: Any) -> None:
     )
     with following(page):
         page.click("text=BAD 12")
-    assert page.inner_text("#trace-title").startswith("nop-to-call, no-sync-2")
+    assert page.inner_text("#trace-title").startswith("nop-to-call, variant no-sync-2")
     assert at(page) == "12 / 12"
     assert page.is_hidden("#overview")
     last = page.query_selector(".row.current").bounding_box()
@@ -320,7 +324,7 @@ def test_every_trace_and_every_step_is_shown(page: Any) -> None:
             page.keyboard.press("ArrowRight")
     assert page.query_selector(".row.loop-start")
     visit(page, f"#trace={next(name for name in names if 'hostile' in name)}&step=1")
-    assert page.title().startswith("odd, hostile")
+    assert page.title().startswith("odd, variant hostile")
     assert HOSTILE[:20] in page.inner_text("#cells")
 
 
@@ -330,6 +334,29 @@ def test_an_unknown_link_shows_the_overview(page: Any) -> None:
         page.evaluate("fragment => { location.hash = fragment }", fragment)
         page.wait_for_selector("#unknown", state="visible" if told else "hidden")
         assert page.is_visible("#overview")
+
+
+def test_runs_of_litmus_tests_are_stepped_through(browser: Any, tmp_path: Path) -> None:
+    """The same page, with values in the place of bytes."""
+    path = tmp_path / "litmus.html"
+    file = ROOT / "litmus" / "aarch64" / "MP.RF+dmb.st+ctrlisb.litmus"
+    assert main(["litmus", str(file), "--html", str(path)]) == 0
+    page = browser.new_page()
+    page.set_default_timeout(5_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(path.as_uri())
+    page.click("td.bad a")
+    page.wait_for_selector("#viewer:not([hidden])")
+    assert at(page) == "4 / 4"
+    assert page.inner_text("#trace-title").startswith("MP.RF+dmb.st+ctrlisb, rules DIC=0 IDC=0")
+    assert "comes out, as the test asks" in page.inner_text("#trace-why")
+    assert "P1:site" in page.inner_text("#cells")
+    page.keyboard.press("Home")
+    assert "before the first step" in page.inner_text("#now")
+    assert "not done yet: STR W0,[X1]" in page.inner_text("#cells")
+    page.close()
+    assert faults == []
 
 
 def test_dark_light_and_paper(page: Any) -> None:

@@ -26,7 +26,8 @@ from tests import kinds
 
 @pytest.mark.parametrize("step", KINDS, ids=lambda step: step.__name__)
 def test_no_place_has_forgotten_a_kind_of_step(step: type[Step]) -> None:
-    """Machine, axioms, JSON, words, docs, exports and generators know each kind, or refuse it."""
+    """Machine, axioms, JSON, words, docs, exports, generators and logs know each kind, or refuse
+    it."""
     assert kinds.forgotten(kinds.of_vocabulary(step)) == ()
 
 

@@ -85,6 +85,54 @@ WRONG = {
         aarch64("0:X0=NOP; 0:X1=P0:end;", "P0 ;\n STR W0,[X1] ;\nend: ;", "exists (true)"),
         ":6:2: STR W0,[X1]: P0:end is accessed, but there is no instruction",
     ),
+    "unknown variable": (
+        aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;", "exists ([y]=0)"),
+        ":7:9: there is no variable 'y': no thread can come to it",
+    ),
+    "unknown variable asked for": (
+        aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;", "locations [y;]\nexists (0:X0=0)"),
+        ":7:12: there is no variable 'y'",
+    ),
+    "unknown value": (
+        aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;", "exists (0:X0=y)"),
+        ":7:14: there is no variable 'y'",
+    ),
+    "thread of the condition": (
+        aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;", "exists (1:X0=0)"),
+        ":7:9: there is no thread P1",
+    ),
+    "fault of no thread": (
+        aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;", "exists (fault(P3))"),
+        ":7:9: there is no thread P3",
+    ),
+    "a thread twice": (
+        aarch64("", "P0  | P0 ;\nNOP | NOP ;", "exists (true)"),
+        ":5:7: P0 is there twice",
+    ),
+    "threads out of order": (
+        aarch64("", "P1  | P0 ;\nNOP | NOP ;", "exists (true)"),
+        ":5:1: the threads are P0, P1, ... in this order; P1 is not",
+    ),
+    "handler of no thread": (
+        aarch64("", "P0  | P3.F ;\nNOP | NOP ;", "exists (true)"),
+        ":5:7: handler P3.F has no thread",
+    ),
+    "a label twice": (
+        aarch64("", "P0 ;\nL: NOP ;\nL: ;", "exists (true)"),
+        ":7:1: label 'L' is there twice",
+    ),
+    "a number beyond all": (
+        aarch64("0:X1=99999999999999999999999;", "P0 ;\nNOP ;", "exists (true)"),
+        ":3:6: '99999999999999999999999;' makes no sense here",
+    ),
+    "a condition in a condition": (
+        aarch64("0:X1=x;", "P0 ;\nNOP ;", f"exists ({'~' * 99} 0:X1=0)"),
+        ":7:74: a condition is nested no more than 64 times",
+    ),
+    "a store of unknown size": (
+        "X86_64 test\n{ 0:rdi=x; }\nP0 ;\nmov [rdi], 1 ;\nexists (true)",
+        ":4:1: 'mov [rdi],#1' does not say how many bytes",
+    ),
     "jump to data": (
         aarch64("0:X1=x;", "P0 ;\nLDR X0,[X1] ;\nBR X0 ;", "exists (0:X0=0)"),
         ":7:1: BR X0: it goes to what is no address",

@@ -12,6 +12,7 @@ from modelcheck import (
     Protocol,
     Site,
     Suite,
+    add,
     execute,
     iret,
     irq_off,
@@ -69,6 +70,11 @@ CPUS_LOCK = replace(
     ),
 )
 NEVER = protocol(wait_until("wait", A, 1), properties=("finishes",))
+COMES_AND_GOES = replace(
+    protocol(wait_until("wait", A, 1), properties=("patch-completes",)),
+    cpu_program=(add("up", A), add("down", A, -1)),
+    patcher_executes=False,
+)
 UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes",))
 
 
@@ -83,6 +89,8 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
         (CPUS_LOCK.without("sync"), None),
         (UNHEARD, "patch-completes"),
         (NEVER, "finishes"),
+        # Each time that it could go on, it may be another's turn.
+        (COMES_AND_GOES, "patch-completes"),
         # A CPU that traps over and over takes the IPI between two traps at last.
         (
             replace(
@@ -101,6 +109,7 @@ UNHEARD = protocol(PATCH, wait_until("wait", A, 1), properties=("patch-completes
         "no IPI",
         "nobody answers",
         "waits for ever",
+        "waits for what comes and goes",
         "traps over and over",
     ],
 )

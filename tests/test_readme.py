@@ -116,9 +116,10 @@ def plain(line: str) -> str:
 
 @pytest.fixture
 def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run commands in a folder with specs, counterexamples and litmus tests of its own."""
+    """Run commands in a folder with specs, counterexamples, litmus tests and logs of its own."""
     for name in ("specs", "counterexamples", "litmus"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "tests" / "logs", tmp_path / "tests" / "logs")
     shutil.copy(ROOT / ".gitignore", tmp_path)
     monkeypatch.chdir(tmp_path)
 
@@ -178,7 +179,7 @@ def test_every_command_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> N
     """From a page's top to its end, with the exit code told, and the output shown printed."""
     with clean_after(page):
         printed = follow(page, capsys, INTERACTIVE + SLOW)
-    if page.stem in ("tutorial", "reading-a-trace", "litmus"):
+    if page.stem in ("tutorial", "reading-a-trace", "litmus", "conform"):
         lines = {plain(line) for line in printed.splitlines()}
         output = [b for b in blocks(read(page)) if not re.match("python -m|program=|SUITE = ", b)]
         assert output

@@ -27,6 +27,7 @@ from modelcheck.questions.subject import Subject
 from modelcheck.questions.witness import Witnessed, witness
 from modelcheck.trace.document import Trace, TraceError, load, to_json
 from modelcheck.trace.frames import frames
+from modelcheck.trace.kinds import told
 from modelcheck.trace.record import SpecFile
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.report.traces import document
@@ -183,12 +184,12 @@ def test_every_view_and_format_takes_a_witness(int3: Trace, tmp_path: Path) -> N
         *panel(opened, opened.last, 80),
         *(line for lane in rows(opened, 100) for line in lane.lines),
         text,
-        to_mermaid(int3),
-        json.dumps(document(int3, int3.protocol, {})),
+        to_mermaid(told(int3)),
+        json.dumps(document(int3, {}, int3.protocol)),
     ]
     assert not [part for part in shown if "iolates" in part or "VIOLAT" in part or "<==" in part]
-    assert "rect" not in to_mermaid(int3)
-    itf = json.loads(to_itf(int3))
+    assert "rect" not in to_mermaid(told(int3))
+    itf = json.loads(to_itf(told(int3)))
     assert (itf["#meta"]["status"], itf["states"][-1]["violation"]) == ("witness", "")
 
 

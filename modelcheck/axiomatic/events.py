@@ -251,7 +251,7 @@ class _Reader:
                 yield True, cells
             case (
                 do.Exceed()
-                | do.Look()
+                | do.Inspect()
                 | do.Mode()
                 | do.Run()
                 | do.Find()
@@ -363,7 +363,7 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
                 case (
                     do.Put()
                     | do.Exceed()
-                    | do.Look()
+                    | do.Inspect()
                     | do.Need()
                     | do.Clean()
                     | do.Drop()

@@ -5,6 +5,7 @@ from textwrap import wrap
 from modelcheck.browse.entries import Entry
 from modelcheck.browse.opened import Opened, runners
 from modelcheck.browse.programs import Contrast, Section, SideBySide
+from modelcheck.browse.titles import ends_in
 from modelcheck.protocol.program import Step
 from modelcheck.protocol.step_text import phrase
 
@@ -22,24 +23,24 @@ def entry_line(entry: Entry) -> str:
     protocol = _cut(entry.protocol, room).rstrip() if len(entry.protocol) > room else entry.protocol
     name = f"{protocol}/{entry.variant}"
     steps = str(len(entry.trace.steps)) if entry.trace else "-"
-    bug = " bug" if entry.trace and entry.trace.bug else ""
+    bug = " bug" if (run := entry.run) and run.bug else ""
     return f"{_cut(entry.spec, 21)} {_cut(name, 33)} {_cut(entry.verdict, 27)} {steps:>5}{bug}"
 
 
 def entry_about(entry: Entry, width: int) -> tuple[str, ...]:
     """More about the chosen row, in a few lines."""
-    lines = [f"{entry.spec}: {entry.protocol}, variant {entry.variant}"]
-    trace = entry.trace
-    if trace is None:
+    run = entry.run
+    title = run.title if run else f"{entry.protocol}, variant {entry.variant}"
+    lines = [f"{entry.spec}: {title}"]
+    if run is None:
         lines.append(f"{entry.verdict}: nothing to step through.")
         lines += wrap(entry.note, width)
     else:
-        verb = "VIOLATES " if trace.violation else ""
-        lines += wrap(f"{verb}{trace.outcome}: {trace.why}", width)
+        lines += wrap(f"{ends_in(run)}: {run.why}", width)
         if entry.note:
             lines += wrap(entry.note, width)
-        if trace.bug:
-            lines += wrap(trace.bug.story, width)
+        if run.bug:
+            lines += wrap(run.bug.story, width)
     return tuple(lines)
 
 

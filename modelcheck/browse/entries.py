@@ -1,18 +1,21 @@
 """The list that the browser opens with: traces and verdicts, a row for each variant.
 
-Knows traces, jobs and results.
+Knows runs as they are told, jobs and results.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.names import plural
 from modelcheck.questions.check import VACUOUS, Result, kept_traces
 from modelcheck.questions.findings import rests_on_nothing
-from modelcheck.trace.document import Trace, TraceError, load
-from modelcheck.views.trace_text import plural
+from modelcheck.trace.document import TraceError
+from modelcheck.trace.kinds import KeptRun, load, told
+from modelcheck.trace.told import ToldRun
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,25 @@ class Entry:
     variant: str
     verdict: str
     note: str
-    trace: Trace | None
+    trace: KeptRun | None
     path: Path | None = None
+
+    @cached_property
+    def run(self) -> ToldRun | None:
+        """The trace for a reader."""
+        return told(self.trace) if self.trace is not None else None
 
 
 def of_file(path: Path) -> Entry:
     """A trace in a file. Raises TraceError for anything that is not one."""
     trace = load(path)
-    bug = trace.bug
+    run = told(trace)
+    bug = run.bug
     return Entry(
-        spec=Path(trace.spec).stem,
-        protocol=trace.protocol.name,
-        variant=trace.variant,
-        verdict=trace.outcome,
+        spec=Path(run.file).stem,
+        protocol=run.name,
+        variant=run.variant,
+        verdict=run.outcome,
         note=f"bug of {bug.date}: {bug.title}" if bug else "",
         trace=trace,
         path=path,
@@ -90,9 +99,9 @@ def _rows(spec: str, results: list[Result]) -> Iterator[Entry]:
         )
 
 
-def _verdict(results: list[Result], trace: Trace | None) -> str:
+def _verdict(results: list[Result], trace: KeptRun | None) -> str:
     if trace is not None:
-        return trace.outcome
+        return told(trace).outcome
     if all(result.verdict is Verdict.SAFE for result in results):
         word = VACUOUS if any(result.is_vacuous for result in results) else "safe"
         return f"{word} for {plural(results[0].job.configuration.cpus, 'CPU')}"

@@ -1,18 +1,16 @@
 """What there is to see after one step, as lines of text: memory, windows, cells, and why.
 
-Knows frames and traces.
+Knows frames and runs as they are told.
 """
 
 from collections.abc import Iterator
 from textwrap import wrap
 from typing import NamedTuple
 
-from modelcheck.arch.architecture import Architecture
 from modelcheck.browse.opened import Opened
-from modelcheck.protocol.code import Form, Site
-from modelcheck.protocol.properties import PROPERTIES
+from modelcheck.browse.titles import ends_in
 from modelcheck.trace.document import Executed
-from modelcheck.trace.frames import DecodedAt, Frame, Readable, SiteBytes
+from modelcheck.trace.told import DecodedAt, Frame, Readable, SiteBytes, ToldSite
 from modelcheck.trace.words import value_text
 
 NAME = 21
@@ -28,8 +26,9 @@ def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
     """All lines about a step, the most important first."""
     frame = opened.row[number]
     parts = [_did(opened, frame, width)]
-    if frame.violation:
-        parts.append(_violation(frame, width))
+    run = opened.run
+    if opened.ends(frame):
+        parts.append(tuple(wrap(f"{ends_in(run)}: {run.why}", width)))
     previous = opened.row[max(number - 1, 0)]
     ran = frame.executed.site if frame.executed else ""
     # What the step is about comes first: the place below the lanes is short.
@@ -40,9 +39,9 @@ def panel(opened: Opened, number: int, width: int) -> tuple[str, ...]:
     for at in order:
         parts.append(tuple(_site(opened, frame, previous, at, width)))
     parts.append(tuple(_state(frame, width)))
-    if frame.violation:
-        name = frame.violation.property
-        parts.append(tuple(wrap(f"{name}: {PROPERTIES[name]}", width, subsequent_indent="  ")))
+    if opened.ends(frame) and run.meaning:
+        text = f"{run.outcome}: {run.meaning}"
+        parts.append(tuple(wrap(text, width, subsequent_indent="  ")))
     return tuple(line for part in parts for line in part)
 
 
@@ -57,12 +56,6 @@ def _did(opened: Opened, frame: Frame, width: int) -> tuple[str, ...]:
         source = f"{frame.source}   {opened.lines.get(frame.source, '(source not found)')}"
         found.append(source if len(source) <= width else source[: width - 3] + "...")
     return tuple(found)
-
-
-def _violation(frame: Frame, width: int) -> tuple[str, ...]:
-    assert frame.violation is not None
-    wrong = frame.violation
-    return tuple(wrap(f"VIOLATION of {wrong.property}: {wrong.why}", width))
 
 
 # Bytes.
@@ -82,8 +75,7 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
 
     Between old and new, if the step is about it or there is no other.
     """
-    protocol, now = opened.trace.protocol, frame.sites[at]
-    site, arch = protocol.sites[at], protocol.architecture
+    now, site = frame.sites[at], opened.run.sites[at]
     executed = frame.executed if frame.executed and frame.executed.site == now.name else None
     table = [_Line(MEMORY, _memory(now), _listed(now.listing))]
     table += _seen(frame, previous, at, executed)
@@ -91,10 +83,10 @@ def _site(opened: Opened, frame: Frame, previous: Frame, at: int, width: int) ->
         table += _ran(site, executed, frame.actor)
     if executed is not None or now.changed or len(frame.sites) == 1:
         old, new = (
-            _Line(form.name, _plain(form.data), _reads(arch, site, form)) for form in site.forms[:2]
+            _Line(form.name, _plain(form.data), _listed(form.listing)) for form in site.forms[:2]
         )
         table = [old, *table, new]
-    return _laid_out(now.name, len(site), table, _widest(opened.row, at), width)
+    return _laid_out(now.name, len(site.old), table, _widest(opened.row, at), width)
 
 
 def _widest(row: tuple[Frame, ...], site: int) -> int:
@@ -179,7 +171,7 @@ def _seen(frame: Frame, previous: Frame, site: int, executed: Executed | None) -
         yield _Line(f"{who} {verb}" if cells else who, cells, is_window=bool(cells))
 
 
-def _ran(site: Site, executed: Executed, actor: str) -> list[_Line]:
+def _ran(site: ToldSite, executed: Executed, actor: str) -> list[_Line]:
     """The bytes that were executed, and where each came from."""
     before = ("",) * executed.offset
     reads = f"{executed.disassembly} ({executed.kind})" if executed.disassembly else executed.kind
@@ -193,17 +185,8 @@ def _ran(site: Site, executed: Executed, actor: str) -> list[_Line]:
     return lines
 
 
-def _unwritten(site: Site, byte: int) -> str:
-    return "same" if byte in site.equal_bytes else "old"
-
-
-def _reads(arch: Architecture, site: Site, form: Form) -> str:
-    """The instructions that a form of a site is."""
-    found = []
-    for offset, length in form.runs:
-        data = form.data[offset : offset + length]
-        found.append(DecodedAt(offset, data, arch.decode(data, site.address + offset).text))
-    return _listed(tuple(found))
+def _unwritten(site: ToldSite, byte: int) -> str:
+    return "same" if byte in site.alike else "old"
 
 
 def _listed(found: tuple[DecodedAt, ...]) -> str:

@@ -148,13 +148,14 @@ class TraceScreen(Screen[None]):
         yield Static(id="lane-names", classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="panel")
-        bug = "b real bug   " if self.opened.trace.bug else ""
+        bug = "b real bug   " if self.opened.run.bug else ""
         yield Static(bug + TRACE_KEYS, id="keys", markup=False)
 
     def on_resize(self) -> None:
         """Lay all out for the width there is; the first time, before the first step."""
         width = self.app.size.width - 6
-        title = (verdict(self.opened), settings(self.opened, width), against(self.opened, width))
+        texts = (verdict(self.opened), settings(self.opened, width), against(self.opened, width))
+        title = tuple(filter(None, texts))
         self.query_one("#title", Static).update(styled("\n".join(title)))
         self.query_one("#lane-names", Static).update(Text("  " + heading(self.opened, width)))
         self._lanes = rows(self.opened, width)
@@ -234,7 +235,7 @@ class ProgramsScreen(Screen[None]):
         width = self.app.size.width - 6
         title = (verdict(self.opened), why(self.opened, width), against(self.opened, width))
         yield Static(styled("\n".join(title)), id="title", markup=False)
-        names = program_heading(self.contrast, self.opened.trace.variant, width)
+        names = program_heading(self.contrast, self.opened.run.variant, width)
         yield Static("  " + names, classes="heading", markup=False)
         yield Rows(id="rows")
         yield Scrolled(id="about")

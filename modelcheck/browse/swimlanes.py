@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from modelcheck.browse.opened import Opened, runners
 from modelcheck.browse.programs import Section, SideBySide, grouped
-from modelcheck.trace.frames import Frame
+from modelcheck.trace.told import Frame
 
 NUMBERS = 13
 """Columns that no lane has: the step, the line of the spec, and a space at the end."""
@@ -42,7 +42,7 @@ def rows(opened: Opened, width: int) -> tuple[Lane, ...]:
     """All rows, in `width` columns: each step, and each gap where the safe program has a step."""
     entries = tuple(_entries(opened))
     widths = _widths(opened, entries, width)
-    begin = opened.trace.loop
+    begin = opened.run.loop
     found: list[Lane] = []
     for entry in entries:
         if begin is not None and entry[0] == begin + 1:
@@ -62,7 +62,8 @@ def _entries(opened: Opened) -> Iterator[Draft]:
     for frame in opened.row:
         yield from ((None, "", actor, text) for actor, text in gaps.get(frame.number, ()))
         line = frame.source.rpartition(":")[2] if frame.source else ""
-        yield frame.number, line, frame.actor, _said(frame, marks)
+        mark = "  <==" if opened.ends(frame) else ""
+        yield frame.number, line, frame.actor, _said(frame, marks) + mark
     yield from ((None, "", actor, text) for actor, text in gaps.get(len(opened.row), ()))
 
 
@@ -70,7 +71,7 @@ def _said(frame: Frame, marks: dict[tuple[str, str], str]) -> str:
     label = f"{frame.label}: " if frame.source else ""
     told = f" -> {', '.join(frame.sends)}" if frame.sends else ""
     mark = marks.get((frame.actor, frame.label), "")
-    return f"{mark}{label}{frame.does}{told}" + ("  <==" if frame.violation else "")
+    return f"{mark}{label}{frame.does}{told}"
 
 
 def _lines(opened: Opened, entry: Draft, widths: tuple[int, ...]) -> Iterator[str]:

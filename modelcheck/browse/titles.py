@@ -3,40 +3,45 @@
 from textwrap import wrap
 
 from modelcheck.browse.opened import Opened
-from modelcheck.views.trace_text import plural
+from modelcheck.protocol.names import plural
+from modelcheck.trace.told import ToldRun
 
 NOTHING_AKIN = "the spec has none that is like this one"
 
 
 def verdict(opened: Opened) -> str:
     """What violates what."""
-    trace = opened.trace
-    loop = "" if trace.loop is None else f", the last {len(trace.steps) - trace.loop} a loop"
-    verb = "VIOLATES " if trace.violation else ""
-    return (
-        f"{trace.spec}: {trace.protocol.name}, variant {trace.variant}\n"
-        f"{verb}{trace.outcome} in {plural(len(trace.steps), 'step')}{loop}"
-    )
+    run = opened.run
+    loop = "" if run.loop is None else f", the last {len(run.steps) - run.loop} a loop"
+    return f"{run.file}: {run.title}\n{ends_in(run)} in {plural(len(run.steps), 'step')}{loop}"
+
+
+def ends_in(run: ToldRun) -> str:
+    """What a run ends in: VIOLATES no-torn-instruction, witness, allowed."""
+    return f"{run.verb.upper()} {run.outcome}".strip()
 
 
 def why(opened: Opened, width: int) -> str:
-    """What goes wrong, in a sentence; and whether the spec has changed since."""
-    return "\n".join(wrap(f"{opened.trace.why} {opened.stale}".rstrip(), width))
+    """What goes wrong, and what then, in sentences; and whether the spec has changed since."""
+    then = f"Then {opened.run.then}." if opened.run.then else ""
+    said = (opened.run.why, then, opened.stale)
+    return "\n".join(wrap(" ".join(filter(None, said)), width))
 
 
 def settings(opened: Opened, width: int) -> str:
     """What it was checked for, and whether it was a real bug."""
-    trace, run = opened.trace, opened.trace.configuration
-    own = " + the patcher's" if trace.protocol.patcher_executes else ""
-    text = f"{plural(run.cpus, 'CPU')}{own}, fetch {run.fetch}, chunks of {run.chunk}"
-    if trace.bug:
-        text += f"; a bug of {trace.bug.date}: {trace.bug.title} (b: its story)"
+    run = opened.run
+    text = "; ".join(run.settings)
+    if run.bug:
+        text += f"; a bug of {run.bug.date}: {run.bug.title} (b: its story)"
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def against(opened: Opened, width: int) -> str:
     """What differs from the safe protocol; at most two lines."""
     contrast = opened.contrast
+    if opened.run.protocol is None:
+        return ""
     if contrast is None:
         text = f"No safe program to compare with: {opened.unread or NOTHING_AKIN}"
     else:
@@ -47,7 +52,7 @@ def against(opened: Opened, width: int) -> str:
 
 def bug_story(opened: Opened, width: int) -> str:
     """The real bug that the trace shows."""
-    bug = opened.trace.bug
+    bug = opened.run.bug
     if bug is None:
         return "This variant is not known to have been a real bug.\n"
     head = f"{bug.title} ({bug.project}, {bug.date}, {bug.reference})"

@@ -13,6 +13,7 @@ import click
 from modelcheck.cli import (
     browse,
     check,
+    conform,
     convert,
     diff,
     edits,
@@ -33,6 +34,7 @@ __all__ = [
     "browse",
     "check",
     "cli",
+    "conform",
     "convert",
     "diff",
     "edits",

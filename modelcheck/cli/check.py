@@ -32,6 +32,7 @@ from modelcheck.formats.junit import to_junit
 from modelcheck.formats.markdown import to_markdown
 from modelcheck.formats.sarif import to_sarif
 from modelcheck.questions.check import Overrides, Result, kept_traces
+from modelcheck.trace.kinds import told
 from modelcheck.views import comparison, report, summary, trace_text, witnesses
 from modelcheck.views.sources import sources
 
@@ -164,7 +165,9 @@ def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]
 def checked(spec: Path, results: list[Result]) -> report.Checked:
     """A spec's results with all their traces, and the source that the spec can be read from."""
     traces = {n: result.trace for n, result in enumerate(results) if result.trace is not None}
-    return report.Checked(spec.as_posix(), results, traces, sources(spec, list(traces.values())))
+    return report.Checked(
+        spec.as_posix(), results, traces, sources(spec, map(told, traces.values()))
+    )
 
 
 def _pairs(runs: list[SpecRun]) -> list[tuple[Path, list[Result]]]:
@@ -206,7 +209,7 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
     if len({result.job.variant.name for result in run.results}) == 1:
         for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
-            console.print(trace_text.render(trace))
+            console.print(trace_text.render(told(trace)))
 
 
 def _exit_code(runs: list[SpecRun]) -> int:

@@ -10,7 +10,9 @@ from modelcheck.formats.files import write_text
 from modelcheck.formats.itf import to_itf
 from modelcheck.formats.mermaid import to_mermaid
 from modelcheck.formats.pytest_file import to_pytest
-from modelcheck.trace.document import TraceError, load
+from modelcheck.trace.document import TraceError
+from modelcheck.trace.document import load as load_trace
+from modelcheck.trace.kinds import load, told
 from modelcheck.trace.replay import ReplayError, replay
 
 FORMATS = {"itf": to_itf, "mermaid": to_mermaid}
@@ -32,8 +34,8 @@ FORMATS = {"itf": to_itf, "mermaid": to_mermaid}
     help="Write to this file instead of stdout.",
 )
 def convert_command(file: Path, form: str, output: Path | None) -> None:
-    """Write a counterexample in the format of another tool."""
-    _write(FORMATS[form](load(file)), output)
+    """Write a kept run in the format of another tool."""
+    _write(FORMATS[form](told(load(file))), output)
 
 
 @cli.command("emit-test")
@@ -46,7 +48,7 @@ def convert_command(file: Path, form: str, output: Path | None) -> None:
 )
 def emit_test_command(file: Path, output: Path | None) -> None:
     """Turn a counterexample into a pytest file that fails when it no longer happens so."""
-    trace = load(file)
+    trace = load_trace(file)
     try:
         replay(trace)
     except ReplayError as error:

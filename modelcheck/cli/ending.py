@@ -17,10 +17,20 @@ from modelcheck.explore.choose import DisagreementError
 from modelcheck.explore.compiled.saving import CheckpointError
 from modelcheck.explore.pulse import LimitError
 from modelcheck.formats.files import OutputError
+from modelcheck.frontends.logs import LogError
 from modelcheck.protocol.errors import SpecError
+from modelcheck.questions.recorded.instantiate import UnfitError
 from modelcheck.trace.document import TraceError
 
-FAULTS = (SpecError, TraceError, CertificateError, CheckpointError, OutputError)
+FAULTS = (
+    SpecError,
+    LogError,
+    UnfitError,
+    TraceError,
+    CertificateError,
+    CheckpointError,
+    OutputError,
+)
 """What is wrong with what we were given; the message says where, and what to do."""
 
 PACKAGE = Path(__file__).parents[1]

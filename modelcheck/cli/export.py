@@ -10,10 +10,13 @@ from modelcheck.cli.group import cli, err
 from modelcheck.cli.one import one_job
 from modelcheck.cli.options import overrides_options
 from modelcheck.export.languages import LANGUAGES
+from modelcheck.export.litmus import to_litmus
 from modelcheck.formats.files import write_text
 from modelcheck.machine.actors import Machine
 from modelcheck.protocol.errors import SpecError
 from modelcheck.questions.check import Overrides
+
+LITMUS = "litmus"
 
 
 @cli.command("export")
@@ -22,8 +25,9 @@ from modelcheck.questions.check import Overrides
     "--to",
     "language",
     required=True,
-    type=click.Choice(list(LANGUAGES)),
-    help="; ".join(f"{name} for {language.reader}" for name, language in LANGUAGES.items()),
+    type=click.Choice([*LANGUAGES, LITMUS]),
+    help="; ".join(f"{name} for {language.reader}" for name, language in LANGUAGES.items())
+    + f"; {LITMUS} for herd and the litmus command.",
 )
 @overrides_options
 @click.option(
@@ -34,23 +38,31 @@ from modelcheck.questions.check import Overrides
     help="Write to this file (for tla, its .cfg beside it) instead of stdout.",
 )
 def export_command(spec: Path, language: str, overrides: Overrides, file: Path | None) -> None:
-    """Export a protocol to another checker, which then counts the same states.
+    """Export a protocol to another checker, which then counts the same states; or, with one CPU, as
+    a litmus test, which another machine judges.
 
     One variant in one configuration: unless told otherwise, the base variant of the spec's first
     protocol, under per-chunk if its suite checks that.
     """
     job = one_job(spec, overrides)
+    title = f"{spec.as_posix()}: {job.suite.protocol.name}, variant {job.variant.name}"
+    if language == LITMUS:
+        _write({file or Path("-"): to_litmus(job.setup, title=title)}, file)
+        return
     path = file or Path(f"Model{LANGUAGES[language].suffix}")
     if language == "tla" and not re.fullmatch(r"[A-Za-z]\w*", path.stem, re.ASCII):
         raise SpecError(
             f"{path.name}: a TLA+ module is named as its file, by letters, digits and _; "
             "choose another name"
         )
-    title = f"{spec.as_posix()}: {job.suite.protocol.name}, variant {job.variant.name}"
     machine = Machine(job.variant.protocol, job.configuration)
-    files = LANGUAGES[language].files(machine, title, path)
+    _write(LANGUAGES[language].files(machine, title, path), file)
+
+
+def _write(files: dict[Path, str], file: Path | None) -> None:
+    """Write the files, or print the main one if none is named."""
     if file is None:
-        click.echo(files[path], nl=False)
+        click.echo(next(iter(files.values())), nl=False)
         return
     for place, text in files.items():
         write_text(place, text)

@@ -2,12 +2,9 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from modelcheck.cli.group import (
@@ -22,26 +19,18 @@ from modelcheck.cli.group import (
 )
 from modelcheck.cli.options import limits_options
 from modelcheck.explore.verdict import Limits
-from modelcheck.formats.files import write_text
-from modelcheck.litmus import expected, lanes
-from modelcheck.litmus.condition import Quantifier
-from modelcheck.litmus.errors import LitmusError
+from modelcheck.formats.files import check_writable, write_text, write_trace
+from modelcheck.litmus import expected
+from modelcheck.litmus.errors import LitmusError, Spot
 from modelcheck.litmus.program import prepare
 from modelcheck.litmus.rules import RULES, order_of
 from modelcheck.litmus.text import read
-from modelcheck.litmus.verdict import LitmusJudgement, LitmusVerdict, judge
-from modelcheck.views.trace_text import plural
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A file, its judgement, and how that differs from what was expected (None: of nothing)."""
-
-    file: Path
-    judgement: LitmusJudgement
-    differences: list[str] | None
+from modelcheck.litmus.verdict import LitmusVerdict, judge
+from modelcheck.trace import incoming
+from modelcheck.trace.litmus_run import record
+from modelcheck.views import litmus
+from modelcheck.views.litmus import Judged
+from modelcheck.views.report import litmus as report
 
 
 @cli.command("litmus")
@@ -60,6 +49,15 @@ class Judged:
     "--expect", "table", type=click.Path(path_type=Path), help="A CSV table of published results."
 )
 @click.option("--json", "document", help="Write the results as JSON to this file; - for stdout.")
+@click.option(
+    "--html", "page", help="Write verdicts and runs as a page to this file; - for stdout."
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Write the runs to allowed outcomes here, to show, replay, browse and convert.",
+)
 @limits_options
 def litmus_command(
     path: Path,
@@ -68,6 +66,8 @@ def litmus_command(
     with_states: bool,
     table: Path | None,
     document: str | None,
+    page: str | None,
+    folder: Path | None,
     limits: Limits,
 ) -> None:
     """Judge a litmus test, or all those in a folder.
@@ -81,29 +81,51 @@ def litmus_command(
     files = sorted(path.rglob("*.litmus")) if path.is_dir() else [path]
     if not files:
         raise click.UsageError(f"{path}: there are no litmus files in this folder")
-    console = err if document == "-" else out
+    if document == page == "-":
+        raise click.UsageError("only one format can go to stdout; name a file for the other")
+    if folder is not None:
+        check_writable(folder)
+    console = err if "-" in (document, page) else out
     console.width = max(console.width, MINIMUM_WIDTH)
+    with_runs = not path.is_dir() or folder is not None or page is not None
     judged: list[Judged] = []
     wrong = 0
     for file in files:
         try:
-            judgement = _judge(file, dic_idc, rules, limits, with_run=not path.is_dir())
-            differences = published.differences(file, judgement) if published is not None else None
+            judged.append(_judge(file, dic_idc, rules, limits, published, with_run=with_runs))
         except LitmusError as error:
             err.print(Text(f"error: {error.told(str(file))}"), soft_wrap=True)
             wrong += 1
-            continue
-        judged.append(Judged(file, judgement, differences))
     if document is not None:
-        text = json.dumps(_document(judged), indent=1, ensure_ascii=False) + "\n"
-        click.echo(text, nl=False) if document == "-" else write_text(Path(document), text)
+        results = litmus.to_document(judged)
+        _write(document, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if page is not None:
+        _write(page, report.render(judged))
     if path.is_dir():
-        console.print(_summary(judged, path, with_states=with_states))
-        console.print(_counts(judged, wrong))
+        console.print(litmus.summary(judged, path, with_states=with_states))
+        console.print(Text(f"\n{litmus.counts(judged, wrong)}"))
     elif judged:
-        for line in _told(judged[0]):
+        for line in litmus.render(judged[0]):
             console.print(line, soft_wrap=isinstance(line, Text))
+    if folder is not None:
+        _keep(judged, path, folder)
     sys.exit(_exit_code(judged, wrong))
+
+
+def _write(place: str, text: str) -> None:
+    click.echo(text, nl=False) if place == "-" else write_text(Path(place), text)
+
+
+def _keep(judged: list[Judged], path: Path, folder: Path) -> None:
+    """Write the runs, each at the place in the folder that its file has. Raises OutputError."""
+    root = path if path.is_dir() else path.parent
+    for one in judged:
+        # Where the search was cut short, not all that runs may do is known to replay one by.
+        if one.run is not None and one.judgement.reason is None:
+            place = folder / one.file.relative_to(root).parent
+            # A test's name may end in what looks like a suffix.
+            kept = write_trace(place, one.file.name.removesuffix(".litmus"), one.run)
+            err.print(Text(f"Wrote {kept}"), soft_wrap=True)
 
 
 def _cache(cache: str | None) -> tuple[bool, bool] | None:
@@ -127,110 +149,22 @@ def _judge(
     cache: tuple[bool, bool] | None,
     rules: str | None,
     limits: Limits,
+    published: expected.Expected | None,
     *,
     with_run: bool,
-) -> LitmusJudgement:
+) -> Judged:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LitmusError(f"cannot be read: {getattr(error, 'strerror', error)}") from error
+        text = incoming.read(file)
+    except UnicodeDecodeError as error:
+        before = bytes(error.object[: error.start])
+        where = Spot(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        raise LitmusError("this is no text (in UTF-8)", where) from error
+    except ValueError as error:
+        raise LitmusError(f"cannot be read: {error}") from error
     test = prepare(read(text))
-    return judge(test, order_of(test, cache, rules), limits, with_run=with_run)
-
-
-def _told(judged: Judged) -> list[Text | Table]:
-    judgement = judged.judgement
-    test = judgement.test
-    lines: list[Text | Table] = [
-        Text(f"{test.name}: {test.isa.name}, {judgement.order.name}"),
-        *(Text(f"note: {note}", "yellow") for note in test.text.notes),
-        Text(),
-        Text(plural(len(judgement.states), "final state")),
-        *(Text(f"  {state}") for state in judgement.states),
-        Text(),
-        Text(test.asked),
-        _verdict_line(judgement),
-    ]
-    if judgement.run:
-        lines += [Text(), lanes.table(lanes.steps(judgement))]
-    lines += [Text(f"NOT AS EXPECTED   {what}", "bold red") for what in judged.differences or ()]
-    return lines
-
-
-_STYLES = {
-    LitmusVerdict.ALLOWED: "yellow",
-    LitmusVerdict.FORBIDDEN: "green",
-    LitmusVerdict.REQUIRED: "green",
-    LitmusVerdict.INCONCLUSIVE: "magenta",
-}
-
-
-def _verdict_line(judgement: LitmusJudgement) -> Text:
-    verdict, matching, states = judgement.verdict, judgement.matching, len(judgement.states)
-    said = {
-        LitmusVerdict.ALLOWED: f"{matching} of {states} final states are so",
-        LitmusVerdict.FORBIDDEN: "no final state is so",
-        LitmusVerdict.REQUIRED: "all final states are so",
-        LitmusVerdict.INCONCLUSIVE: judgement.reason or "",
-    }[verdict]
-    shown = ""
-    if judgement.run:
-        contrary = judgement.test.quantifier is Quantifier.FORALL
-        shown = f"; a shortest run to {'another' if contrary else 'one'}:"
-    text = Text(verdict.value.capitalize(), f"bold {_STYLES[verdict]}")
-    return text.append(
-        f"   {said} ({judgement.reached} states, {judgement.seconds:.2f}s){shown}", "default"
-    )
-
-
-def _summary(judged: list[Judged], folder: Path, *, with_states: bool) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    for column in ("test", "rules", "verdict", "states", ""):
-        table.add_column(column, overflow="fold")
-    for one in judged:
-        judgement = one.judgement
-        said = "\n".join(one.differences or ())
-        if one.differences == []:
-            said = "as expected"
-        table.add_row(
-            Text(one.file.relative_to(folder).as_posix()),
-            Text(judgement.order.name),
-            Text(judgement.verdict.value, _STYLES[judgement.verdict]),
-            Text("\n".join(judgement.states) if with_states else str(len(judgement.states))),
-            Text(said, "bold red" if one.differences else ""),
-        )
-    return table
-
-
-def _counts(judged: list[Judged], wrong: int) -> Text:
-    verdicts = [one.judgement.verdict for one in judged]
-    parts = [f"{verdicts.count(v)} {v.value}" for v in LitmusVerdict if v in verdicts]
-    held = [one for one in judged if one.differences is not None]
-    if held:
-        right = sum(not one.differences for one in held)
-        parts.append(f"{right} of {len(held)} as expected")
-    if wrong:
-        parts.append(f"{wrong} not read")
-    seconds = sum(one.judgement.seconds for one in judged)
-    return Text(f"\n{len(judged)} tests: {', '.join(parts)}; {seconds:.2f}s")
-
-
-def _document(judged: list[Judged]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "results": [
-            {
-                "file": one.file.as_posix(),
-                "name": one.judgement.test.name,
-                "arch": one.judgement.test.isa.name,
-                "rules": one.judgement.order.name,
-                "verdict": one.judgement.verdict.value,
-                "states": list(one.judgement.states),
-                "seconds": round(one.judgement.seconds, 3),
-            }
-            for one in judged
-        ],
-    }
+    judgement = judge(test, order_of(test, cache, rules), limits, with_run=with_run)
+    differences = published.differences(file, judgement) if published is not None else None
+    return Judged(file, judgement, differences, record(file.as_posix(), text, judgement))
 
 
 def _exit_code(judged: list[Judged], wrong: int) -> int:

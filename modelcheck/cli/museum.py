@@ -25,10 +25,17 @@ from modelcheck.views.progress import progress_line
 
 @cli.command("museum")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("specs"))
-def museum_command(folder: Path) -> None:
-    """List the real bugs that the specs of FOLDER have among their variants, oldest first.
+@click.option(
+    "--sort",
+    type=click.Choice(["date", "harm"]),
+    default="date",
+    help="The oldest first, or what a torn instruction does, if it tears one: the silent first.",
+)
+def museum_command(folder: Path, sort: str) -> None:
+    """List the real bugs that the specs of FOLDER have among their variants.
 
-    Each is checked now: what it violates, and by how many steps.
+    Each is checked now: what it violates, what happens then to a CPU that ran a torn instruction,
+    and by how many steps.
     """
     exhibits: list[Exhibit] = []
     stopped = False
@@ -40,7 +47,7 @@ def museum_command(folder: Path) -> None:
             raise
         stopped = True
     out.width = max(out.width, MINIMUM_WIDTH)
-    out.print(render(exhibits))
+    out.print(render(exhibits, by_harm=sort == "harm"))
     if stopped:
         out.print(Text("INTERRUPTED: there may be more.", "yellow"))
         sys.exit(INCONCLUSIVE)

@@ -8,9 +8,8 @@ from rich.text import Text
 
 from modelcheck.cli.group import MINIMUM_WIDTH, NOT_AS_EXPECTED, cli, err, out
 from modelcheck.frontends.spec_files import load_suites
-from modelcheck.trace.document import Trace, load
-from modelcheck.trace.replay import ReplayError, replay
-from modelcheck.trace.stale import file_changed, variant_changed
+from modelcheck.trace.kinds import KeptRun, changed, check, load, told
+from modelcheck.trace.replay import ReplayError
 from modelcheck.views import trace_text
 
 _named_spec = click.option(
@@ -25,10 +24,10 @@ _named_spec = click.option(
 @click.argument("file", type=click.Path(path_type=Path))
 @_named_spec
 def show_command(file: Path, spec: Path | None) -> None:
-    """Show a counterexample: who did what, the bytes at each step, and what went wrong."""
+    """Show a kept run: who did what, the bytes at each step, and what went wrong."""
     out.width = max(out.width, MINIMUM_WIDTH)
     trace = load(file)
-    out.print(trace_text.render(trace))
+    out.print(trace_text.render(told(trace)))
     _warn(trace, file, spec)
 
 
@@ -36,20 +35,22 @@ def show_command(file: Path, spec: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_named_spec
 def replay_command(file: Path, spec: Path | None) -> None:
-    """Run a counterexample through the machine alone, step by step."""
+    """Run a kept run through its machine alone, step by step."""
     trace = load(file)
     try:
-        steps = replay(trace)
+        steps = check(trace)
     except ReplayError as error:
         err.print(Text(f"{file}: not a run of this machine: {error}"), soft_wrap=True)
         sys.exit(NOT_AS_EXPECTED)
-    last = f"the last violates {trace.outcome}: " if trace.violation else ""
-    out.print(Text(f"{file}: all {steps} steps replay, and {last}{trace.why}"), soft_wrap=True)
+    run = told(trace)
+    last = f"the last {run.ending}: " if run.verb else ""
+    out.print(Text(f"{file}: all {steps} steps replay, and {last}{run.why}"), soft_wrap=True)
     _warn(trace, file, spec)
 
 
-def _warn(trace: Trace, file: Path, spec: Path | None) -> None:
+def _warn(trace: KeptRun, file: Path, spec: Path | None) -> None:
     """Say if the spec has changed since the trace was found; only a spec that is given is run."""
-    changed = variant_changed(trace, load_suites(spec), spec) if spec else file_changed(trace, file)
-    if changed:
-        out.print(Text(changed, "bold yellow"), soft_wrap=True)
+    if spec is not None and told(trace).protocol is None:
+        raise click.UsageError("--spec is for runs of protocols, and this is one of a litmus test")
+    if warning := changed(trace, file, load_suites(spec) if spec else (), spec):
+        out.print(Text(warning, "bold yellow"), soft_wrap=True)

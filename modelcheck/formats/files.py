@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from modelcheck.trace.document import Trace, to_json
+from modelcheck.trace.kinds import KeptRun, to_json
 from modelcheck.views.trace_text import to_text
 
 
@@ -48,7 +48,7 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f"cannot write to {folder}: no permission for {existing}")
 
 
-def write_trace(folder: Path, name: str, trace: Trace) -> Path:
+def write_trace(folder: Path, name: str, trace: KeptRun) -> Path:
     """Write a trace as JSON, and its text beside it; the path of the JSON. Raises OutputError."""
     path = folder / f"{name}.json"
     write_text(path, to_json(trace))

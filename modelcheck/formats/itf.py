@@ -1,13 +1,15 @@
 """A counterexample in the Informal Trace Format, which viewers of TLA+ and Quint traces open.
 
-Source: Apalache's ADR-015, "Informal Trace Format in JSON". Knows traces.
+Source: Apalache's ADR-015, "Informal Trace Format in JSON". Knows runs as they are told.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from modelcheck.protocol.code import Value
-from modelcheck.trace.document import Executed, Trace
+from modelcheck.trace.document import Executed
+from modelcheck.trace.told import ToldRun
 
 VARIABLES = ("memory", "cells", "step", "actor", "label", "does", "line", "executed", "violation")
 
@@ -15,42 +17,40 @@ BIGGEST = 2**53 - 1
 """The greatest integer that every JSON reader keeps; beyond it the format has its own form."""
 
 
-def to_itf(trace: Trace) -> str:
-    """The trace as ITF: the state before the patch, and the state after each step.
+def to_itf(run: ToldRun) -> str:
+    """The run as ITF: the state before the first step, and the state after each.
 
-    A map's values are the bytes of each site and the contents of each cell; the other variables
-    say what the step did that led to the state. Bytes are in hexadecimal.
+    A map's values are the bytes of each site and the contents of each cell or variable; the other
+    variables say what the step did that led to the state. Bytes are in hexadecimal.
     """
-    run = trace.configuration
-    memory = {site.name: site.old for site in trace.protocol.sites}
-    cells = {cell.name: cell.initial for cell in trace.protocol.cells}
+    memory: Mapping[str, bytes] = {site.name: site.old for site in run.sites}
+    cells: Mapping[str, Value] = run.values
     states = [_state(0, memory, cells)]
-    for number, step in enumerate(trace.steps, start=1):
-        memory, cells = memory | step.memory, cells | step.cells
+    for number, step in enumerate(run.steps, start=1):
+        memory, cells = {**memory, **step.memory}, {**cells, **step.values}
         state = _state(number, memory, cells)
-        state |= {"actor": step.actor, "label": step.label, "does": step.does}
+        state |= {"actor": step.lane, "label": step.label, "does": step.does}
         state |= {"line": step.source or "", "executed": _executed(step.executed)}
         states.append(state)
-    states[-1]["violation"] = trace.violation.property if trace.violation else ""
+    states[-1]["violation"] = run.outcome if run.verb else ""
     document: dict[str, Any] = {
         "#meta": {
             "format": "ITF",
             "format-description": "https://apalache-mc.org/docs/adr/015adr-trace.html",
-            "source": trace.spec,
-            "status": "violation" if trace.violation else trace.outcome,
-            "description": f"{trace.protocol.name}, variant {trace.variant}, {run.cpus} CPUs, "
-            f"fetch model {run.fetch}, {run.semantics}: {trace.why}",
+            "source": run.file,
+            "status": "violation" if run.verb else run.outcome,
+            "description": f"{run.title}, {'; '.join(run.settings)}: {run.why}",
         },
         "params": [],
         "vars": list(VARIABLES),
         "states": states,
     }
-    if trace.loop is not None:
-        document["loop"] = trace.loop
+    if run.loop is not None:
+        document["loop"] = run.loop
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _state(number: int, memory: dict[str, bytes], cells: dict[str, Value]) -> dict[str, Any]:
+def _state(number: int, memory: Mapping[str, bytes], cells: Mapping[str, Value]) -> dict[str, Any]:
     """A state that no step has led to yet."""
     return {
         "#meta": {"index": number},

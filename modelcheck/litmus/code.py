@@ -115,7 +115,8 @@ class WordCode:
         if found is None:
             raise LitmusError(
                 f"{self._test.where(place)} is accessed, but there is no instruction; write one "
-                "after the label"
+                "after the label",
+                self._test.text.heads[place.base],
             )
         return found
 

@@ -58,12 +58,12 @@ VALUE_OF: /=[^\n]*/
 TYPE.2: /[A-Za-z_]\w*(?=\s+\*|\s*\*+\s*[\w\[]|\s+[A-Za-z_0-9\[])/
 STAR: "*"
 PAGE_TABLE.3: /(pte_\w+|(TTD|PTE|PA)\([^)]*\))\s*=[^;}]*/
-INT: /\d+(?=\s*:)/
-SIGNED: /[+-]?(0x[0-9a-fA-F]+|\d+)(?![\w:])/
-QUALIFIED.2: /P\d+:[A-Za-z_]\w*(\+\d+)?/
+INT: /\d{1,3}(?=\s*:)/
+SIGNED: /[+-]?(0x[0-9a-fA-F]{1,16}|\d{1,20})(?![\w:])/
+QUALIFIED.2: /P\d{1,3}:[A-Za-z_]\w*(\+\d{1,6})?/
 WORD: /[A-Za-z_][\w.$]*/
 STRING: /"[^"\n]*"/
-COLUMN: /P\d+(\.F)?/
+COLUMN: /P\d{1,3}(\.F)?/
 CELL: /(?!(~\s*)?exists\b|forall\b|locations\b|not\s+exists\b|filter\b)[^|;\s][^|;]*/
 EXISTS: "exists"
 NEGATED: /(~|not)\s*exists/
@@ -88,7 +88,7 @@ operand: "#"? SIGNED             -> number
 
 LABEL: /[A-Za-z_][\w$]*\s*:(?!:)/
 MNEMONIC: /[A-Za-z][\w.]*/
-SIGNED: /[+-]?(0x[0-9a-fA-F]+|\d+)/
+SIGNED: /[+-]?(0x[0-9a-fA-F]{1,16}|\d{1,20})(?!\w)/
 WORD: /[A-Za-z_][\w.$]*/
 DOT: "."
 BANG: "!"

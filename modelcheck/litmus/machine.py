@@ -6,18 +6,18 @@ ends, it tells its outcome in the shared value, so that the last step of a run h
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from modelcheck.litmus.code import code_of
 from modelcheck.litmus.errors import LitmusError
 from modelcheck.litmus.happenings import Happened, Happenings, become, entry_of, with_signal
-from modelcheck.litmus.instruction import Address, Datum, LitmusInstruction, LoadMemory, Maintain
+from modelcheck.litmus.instruction import Address, Datum, LoadMemory, Maintain
 from modelcheck.litmus.memory import ARRIVED, QUIET, SENT, TAKEN, SharedMemory, StoredVersion
 from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
 from modelcheck.litmus.rows import RowTable
+from modelcheck.litmus.state import Final, Move, Role, ThreadOutcome, ThreadState
 from modelcheck.litmus.walk import Reader
 from modelcheck.litmus.window import Done, HasRead, Look, ReadyEvent, ThreadWindow, WindowEntry
 from modelcheck.litmus.x86 import INTERRUPT
@@ -27,52 +27,6 @@ OUTCOME = "outcome"
 
 ROUNDS = 8
 """How often a thread may come to one instruction; loops are followed no further."""
-
-
-@dataclass(frozen=True)
-class Role:
-    """A thread as a role of the model."""
-
-    number: int
-    name: str
-    count: int = 1
-    replicated: bool = False
-
-
-class ThreadState(NamedTuple):
-    """A thread: its window, or that it has ended."""
-
-    window: ThreadWindow = ()
-    ended: bool = False
-
-
-class ThreadOutcome(NamedTuple):
-    """What is told of a thread that has ended: its registers that are asked for, its faults."""
-
-    registers: tuple[tuple[str, Datum], ...]
-    faults: tuple[Address, ...]
-
-
-class Final(NamedTuple):
-    """A final state: the value of each location that is asked for, in their order, and where each
-    thread has faulted."""
-
-    values: tuple[Datum, ...]
-    faults: tuple[tuple[Address, ...], ...]
-
-
-class Move(NamedTuple):
-    """A step: the event, and what it leaves."""
-
-    shared: SharedMemory
-    local: ThreadState
-    at: Address
-    instruction: LitmusInstruction
-    does: tuple[Any, ...]
-    broadcast: None = None
-    guard: None = None
-    violations: tuple[str, ...] = ()
-    interrupt: bool = False
 
 
 class Litmus:
@@ -125,6 +79,10 @@ class Litmus:
         self._ways: dict[tuple[int, ThreadWindow], tuple[ThreadWindow, ...]] = {}
         self._settled: dict[tuple[int, ThreadWindow], ThreadWindow | None] = {}
 
+    def look(self, number: int, window: ThreadWindow) -> Look:
+        """All that a window of a thread says."""
+        return self._readers[number].look(window)
+
     def final(self, shared: SharedMemory) -> Final:
         """The final state that a shared value has, in which all threads have ended."""
         values = []
@@ -152,8 +110,8 @@ class Litmus:
         shared = SharedMemory(memory, zero, zero, zero, signals, (None,) * len(self.roles))
         locals_ = []
         for role in self.roles:
-            window = self._settle(role.number, ())
-            assert window is not None
+            # Of a thread that goes round for ever there is nothing to settle.
+            window = self._settle(role.number, ()) or ()
             shared, local = self._finish(role.number, shared, window)
             locals_.append(local)
         return shared, tuple(locals_)

@@ -16,7 +16,7 @@ from modelcheck.litmus.instruction import Address, Datum, InstructionEffect, Lit
 from modelcheck.litmus.instruction_set import InstructionSet, assemble
 from modelcheck.litmus.registers import read_registers, written_registers
 from modelcheck.litmus.riscv import RiscV
-from modelcheck.litmus.text import LitmusText, SourceLine, Written, instruction
+from modelcheck.litmus.text import LitmusText, SourceLine, Written, instruction, numeral
 from modelcheck.litmus.x86 import X86
 
 ARCHITECTURES: Mapping[str, InstructionSet] = {isa.name: isa for isa in (AArch64(), RiscV(), X86())}
@@ -106,7 +106,7 @@ class LitmusTest:
         """A value as the file writes it. Raises LitmusError."""
         match written.kind:
             case "number":
-                return _number(self.isa, int(written.text, 0))
+                return _number(self.isa, numeral(written.text))
             case "instruction":
                 return self._instruction(written)
             case "label":
@@ -252,11 +252,11 @@ def _layout(
     for number, name in enumerate(n for n in text.columns if not n.endswith(".F")):
         if name != f"P{number}":
             raise LitmusError(
-                f"the threads are P0, P1, ... in this order; {name} is not", Spot(1, 1)
+                f"the threads are P0, P1, ... in this order; {name} is not", text.heads[name]
             )
     for name, column in text.columns.items():
         if name.removesuffix(".F") not in text.columns:
-            raise LitmusError(f"handler {name} has no thread", column[0].spot)
+            raise LitmusError(f"handler {name} has no thread", text.heads[name])
         labels[name] = {}
         offset = 0
         for line in column:
@@ -288,8 +288,17 @@ def _locations(condition: Proposition) -> Iterator[Location]:
 
 def _check_names(test: LitmusTest) -> None:
     """All that the condition names is there. Raises LitmusError."""
+    held = [value for thread in test.threads for value in thread.registers.values()]
+    values = [value for value in (*held, *test.variables.values()) if isinstance(value, Address)]
+    variables = {place.base for place in (*test.variables, *values)} | {*test.text.declared}
+
+    def check(name: str, where: Spot) -> None:
+        if name not in variables:
+            raise LitmusError(f"there is no variable {name!r}: no thread can come to it", where)
+
     for location in (*test.text.shown, *_locations(test.condition)):
         if location.thread is None:
+            check(location.name, location.spot)
             continue
         if location.thread >= len(test.threads):
             raise LitmusError(f"there is no thread P{location.thread}", location.spot)
@@ -297,7 +306,9 @@ def _check_names(test: LitmusTest) -> None:
             raise LitmusError(f"{location.name!r} is no register", location.spot)
     for atom in atoms(test.condition):
         if isinstance(atom, Equals):
-            test.value(atom.value)
+            value = test.value(atom.value)
+            if isinstance(value, Address) and value.physical().base not in test.ends:
+                check(value.base, atom.value.spot)
         elif atom.thread >= len(test.threads):
             raise LitmusError(f"there is no thread P{atom.thread}", atom.spot)
         elif atom.label is not None and atom.label not in test.labels[f"P{atom.thread}"]:

@@ -15,6 +15,10 @@ ALSO = {"Ziccif-only": "Ziccif"}
 """Other names of rules, as others publish them."""
 
 
+CACHE_TYPES = ((False, False), (False, True), (True, True))
+"""DIC and IDC of the three types of caches that Arm has."""
+
+
 def order_of(
     test: LitmusTest, cache: tuple[bool, bool] | None = None, rules: str | None = None
 ) -> MemoryOrder:
@@ -33,3 +37,14 @@ def order_of(
         dic, idc = cache if cache is not None else (test.dic, test.idc)
         return arm(dic=dic, idc=idc or dic)
     return (RISCV | X86)[rules or known[0]]
+
+
+def named_order(test: LitmusTest, name: str) -> MemoryOrder:
+    """The order of a test's architecture that has this name. Raises LitmusError."""
+    if test.isa.name == "AArch64":
+        known = {(order := arm(dic=dic, idc=idc)).name: order for dic, idc in CACHE_TYPES}
+    else:
+        known = {name: (RISCV | X86)[name] for name in RULES[test.isa.name]}
+    if name not in known:
+        raise LitmusError(f"{test.isa.name} has no rules {name!r}; it has {', '.join(known)}")
+    return known[name]

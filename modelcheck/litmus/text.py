@@ -18,7 +18,7 @@ from modelcheck.litmus.condition import (
     Quantifier,
     Truth,
 )
-from modelcheck.litmus.errors import NOWHERE, LitmusError, Spot
+from modelcheck.litmus.errors import LitmusError, Spot
 from modelcheck.litmus.grammar import cell_tree, file_tree, inside, spot
 
 
@@ -77,6 +77,8 @@ class LitmusText:
     attributes: dict[str, str]
     settings: tuple[Setting, ...]
     columns: dict[str, tuple[SourceLine, ...]]
+    heads: dict[str, Spot]
+    declared: tuple[str, ...]
     quantifier: Quantifier
     condition: Proposition
     asked: str
@@ -99,6 +101,7 @@ def read(text: str) -> LitmusText:
     rows: list[Tree[Token]] = []
     names: list[Token] = []
     shown: list[Location] = []
+    declared: list[str] = []
     quantifier, condition, asked = Quantifier.FORALL, TRUE, "forall (true)"
     for child in tree.children[2:]:
         assert isinstance(child, Tree)
@@ -108,7 +111,7 @@ def read(text: str) -> LitmusText:
             case "quoted":
                 pass
             case "item":
-                _item(_tree(child.children[0]), settings, notes)
+                _item(_tree(child.children[0]), settings, declared, notes)
             case "columns":
                 names = [token for token in child.children if isinstance(token, Token)]
             case "row":
@@ -127,6 +130,8 @@ def read(text: str) -> LitmusText:
         attributes,
         tuple(settings),
         _columns(names, rows),
+        {str(name): spot(name) for name in names},
+        tuple(declared),
         quantifier,
         condition,
         asked,
@@ -157,10 +162,12 @@ def _token(node: Tree[Token] | Token) -> Token:
     return node
 
 
-def _item(tree: Tree[Token], settings: list[Setting], notes: list[str]) -> None:
+def _item(
+    tree: Tree[Token], settings: list[Setting], declared: list[str], notes: list[str]
+) -> None:
     match tree.data:
         case "declared":
-            pass
+            declared.append(_location(_tree(tree.children[-1])).name)
         case "page_table":
             entry = str(tree.children[0])
             if not entry.startswith("pte_"):
@@ -174,6 +181,11 @@ def _item(tree: Tree[Token], settings: list[Setting], notes: list[str]) -> None:
             settings.append(Setting(_location(location), _written(value), spot(location)))
         case other:
             raise AssertionError(other)
+
+
+def numeral(text: str) -> int:
+    """A number as files write it: decimal, or hexadecimal behind 0x."""
+    return int(text, 16 if "x" in text else 10)
 
 
 def _location(tree: Tree[Token]) -> Location:
@@ -191,20 +203,30 @@ def _written(tree: Tree[Token]) -> Written:
             raise AssertionError(other)
 
 
-def _condition(tree: Tree[Token]) -> Proposition:
+DEEPEST = 64
+"""How deeply the parts of a condition may be nested."""
+
+
+def _condition(tree: Tree[Token], depth: int = 0) -> Proposition:
+    if depth > DEEPEST:
+        raise LitmusError(f"a condition is nested no more than {DEEPEST} times", spot(tree))
+
+    def inner(part: Tree[Token] | Token) -> Proposition:
+        return _condition(_tree(part), depth + 1)
+
     match tree.data:
         case "implication":
-            parts = [_condition(_tree(child)) for child in tree.children]
+            parts = [inner(child) for child in tree.children]
             found = parts[-1]
             for part in reversed(parts[:-1]):
                 found = Or((Not(part), found))
             return found
         case "disjunction":
-            return Or(tuple(_condition(_tree(child)) for child in tree.children))
+            return Or(tuple(map(inner, tree.children)))
         case "conjunction":
-            return And(tuple(_condition(_tree(child)) for child in tree.children))
+            return And(tuple(map(inner, tree.children)))
         case "negation":
-            return Not(_condition(_tree(tree.children[1])))
+            return Not(inner(tree.children[1]))
         case "true" | "false":
             return Truth(tree.data == "true")
         case "fault":
@@ -223,6 +245,7 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Sou
             raise LitmusError(f"{token} is there twice", spot(token))
         columns[str(token)] = []
     waiting: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ())
+    last = {str(token): spot(token) for token in names}
     for row in rows:
         if len(row.children) != len(columns):
             what = f"this row has {len(row.children)} cells, for {len(columns)} threads"
@@ -232,7 +255,7 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Sou
                 continue
             token = _token(_tree(cell).children[0])
             line = _line(str(token), spot(token))
-            labels = waiting[name] + line.labels
+            labels, last[name] = waiting[name] + line.labels, line.spot
             if line.mnemonic:
                 columns[name].append(
                     SourceLine(labels, line.mnemonic, line.operands, line.text, line.spot)
@@ -241,7 +264,7 @@ def _columns(names: list[Token], rows: list[Tree[Token]]) -> dict[str, tuple[Sou
             else:
                 waiting[name] = labels
     return {
-        name: (*lines, SourceLine(waiting[name], "", (), "", NOWHERE))
+        name: (*lines, SourceLine(waiting[name], "", (), "", last[name]))
         for name, lines in columns.items()
     }
 
@@ -273,17 +296,17 @@ def _operand(tree: Tree[Token]) -> Operand:
     tokens = [str(child) for child in tree.children]
     match tree.data:
         case "number":
-            return Operand("number", number=int(tokens[0], 0))
+            return Operand("number", number=numeral(tokens[0]))
         case "here":
-            return Operand("here", number=int(tokens[1], 0) if len(tokens) > 1 else 0)
+            return Operand("here", number=numeral(tokens[1]) if len(tokens) > 1 else 0)
         case "word":
             return Operand("word", tokens[0])
         case "qualified":
             return Operand("qualified", f"{tokens[0]}:{tokens[1]}")
         case "modified":
-            return Operand("modified", tokens[0], int(tokens[1], 0))
+            return Operand("modified", tokens[0], numeral(tokens[1]))
         case "offset":
-            return Operand("offset", tokens[-1], int(tokens[0], 0) if len(tokens) > 1 else 0)
+            return Operand("offset", tokens[-1], numeral(tokens[0]) if len(tokens) > 1 else 0)
         case "memory":
             parts = tuple(_operand(c) for c in tree.children if isinstance(c, Tree))
             return Operand("memory", parts=parts, back=isinstance(tree.children[-1], Token))

@@ -1,20 +1,21 @@
 """From a test and an order to its final states and the verdict. Knows the explorers."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import NamedTuple, assert_never
 
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
-from modelcheck.explore.verdict import NO_LIMITS, Limits, Request
+from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Request
 from modelcheck.litmus.condition import Equals, Faulted, Quantifier, evaluate
 from modelcheck.litmus.foresight import foresee
 from modelcheck.litmus.happenings import UnforeseenError
-from modelcheck.litmus.machine import Final, Litmus, Move
+from modelcheck.litmus.machine import Litmus
 from modelcheck.litmus.order import MemoryOrder
 from modelcheck.litmus.program import LitmusTest
+from modelcheck.litmus.run import LitmusStep, LitmusWalk
+from modelcheck.litmus.state import Final
 
 
 class LitmusVerdict(StrEnum):
@@ -27,19 +28,12 @@ class LitmusVerdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class RunStep:
-    """A step of a run: the thread, and the move that it made."""
-
-    thread: int
-    move: Move
-
-
-@dataclass(frozen=True)
 class LitmusJudgement:
     """The final states of a test, as text, and what they say.
 
     `run` is a shortest run to the outcome asked for, where one was wanted and there is one; of a
-    required outcome, one to the contrary. `reason` says what made it inconclusive.
+    required outcome, one to the contrary; `final` is where it ends. `reason` says what made it
+    inconclusive.
     """
 
     test: LitmusTest
@@ -49,7 +43,8 @@ class LitmusJudgement:
     matching: int
     reached: int
     seconds: float
-    run: tuple[RunStep, ...] = field(default=())
+    run: tuple[LitmusStep, ...] = field(default=())
+    final: Final | None = None
     reason: str | None = None
 
     @property
@@ -65,26 +60,24 @@ def judge(
 ) -> LitmusJudgement:
     """Explore all runs of a test. Raises LitmusError where one leaves what is covered."""
     started = time.monotonic()
-    stores = foresee(test, order)
     contrary = test.quantifier is Quantifier.FORALL
-    while True:
-        model = Litmus(test, order, stores, lambda final: holds(test, final) != contrary)
-        system = System(model)
-        try:
-            found = REFERENCE.explore(system, Request(limits, beyond_violations=True))
-            break
-        except UnforeseenError as more:
-            stores |= {(more.place, more.value)}
+    model, system, found = explored(test, order, limits)
     finals = {
         model.final(shared) for shared in system.shareds.values if None not in shared.outcomes
     }
     states: dict[str, bool] = {}
     for final in finals:
         states[told(test, final)] = holds(test, final)
-    run: tuple[RunStep, ...] = ()
+    run: tuple[LitmusStep, ...] = ()
+    end: Final | None = None
     if with_run and found.found:
         path = REFERENCE.explore(system, Request(limits)).path
-        run = tuple(_steps(model, system, path))
+        walk = LitmusWalk(model)
+        run = tuple(
+            walk.take(transition.actor, transition.row.number)  # a role has one actor
+            for transition in path
+        )
+        end = walk.final
     matching = sum(states.values())
     reason = found.reason
     if reason is None and not states:
@@ -103,6 +96,7 @@ def judge(
         found.states,
         time.monotonic() - started,
         run,
+        end,
         reason,
     )
 
@@ -113,15 +107,30 @@ def _verdict(quantifier: Quantifier, matching: int, states: int) -> LitmusVerdic
     return LitmusVerdict.ALLOWED if matching else LitmusVerdict.FORBIDDEN
 
 
-def _steps(model: Litmus, system: System, path: Iterable[Any]) -> Iterable[RunStep]:
-    state = system.initial()
-    for transition in path:
-        role = model.roles[system.actors[transition.actor]]
-        shared = system.shareds.values[state[0]]
-        local = system.locals.values[state[1 + transition.actor]]
-        moves = list(model.moves(role, shared, local))
-        yield RunStep(transition.actor, moves[transition.row.number])
-        state = transition.target
+class Explored(NamedTuple):
+    """The model that has all stores of a test, its states, and what was found in them."""
+
+    model: Litmus
+    system: System
+    found: Exploration
+
+
+def explored(test: LitmusTest, order: MemoryOrder, limits: Limits = NO_LIMITS) -> Explored:
+    """All runs of a test. A violation is an outcome asked for; of forall, one to the contrary."""
+    stores = foresee(test, order)
+    while True:
+        model = Litmus(test, order, stores, lambda final: is_shown(test, final))
+        system = System(model)
+        try:
+            request = Request(limits, beyond_violations=True)
+            return Explored(model, system, REFERENCE.explore(system, request))
+        except UnforeseenError as more:
+            stores |= {(more.place, more.value)}
+
+
+def is_shown(test: LitmusTest, final: Final) -> bool:
+    """Whether a final state is one that a run is shown to: as asked; of forall, to the contrary."""
+    return holds(test, final) != (test.quantifier is Quantifier.FORALL)
 
 
 def holds(test: LitmusTest, final: Final) -> bool:

@@ -8,23 +8,20 @@ from typing import Any, assert_never
 
 from modelcheck.litmus.arithmetic import mask
 from modelcheck.litmus.code import AccessPart, Code
+from modelcheck.litmus.evaluate import UNKNOWN, evaluate, mask_of
 from modelcheck.litmus.instruction import (
     Acknowledge,
     Address,
-    Apply,
     Arrive,
     AwaitSignals,
     Barrier,
     Datum,
     Expression,
     Fault,
-    Here,
     Jump,
-    Literal,
     LoadMemory,
     Maintain,
     Pick,
-    Register,
     SetRegister,
     Signal,
     StoreMemory,
@@ -44,43 +41,6 @@ from modelcheck.litmus.window import (
     Waiting,
     WindowEntry,
 )
-
-_UNKNOWN = Known(None, False)
-
-
-def evaluate(expression: Expression, registers: Mapping[str, Known], at: Address) -> Known:
-    """The value of an expression, as far as it is known. Raises UndefinedValueError."""
-    if isinstance(expression, Register):
-        known = registers.get(expression.name)
-        if known is None:
-            return Known(0)
-        if expression.bits == 64 or known.value is None:
-            return known
-        return known._replace(value=mask(known.value, expression.bits))
-    if isinstance(expression, Literal):
-        return Known(expression.value)
-    if isinstance(expression, Here):
-        return Known(at.plus(expression.offset))
-    if isinstance(expression, Apply):
-        parts = [evaluate(argument, registers, at) for argument in expression.arguments]
-        certain, pick = True, None
-        since: Vector = ()
-        for part in parts:
-            if part.value is None and part.pick is None:
-                return _UNKNOWN
-            pick = part.pick if part.value is None else pick
-            certain = certain and part.certain
-            since = join(since, part.since)
-        if pick is not None:
-            return Known(None, False, since, pick)
-        return Known(expression.function(*(part.value for part in parts)), certain, since)
-    assert_never(expression)
-
-
-def mask_of(value: Datum, load: LoadMemory) -> Datum:
-    """What a load makes of the value that it has read. Raises UndefinedValueError."""
-    low = mask(value, 8 * load.size)
-    return load.extend(low) if load.extend is not None else low
 
 
 class Reader:
@@ -294,7 +254,7 @@ class _Walk:
             self._offer_load(number, at, entry, load, address, part)
             self.pending |= load.kinds
             if load.target:
-                self.registers[load.target] = _UNKNOWN
+                self.registers[load.target] = UNKNOWN
             mark: Vector = ()
         else:
             certain, mark = address.certain, state.mark

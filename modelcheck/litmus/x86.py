@@ -302,7 +302,10 @@ class X86:
     ) -> Iterable[InstructionEffect]:
         if target.form in ("memory", "sized"):
             from_register = source.form == "word"
-            size = self._bits(line, source) // 8 if from_register else _WIDTHS[target.word]
+            known = self._bits(line, source) // 8 if from_register else None
+            size = known or _WIDTHS.get(target.word)
+            if size is None:
+                raise refused(line, f"{line.text!r} does not say how many bytes")
             value = self._read(line, source)
             return (StoreMemory(self._address(line, target), value, size, int(EventKind.WRITE)),)
         if source.form in ("memory", "sized"):

@@ -105,7 +105,7 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
         case do.Exceed():
             held = read(setup, shared, local, setup.cells[action.cell])
             yield before._replace(holds=isinstance(held, int) and held > action.value)
-        case do.Look():
+        case do.Inspect():
             there = read_code(setup, shared, local, setup.sites[action.site])[action.at :]
             yield before._replace(holds=there.startswith(action.data))
         case do.Need():
@@ -159,7 +159,15 @@ def _reads(action: Action) -> bool:
             return bool(action.expects) or action.through is not None
         case do.Set():
             return action.at_once
-        case do.Change() | do.Ask() | do.Exceed() | do.Look() | do.Need() | do.Find() | do.Follow():
+        case (
+            do.Change()
+            | do.Ask()
+            | do.Exceed()
+            | do.Inspect()
+            | do.Need()
+            | do.Find()
+            | do.Follow()
+        ):
             return True
         case (
             do.Drained()
@@ -209,6 +217,13 @@ def parts(setup: Setup, action: do.Put, site: int) -> tuple[range, ...]:
         return tuple(range(i, i + 1) for i in range(size))
     within = setup.protocol.architecture.whole_within
     return setup.layout.parts(site, action.at, size, within)
+
+
+def stored(setup: Setup, action: do.Put, at: int) -> bytes:
+    """The bytes of a write that reach memory with its byte `at`, the first of a part."""
+    each = parts(setup, action, setup.sites[action.site])
+    (data,) = (action.data[one.start : one.stop] for one in each if one.start == at)
+    return data
 
 
 def _target(action: do.Put, setup: Setup, shared: Shared, local: Local) -> int:

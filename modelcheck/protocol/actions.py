@@ -101,7 +101,7 @@ class Exceed:
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspect:
     """Whether a site holds these bytes from byte `at` on, read as data; where it does not, the step
     ends here and leads the other way."""
 
@@ -316,7 +316,7 @@ Action = (
     | Change
     | Ask
     | Exceed
-    | Look
+    | Inspect
     | Need
     | Drained
     | Ordered
@@ -357,7 +357,7 @@ def awaited(actions: Iterable[Action]) -> Awaited | None:
 
 def is_test(actions: Actions) -> bool:
     """Whether the step can lead one of two ways."""
-    return any(isinstance(action, Ask | Exceed | Look | Find) for action in actions)
+    return any(isinstance(action, Ask | Exceed | Inspect | Find) for action in actions)
 
 
 def takes_lock(actions: Actions) -> bool:
@@ -384,7 +384,16 @@ def _restricts(action: Action) -> bool:
         case Tell() | Await() | Refresh():  # stops change what others do; deferring is theirs
             return False
         case (
-            Put() | Set() | Change() | Ask() | Exceed() | Look() | Need() | Mask() | Mode() | Run()
+            Put()
+            | Set()
+            | Change()
+            | Ask()
+            | Exceed()
+            | Inspect()
+            | Need()
+            | Mask()
+            | Mode()
+            | Run()
         ):
             return False
         case Find() | Follow() | Act() | Leave():

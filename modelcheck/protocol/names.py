@@ -28,3 +28,8 @@ def printable(text: str) -> str:
     if not hidden(text, LAYOUT):
         return text
     return "".join(ascii(c)[1:-1] if hidden(c, LAYOUT) else c for c in text)
+
+
+def plural(number: int, noun: str) -> str:
+    """A number and its noun: 1 byte, 2 bytes."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

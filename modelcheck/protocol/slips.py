@@ -122,6 +122,7 @@ _NO = ("no", "false", "False", "off", 0)
 _PYTHON = {"str", "bytes", "int", "bool", "tuple", "NoneType"}
 
 _MADE = {
+    "Callable": "Give it by its name, such as family=batch_of",
     "Element": "A step is made by a function: write(...), store(...), on_each_cpu(...)",
     "Step": "A test is made by is_equal(...), increment_unless_zero(...), is_code(...) or "
     "lookup(...)",

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from modelcheck.protocol.checking import (
     Name,
@@ -34,6 +34,9 @@ EVERY_FETCH_MODEL = ("coherent", "coherent-any-order", *STRICT_TOO[1:])
 
 ModelName = Annotated[str, one_of("fetch model", EVERY_FETCH_MODEL)]
 ModelNames = Annotated[tuple[ModelName, ...], Rule("tuple of fetch models", "at least one", bool)]
+Family = Annotated[
+    Callable[..., Any], Rule("function", "it takes sites, and gives a suite", callable)
+]
 ChunkSize = Annotated[
     int,
     Rule(
@@ -170,6 +173,8 @@ class Suite(SpecValue):
     `cpus` is the number of CPUs that run the site besides the patcher's own; `chunk` the bytes
     fetched in one atomic read. Each is only a default, which the command line can override. `bug`
     says which real bug the protocol itself was, `vacuous` why nobody runs its code; see Variant.
+    `family` makes the same suite for other sites, however many: for a batch of any size. Only
+    conform asks it, with the sites of a log.
     """
 
     protocol: Protocol
@@ -181,6 +186,11 @@ class Suite(SpecValue):
     semantics: Semantics = "windowed"
     bug: Bug | None = None
     vacuous: Text = ""
+    family: Family | None = field(default=None, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the family: a function of a spec cannot be sent to other processes."""
+        return {**vars(self), "family": None}
 
     def __post_init__(self) -> None:
         super().__post_init__()

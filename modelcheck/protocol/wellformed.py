@@ -20,9 +20,9 @@ from modelcheck.protocol.actions import (
     Exceed,
     Find,
     Follow,
+    Inspect,
     Leave,
     Lines,
-    Look,
     Owner,
     Put,
     Run,
@@ -168,7 +168,9 @@ def _check_tests(program: tuple[Element, ...]) -> None:
                         "is_code or lookup",
                     )
                 _check_tests((*element.then, *element.otherwise))
-            case Step() if any(isinstance(one, Ask | Exceed | Look) for one in element.actions()):
+            case Step() if any(
+                isinstance(one, Ask | Exceed | Inspect) for one in element.actions()
+            ):
                 raise _fault(element, "a test leads nowhere; put it into when()")
             case Step():
                 pass
@@ -185,7 +187,7 @@ def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
                 f"no site named {name!r}; add it to the protocol's sites; "
                 + meant(name, sites, "they are"),
             )
-    if isinstance(action, Put | Look):
+    if isinstance(action, Put | Inspect):
         size = len(sites[action.site])
         expects = action.expects if isinstance(action, Put) else b""
         for data in (action.data, expects or action.data):
@@ -226,7 +228,7 @@ def _check_lines(lines: Lines, sites: Mapping[str, Site], step: Step) -> None:
 
 
 def _sites_of(action: Action) -> tuple[str, ...]:
-    if isinstance(action, Put | Look):
+    if isinstance(action, Put | Inspect):
         return (action.site,)
     if isinstance(action, Clean | Drop):
         return () if action.lines.site is None else (action.lines.site,)

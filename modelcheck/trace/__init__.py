@@ -1,4 +1,4 @@
-"""Counterexamples: recorded from the machine, kept as JSON, replayed by the machine alone.
+"""Runs: recorded from a machine, kept as JSON, replayed by the machine alone, told to readers.
 
-Knows protocols and the machine; knows nothing of the search that found them.
+Knows protocols, litmus tests and both machines; knows nothing of the search that found them.
 """

@@ -32,6 +32,11 @@ class Aftermath:
     length: int
     next: int | None
 
+    @property
+    def text(self) -> str:
+        """The harm, and what comes next."""
+        return f"{self.harm}: {self.then}"
+
 
 def aftermath(trace: Trace) -> Aftermath | None:
     """What follows on the last step of a trace; None if that tore nothing, or no decoder knows."""

@@ -21,6 +21,9 @@ from modelcheck.trace.converter import converter, faults, write_defaults
 
 SCHEMA = 2
 
+TRACE = "trace"
+"""The kind of these documents, which they do not name; others do."""
+
 
 class TraceError(ValueError):
     """A file that is no trace this version can read; the message says where and why."""
@@ -162,6 +165,11 @@ def to_document(trace: Trace) -> dict[str, Any]:
 
 def load(path: Path) -> Trace:
     """Read a trace from a file. Raises TraceError for anything that is not one."""
+    return structure(path, read_document(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A run of any kind as JSON data. Raises TraceError for what is none."""
     try:
         text = incoming.read(path)
     except ValueError as error:
@@ -172,6 +180,13 @@ def load(path: Path) -> Trace:
         raise TraceError(f"{path}: not JSON of a trace: {error}") from error
     if not isinstance(document, dict) or "schema" not in document or "steps" not in document:
         raise TraceError(f"{path}: not a counterexample of this tool; it lacks schema and steps")
+    return document
+
+
+def structure(path: Path, document: dict[str, Any]) -> Trace:
+    """JSON data as a trace. Raises TraceError for anything that is not one."""
+    if document.get("kind", TRACE) != TRACE:
+        raise TraceError(f"{path}: a {document['kind']}; this is for runs of protocols")
     if document["schema"] not in (1, SCHEMA):
         raise TraceError(
             f"{path}: schema {document['schema']!r}; this version reads schema 1 and {SCHEMA}"

@@ -1,12 +1,9 @@
-"""A counterexample as a row of frames: all that there is to see after each step, as plain data.
-
-Every view of a trace that can be stepped through walks these. Knows runs, traces and the machine.
-"""
+"""From a trace to its frames, by running it again. Knows runs, traces and the machine."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, assert_never
+from typing import assert_never
 
 from modelcheck.arch.architecture import Architecture
 from modelcheck.machine import cpu
@@ -34,104 +31,22 @@ from modelcheck.machine.state import (
     UnderWay,
 )
 from modelcheck.protocol.code import Site, Value
-from modelcheck.trace.document import Executed, Trace, TraceStep, Violation
+from modelcheck.trace.document import Trace, TraceStep
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.run import Run
+from modelcheck.trace.told import (
+    Arrival,
+    CellValue,
+    Cpu,
+    DecodedAt,
+    Frame,
+    Readable,
+    SignalKind,
+    SiteBytes,
+    Version,
+    Walk,
+)
 from modelcheck.trace.words import line_text
-
-
-class Version(NamedTuple):
-    """A value that a byte has had in memory, and the step that wrote it (0: before the patch)."""
-
-    value: int
-    step: int
-
-
-@dataclass(frozen=True)
-class DecodedAt:
-    """What a CPU would run that fetched memory from byte `offset` of a site on."""
-
-    offset: int
-    data: bytes
-    text: str
-
-
-@dataclass(frozen=True)
-class SiteBytes:
-    """A site in memory: its newest bytes, those that the step changed, and how each came about.
-
-    `versions` has all that each byte has been, oldest first. `listing` decodes the bytes wherever
-    an instruction of some form of the site begins.
-    """
-
-    name: str
-    data: bytes
-    changed: tuple[int, ...]
-    versions: tuple[tuple[Version, ...], ...]
-    listing: tuple[DecodedAt, ...]
-
-
-@dataclass(frozen=True)
-class CellValue:
-    """A cell of data; of a per-CPU cell, the values of all CPUs in their order."""
-
-    name: str
-    value: Value | tuple[Value, ...]
-    changed: bool
-
-
-Readable = tuple[tuple[int, ...], ...]
-"""For each byte of a site, the values that a CPU may fetch, oldest first, each once."""
-
-
-@dataclass(frozen=True)
-class Cpu:
-    """What one CPU has to itself: what it may see of each site, and what it is about.
-
-    `program` is the patcher that runs on it, if one does, and `executes` whether it runs the sites
-    too. `windows` is None if it does not, and while what it could fetch matters not, because it
-    serialises before it fetches again.
-    """
-
-    name: str
-    program: str | None
-    executes: bool
-    windows: tuple[Readable, ...] | None
-    status: tuple[str, ...]
-
-
-SignalKind = Literal["IPI", "acknowledged", "stop", "stopped", "go on", "quiescent"]
-
-
-class Arrival(NamedTuple):
-    """A message that takes effect in a step: what it is, who sent it, and in which step."""
-
-    kind: SignalKind
-    sender: str
-    step: int
-
-
-@dataclass(frozen=True)
-class Frame:
-    """All that there is to see after a step; frame 0 is the state before the first.
-
-    `sends` names the CPUs that the step tells something, `arrivals` what it takes note of.
-    `violation` is in the last frame; `in_loop` marks the steps that can repeat for ever.
-    """
-
-    number: int
-    actor: str
-    label: str
-    does: str
-    source: str | None
-    sites: tuple[SiteBytes, ...]
-    cells: tuple[CellValue, ...]
-    cpus: tuple[Cpu, ...]
-    sends: tuple[str, ...] = ()
-    arrivals: tuple[Arrival, ...] = ()
-    executed: Executed | None = None
-    violation: Violation | None = None
-    in_loop: bool = False
 
 
 def frames(trace: Trace) -> tuple[Frame, ...]:
@@ -140,6 +55,12 @@ def frames(trace: Trace) -> tuple[Frame, ...]:
     Raises ReplayError for a step that the machine does not allow.
     """
     return tuple(_walk(trace))
+
+
+def walk(trace: Trace) -> Walk:
+    """The frames of a trace, and its lanes. Raises ReplayError as frames() does."""
+    row = frames(trace)
+    return Walk(row, lanes(trace, row))
 
 
 def lanes(trace: Trace, row: tuple[Frame, ...]) -> tuple[str, ...]:

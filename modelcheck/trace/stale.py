@@ -23,17 +23,17 @@ def file_digest(path: Path) -> str:
         return ""
 
 
-def find_spec(trace: Trace, near: Path | None = None) -> Path | None:
+def find_spec(name: str, near: Path | None = None) -> Path | None:
     """The file that a trace names as its spec, if it is there: seen from here, or from where a
     trace `near` stands in counterexamples/<spec>/."""
     folders = [Path(), *(near.resolve().parents[2:3] if near else ())]
-    paths = (folder / trace.spec for folder in folders)
+    paths = (folder / name for folder in folders)
     return next((path for path in paths if path.suffix == ".py" and path.is_file()), None)
 
 
 def file_changed(trace: Trace, near: Path | None = None) -> str:
     """That the spec's file has changed since the trace was found, in a sentence, if it has."""
-    spec = find_spec(trace, near)
+    spec = find_spec(trace.spec, near)
     if spec is None or not trace.spec_digest or file_digest(spec) == trace.spec_digest:
         return ""
     return (

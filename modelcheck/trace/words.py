@@ -5,7 +5,7 @@ from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.effects import parts
+from modelcheck.machine.effects import stored
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
     BarrierMark,
@@ -115,7 +115,7 @@ def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
     if step.words:
         return step.words
     actions = step.actions()
-    tests = do.Ask | do.Exceed | do.Look | do.Find
+    tests = do.Ask | do.Exceed | do.Inspect | do.Find
     asks = next((n for n, action in enumerate(actions) if isinstance(action, tests)), 0)
     begin = 0 if first(do.Change, actions[:asks]) else asks
     # A test that holds is told by what comes of it; where it does not, nothing does.
@@ -130,8 +130,7 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
     match action:
         case do.Put():
             (at,) = move.choice
-            each = parts(machine.setup, action, machine.setup.sites[action.site])
-            (data,) = (action.data[one.start : one.stop] for one in each if one.start == at)
+            data = stored(machine.setup, action, at)
             return f"{action.site}+{action.at + at} := {data.hex(' ')}"
         case do.Set():
             return f"{action.cell} := {value_text(action.value)}"
@@ -145,7 +144,7 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             setup = machine.setup
             value = read(setup, move.shared, was, setup.cells[action.cell])
             return f"{action.cell} is {value_text(value)}"
-        case do.Look():
+        case do.Inspect():
             setup = machine.setup
             there = read_code(setup, move.shared, was, setup.sites[action.site])
             data = there[action.at : action.at + len(action.data)]
@@ -320,7 +319,7 @@ def shown(steps: Sequence[TraceStep]) -> str:
         if step.executed is not None and (said := SHOWN.get(step.executed.kind)):
             done.setdefault(step.actor, {}).setdefault(said, step.executed.site)
     if not done:
-        return ""
+        return "Nobody runs what is patched; nothing is violated."
     actor = max(done, key=lambda name: len(done[name]))
     sites = set(done[actor].values())
     one = f" at {sites.pop()}" if len(sites) == 1 else ""

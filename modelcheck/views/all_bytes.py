@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.names import plural
 from modelcheck.questions.any_bytes import ForAllBytes
 from modelcheck.views.comparison import HEADINGS
-from modelcheck.views.trace_text import plural
 
 
 def render(spec: str, found: list[ForAllBytes]) -> RenderableType:

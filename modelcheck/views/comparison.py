@@ -17,11 +17,12 @@ from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.setup import Setup
 from modelcheck.protocol.code import Site, runs
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.properties import LIVENESS, PROPERTIES
 from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import findings
+from modelcheck.trace.aftermath import aftermath
 from modelcheck.trace.document import to_document as to_trace_document
-from modelcheck.views.trace_text import plural
 
 SCHEMA = 2
 
@@ -53,6 +54,7 @@ def to_document(spec: str, results: list[Result], kept: Kept) -> dict[str, Any]:
 
 def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
     job, run = result.job, result.job.configuration
+    follows = aftermath(result.trace) if result.trace else None
     return {
         "protocol": job.suite.protocol.name,
         "variant": job.variant.name,
@@ -75,6 +77,7 @@ def _entry(result: Result, kept: Path | None) -> dict[str, Any]:
         "depth": result.depth,
         "seconds": round(result.seconds, 3),
         "counterexample": kept.as_posix() if kept else None,
+        "then": {"harm": follows.harm, "text": follows.then} if follows else None,
         "witness": to_trace_document(result.witness.trace)
         if result.witness and result.witness.trace
         else None,

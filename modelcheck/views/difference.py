@@ -3,9 +3,11 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from modelcheck.protocol.names import plural
 from modelcheck.questions.check import Job
 from modelcheck.questions.diff import Comparison, Distinction, Seen
-from modelcheck.views.trace_text import lanes, plural
+from modelcheck.trace.tell import tell_sites, tell_steps
+from modelcheck.views.trace_text import lanes
 
 STYLES = {"-": "red", "+": "green", " ": ""}
 
@@ -65,13 +67,14 @@ def _names(first: Job, second: Job) -> tuple[str, str]:
 
 def _distinction(name: str, rest: str, job: Job, found: Distinction) -> list[RenderableType]:
     *before, last = found.seen
+    protocol = job.variant.protocol
     told = ", then ".join(_seen(seen) for seen in before)
     after = f" after {told}" if told else ""
     violated = f" It violates {found.violation.property}." if found.violation else ""
     return [
         Text(f"Only {name}{after}: {_seen(last)}.", "bold"),
         Text(f"{rest} cannot go on so.{violated}"),
-        lanes(job.variant.protocol, found.steps),
+        lanes(tell_sites(protocol), tell_steps(protocol, job.configuration, found.steps)),
     ]
 
 

@@ -15,11 +15,11 @@ from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import awaited, takes_lock, told
 from modelcheck.protocol.actions import first as of_kind
 from modelcheck.protocol.definition import Protocol
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.properties import SEQUENCE, TORN
 from modelcheck.questions.check import Job
 from modelcheck.questions.explain import Explanation
 from modelcheck.trace.words import value_text
-from modelcheck.views.trace_text import plural
 
 
 def render(spec: str, explanations: Sequence[Explanation]) -> Text:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import networkx as nx
 
 from modelcheck.machine.state import Execution
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.program import flatten
 from modelcheck.questions.check import Job
 from modelcheck.questions.phases import Phase
-from modelcheck.views.trace_text import plural
 
 Graph = Any
 """A networkx graph of phases."""

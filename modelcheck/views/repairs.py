@@ -6,11 +6,11 @@ from itertools import pairwise
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.program import Element, is_sync, units
 from modelcheck.protocol.step_text import phrase
 from modelcheck.questions.repair import Rejected, Repair, Repairs, Standing
 from modelcheck.views.comparison import heading
-from modelcheck.views.trace_text import plural
 
 STYLES = {"+": "green", "-": "red"}
 

@@ -1,20 +1,23 @@
-"""The source text of specs, for views that show it beside the steps. Knows traces and paths."""
+"""The source text of specs, for views that show it beside the steps.
+
+Knows runs as they are told, and paths.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from modelcheck.trace.document import Trace
+from modelcheck.trace.told import ToldRun
 
 Sources = dict[str, tuple[str, ...]]
 """The lines of each source file that could be read, by its name."""
 
 
-def sources(spec: Path, traces: Iterable[Trace] = ()) -> Sources:
-    """The lines of a spec, and of the files beside it that steps of its traces were written in."""
+def sources(spec: Path, runs: Iterable[ToldRun] = ()) -> Sources:
+    """The lines of a spec, and of the files beside it that steps of its runs were written in."""
     named = {
         Path(step.source.rpartition(":")[0]).name
-        for trace in traces
-        for step in trace.steps
+        for run in runs
+        for step in run.steps
         if step.source
     }
     found: Sources = {}

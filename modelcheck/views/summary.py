@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from modelcheck.explore.verdict import Verdict
+from modelcheck.protocol.names import plural
 from modelcheck.questions.check import VACUOUS, Result
 from modelcheck.questions.findings import findings
 from modelcheck.views.comparison import remarks
-from modelcheck.views.trace_text import plural
 
 WORDS = (str(Verdict.SAFE), VACUOUS, str(Verdict.VIOLATED), str(Verdict.INCONCLUSIVE))
 

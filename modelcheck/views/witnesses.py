@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from modelcheck.questions.check import Result
+from modelcheck.trace.kinds import told
 from modelcheck.views import trace_text
 
 
@@ -30,4 +31,4 @@ def render(results: Sequence[Result]) -> Iterator[RenderableType]:
             yield Text(text, "yellow")
             continue
         yield Text(f"WITNESS       {protocol}, {variant} ({models})", "bold")
-        yield trace_text.render(witnessed.trace)
+        yield trace_text.render(told(witnessed.trace))

@@ -5,7 +5,7 @@ Knows sites, cells and actions.
 
 from dataclasses import dataclass
 
-from modelcheck.protocol.actions import Actions, Look, Order, Put
+from modelcheck.protocol.actions import Actions, Inspect, Order, Put
 from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell, Site
 from modelcheck.protocol.program import Step
@@ -41,7 +41,7 @@ class CodeTest(Step):
     at: int = 0
 
     def actions(self) -> Actions:
-        return (Look(self.site, self.data, self.at),)
+        return (Inspect(self.site, self.data, self.at),)
 
 
 @checked

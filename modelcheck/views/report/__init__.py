@@ -6,15 +6,11 @@ Knows results and traces; the text of sources is handed to it.
 import ast
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
-from importlib.resources import files
-from string import Template
 from urllib.parse import quote
 
 from modelcheck.questions.check import Result
 from modelcheck.trace.document import Trace
-from modelcheck.version import __version__
-from modelcheck.views.report import overview, traces
+from modelcheck.views.report import overview, page, traces
 from modelcheck.views.sources import Sources
 
 
@@ -43,7 +39,6 @@ class Checked:
 
 def render(checked: Sequence[Checked]) -> str:
     """The report as one HTML document. Raises ReplayError for a trace that is none."""
-    parts = files(__package__)
     documents: dict[str, str] = {}
     sections: list[str] = []
     for spec in checked:
@@ -51,26 +46,19 @@ def render(checked: Sequence[Checked]) -> str:
         for number, trace in spec.kept.items():
             result = spec.results[number]
             links[number] = _name(spec, result, documents)
-            data = traces.document(trace, result.job.suite.protocol, spec.sources)
+            data = traces.document(trace, spec.sources, result.job.suite.protocol)
             documents[links[number]] = traces.embedded(
                 data | {"search": overview.search_as_text(result)}
             )
         sections.append(overview.section(spec.spec, spec.about, spec.results, links))
     results = [result for spec in checked for result in spec.results]
-    template = Template(parts.joinpath("template.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(_title(checked)),
-        style=parts.joinpath("style.css").read_text(encoding="utf-8"),
-        script=parts.joinpath("script.js").read_text(encoding="utf-8"),
+    return page.render(
+        title=_title(checked),
         summary=overview.summary(results),
         contents=overview.contents([(spec.spec, spec.results) for spec in checked]),
         sections="\n".join(sections),
         legend=overview.legend(results),
-        traces="\n".join(
-            f'<script type="application/json" class="trace" data-name="{name}">{data}</script>'
-            for name, data in documents.items()
-        ),
-        version=escape(__version__),
+        documents=documents,
     )
 
 

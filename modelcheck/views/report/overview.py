@@ -3,21 +3,19 @@
 Knows results; makes plain HTML that needs no script.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
 from modelcheck.explore.verdict import Verdict
 from modelcheck.machine.fetch import MODELS
+from modelcheck.protocol.names import plural
 from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
 from modelcheck.questions.check import VACUOUS, Job, Result
 from modelcheck.questions.findings import expected
 from modelcheck.views.comparison import any_number, heading, remarks
-from modelcheck.views.trace_text import plural
-
-Links = Mapping[int, str]
-"""The names of traces, by the place of their result."""
+from modelcheck.views.report.page import Links
 
 Numbered = list[tuple[int, Result]]
 

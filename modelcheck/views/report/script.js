@@ -86,16 +86,15 @@
   function open(name) {
     const doc = JSON.parse(sources.get(name).textContent);
     trace = { name, doc, frames: expand(doc), rows: [] };
-    const where = `${doc.protocol}, ${doc.variant}`;
-    document.title = `${where} (${doc.fetch}): ${doc.property}`;
-    $("trace-title").replaceChildren(where, " ", node("code", { class: "dim" }, doc.spec));
+    document.title = `${doc.title}: ${doc.property}`;
+    $("trace-title").replaceChildren(doc.title, " ", node("code", { class: "dim" }, doc.spec));
     $("trace-property").textContent = doc.property;
-    $("trace-why").textContent = doc.why;
-    $("trace-meaning").textContent = doc.violated ? `The property: ${doc.meaning}` : "";
+    $("trace-why").textContent = doc.then ? `${doc.why} Then ${doc.then}.` : doc.why;
+    $("trace-meaning").textContent = doc.meaning && `The property: ${doc.meaning}`;
     $("trace-bug").hidden = !doc.bug;
     $("trace-bug").textContent = doc.bug;
     programs(doc);
-    const setting = [`fetch model ${doc.fetch}`, ...doc.setting, doc.search];
+    const setting = [...doc.setting, doc.search];
     $("trace-setting").replaceChildren(...setting.map((text) => node("li", {}, text)));
     const at = names.indexOf(name);
     for (const [id, other] of [["previous-trace", at - 1], ["next-trace", at + 1]]) {
@@ -175,7 +174,7 @@
     const row = node("li", { class: "row" + (frame.loop ? " loop" : ""), "data-step": at });
     const lane = node("div", { class: "lane-row" });
     if (at === 0) {
-      lane.append(node("span", { class: "start" }, "before the patch"));
+      lane.append(node("span", { class: "start" }, frame.does));
     } else {
       lane.append(node("div", { class: "box", style: `grid-column: ${frame.actor + 1}` }, box(at)));
     }
@@ -301,8 +300,8 @@
         "h2",
         {},
         step ? `Step ${step} of ${last}: ` : "",
-        step ? node("span", { class: "actor" }, actor) : "Before the patch",
-        step === last && trace.doc.violated ? node("span", { class: "broken" }, ` violates ${trace.doc.property}`) : null,
+        step ? node("span", { class: "actor" }, actor) : frame.does,
+        step === last && trace.doc.verb ? node("span", { class: "broken" }, ` ${trace.doc.verb} ${trace.doc.property}`) : null,
       ),
     ];
     if (!step) return parts;

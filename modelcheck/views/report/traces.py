@@ -1,56 +1,47 @@
 """Traces as compact JSON data for the report's script: each frame has only what is new in it.
 
-Knows traces and their frames.
+Knows runs as they are told, and their frames.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from modelcheck.arch.architecture import Architecture
-from modelcheck.protocol.code import Form, Site, Value
+from modelcheck.protocol.code import Value
 from modelcheck.protocol.definition import Protocol
-from modelcheck.protocol.properties import PROPERTIES
 from modelcheck.protocol.suite import Bug
-from modelcheck.trace.document import Executed, Trace
-from modelcheck.trace.frames import Cpu, Frame, Readable, SiteBytes, frames, lanes
+from modelcheck.trace.document import Executed
+from modelcheck.trace.kinds import KeptRun, told, walk
+from modelcheck.trace.told import Cpu, Frame, Readable, SiteBytes, ToldSite
 from modelcheck.views.report.programs import compared
 from modelcheck.views.sources import Sources, line
-from modelcheck.views.trace_text import plural
 
 Data = dict[str, Any]
 
 
-def document(trace: Trace, base: Protocol, found: Sources) -> Data:
-    """A trace as JSON data, its protocol beside the one that the protocol was made from.
+def document(trace: KeptRun, found: Sources, base: Protocol | None = None) -> Data:
+    """A run as JSON data; its protocol, if it has one, beside the one that that was made from.
 
-    Raises ReplayError for a trace that the machine does not allow.
+    Raises ReplayError for a run that its machine does not allow.
     """
-    row = frames(trace)
-    columns = lanes(trace, row)
-    protocol, run = trace.protocol, trace.configuration
+    run, (row, columns) = told(trace), walk(trace)
     places = dict.fromkeys(frame.source for frame in row if frame.source)
+    texts = {place: run.texts.get(place) or line(place, found) for place in places}
     return {
-        "spec": trace.spec,
-        "protocol": protocol.name,
-        "variant": trace.variant,
-        "fetch": run.fetch,
-        "setting": [
-            plural(run.cpus, "CPU") + (" + the patcher's" if protocol.patcher_executes else ""),
-            f"chunks of {plural(run.chunk, 'byte')}",
-            f"offset {run.offset}",
-            run.semantics,
-        ],
-        "property": trace.outcome,
-        "meaning": PROPERTIES.get(trace.outcome, ""),
-        "why": trace.why,
-        "violated": trace.violation is not None,
-        "loop": trace.loop,
-        "bug": _bug(trace.bug) if trace.bug else None,
-        "programs": compared(base, protocol),
+        "spec": run.file,
+        "title": run.title,
+        "setting": run.settings,
+        "property": run.outcome,
+        "verb": run.verb,
+        "meaning": run.meaning,
+        "why": run.why,
+        "then": run.then,
+        "loop": run.loop,
+        "bug": _bug(run.bug) if run.bug else None,
+        "programs": compared(base, run.protocol[0]) if base and run.protocol else [],
         "lanes": columns,
-        "lines": {place: text for place in places if (text := line(place, found))},
-        "sites": [_site(protocol.architecture, site) for site in protocol.sites],
+        "lines": {place: text for place, text in texts.items() if text},
+        "sites": [_site(site) for site in run.sites],
         "frames": [
             _frame(frame, before, columns)
             for frame, before in zip(row, (None, *row[:-1]), strict=True)
@@ -70,22 +61,19 @@ def _bug(bug: Bug) -> str:
     return f"{bug.title} ({bug.project}, {bug.date}, {bug.reference}). {bug.story}"
 
 
-def _site(arch: Architecture, site: Site) -> Data:
+def _site(site: ToldSite) -> Data:
     return {
         "name": site.name,
         "address": f"{site.address:#x}",
         "forms": [
-            {"name": form.name, "data": form.data.hex(" "), "listing": _form(arch, site, form)}
+            {
+                "name": form.name,
+                "data": form.data.hex(" "),
+                "listing": [(one.offset, one.text) for one in form.listing],
+            }
             for form in site.forms
         ],
     }
-
-
-def _form(arch: Architecture, site: Site, form: Form) -> list[tuple[int, str]]:
-    return [
-        (at, arch.decode(form.data[at : at + length], site.address + at).text)
-        for at, length in form.runs
-    ]
 
 
 def _frame(frame: Frame, before: Frame | None, columns: tuple[str, ...]) -> Data:

@@ -1,0 +1,1 @@
+"""What tests the tests. Not a part of the package: knows its source as text only."""
