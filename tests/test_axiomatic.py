@@ -76,7 +76,11 @@ from tests.protocols import (
     three_byte_variants,
 )
 
-REFUSED = ("user_breakpoint", "user_fex_backpatch", "x86_ftrace_nmi", "x86_paravirt_self") + (
+REFUSED = (
+    "user_breakpoint",
+    "user_fex_backpatch",
+    "x86_ftrace_nmi",
+    "x86_paravirt_self",
     "x86_uprobe_prepare",
 )
 """Specs that the axioms refuse by name: NMIs, a patcher that runs sites, traps as forms."""
