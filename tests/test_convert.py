@@ -116,7 +116,7 @@ def assert_mermaid(trace: KeptRun) -> str:
         word = line.split(" ")[0]
         if word == "participant":
             known.add(line.split(" ")[1])
-        elif word not in ("title", "Note", "rect", "end"):
+        elif word not in ("title", "Note", "rect", "end", "loop"):
             arrow = ARROW.fullmatch(plain)
             assert arrow, line
             assert {arrow[1], arrow[3]} <= known

@@ -325,6 +325,12 @@ def proved(job: Job) -> bool:
     return safe_for_any_number(job.subject)
 
 
+ENDLESS = ("x86_ftrace_nmi",)
+"""Specs with a counter that the abstraction can raise for ever: CPUs are in an NMI at any time."""
+
+BOUNDED = [path for path in SPECS if path.stem not in ENDLESS]
+
+
 def assert_no_contradiction(job: Job, *cpus: int) -> None:
     """A search of so many CPUs is safe where there is a proof, and only there."""
     for machine in machines(job.variant.protocol, job.configuration, *cpus):
@@ -333,7 +339,7 @@ def assert_no_contradiction(job: Job, *cpus: int) -> None:
         assert violated is not proved(job), f"{job.name} {job.configuration} on {cpus} CPUs"
 
 
-@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(BOUNDED), ids=lambda path: path.stem)
 def test_no_shipped_verdict_contradicts_its_proof(spec: Path) -> None:
     """Differential: proved is what a search of few CPUs finds safe, and nothing else."""
     for job in shipped(spec):
@@ -341,7 +347,7 @@ def test_no_shipped_verdict_contradicts_its_proof(spec: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(BOUNDED), ids=lambda path: path.stem)
 @pytest.mark.parametrize("cpus", [2, 3, 4])
 def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus: int) -> None:
     """The same with two, three and four CPUs."""
@@ -350,7 +356,7 @@ def test_no_shipped_verdict_contradicts_its_proof_on_more_cpus(spec: Path, cpus:
             assert_no_contradiction(job, cpus)
 
 
-@pytest.mark.parametrize("spec", each(SPECS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", each(BOUNDED), ids=lambda path: path.stem)
 def test_all_pairs_of_shipped_protocols_are_in_the_abstraction(spec: Path) -> None:
     """Sound on the machine itself, not only on tables."""
     for job in shipped(spec, "base"):

@@ -95,7 +95,9 @@ def _answer(protocol: Protocol, alike: list[Mixed]) -> Text:
     for number, reason in enumerate(answer.reasons):
         if number:
             text.append("  and also because\n")
-        sentences = ";\n".join(f"    - {line}" for line in reason_in_words(protocol, reason.axioms))
+        sentences = ";\n".join(
+            f"    - {line}" for line in dict.fromkeys(reason_in_words(protocol, reason.axioms))
+        )
         text.append(sentences + ".\n", "default")
     return text
 
