@@ -31,7 +31,7 @@ SHIPPED = ROOT / "counterexamples"
 SPECS = tuple(sorted((ROOT / "specs").glob("*.py")))
 SIZE = (100, 30)
 WIDTH = 94
-UNLIKE = ("backpatch", "stop-machine")
+UNLIKE = ("backpatch", "ldar-alone", "load-first", "stop-machine", "unordered")
 """Protocols of which the specs have nothing safe that is like them."""
 
 

@@ -65,7 +65,7 @@ def test_what_a_cpu_fetches_lies_in_its_window(path: Path) -> None:
         done = frame.executed
         if done is None or frame.label != "fetch":
             continue
-        (cpu,) = [cpu for cpu in before.cpus if frame.actor == cpu.name]
+        (cpu,) = [cpu for cpu in before.cpus if frame.actor in (cpu.name, cpu.program)]
         assert cpu.windows is not None
         site = names.index(done.site)
         for at, (byte, step) in enumerate(zip(done.data, done.origin, strict=True), done.offset):

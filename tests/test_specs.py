@@ -154,6 +154,9 @@ LARGE = (
 )
 """Too large for a quick look byte by byte; test_semantics_agree.py has int3 on smaller sites."""
 
+BETWEEN_CPUS = ("user_fex_backpatch",)
+"""Where CPUs patch, and one of them alone does nothing that is half done."""
+
 
 @pytest.mark.parametrize(
     "spec",
@@ -162,7 +165,8 @@ LARGE = (
 )
 def test_every_verdict_is_as_expected_byte_wise_too(spec: Path) -> None:
     """The reference semantics gives the verdicts that the specs state."""
-    assert surprises(results(spec, Overrides(cpus=1, semantics="bytewise"))) == []
+    cpus = 2 if spec.stem in BETWEEN_CPUS else 1
+    assert surprises(results(spec, Overrides(cpus=cpus, semantics="bytewise"))) == []
 
 
 FEW = ((2, 1), (8, 0), (8, 62))
