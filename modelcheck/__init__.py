@@ -13,6 +13,8 @@ from modelcheck.protocol.program import Block, Element, block, when
 from modelcheck.protocol.suite import SAFE, STRICT_TOO, Bug, Expectation, Suite, Variant, violates
 from modelcheck.protocol.vocabulary.anyone import (
     add,
+    dmb,
+    dsb,
     fence,
     increment_unless_zero,
     is_equal,
@@ -70,6 +72,8 @@ __all__ = [
     "block",
     "caches_clean_inval_pou",
     "dc_cvau",
+    "dmb",
+    "dsb",
     "emulate",
     "enter_user",
     "execute",

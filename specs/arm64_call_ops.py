@@ -19,7 +19,7 @@ from modelcheck import (
     Suite,
     Variant,
     caches_clean_inval_pou,
-    fence,
+    dsb,
     lookup,
     ret,
     store,
@@ -40,7 +40,7 @@ make_call = Protocol(
     cells=(literal,),
     program=(
         store("literal", literal, "tracer"),
-        fence("dsb"),
+        dsb("dsb"),
         write("bl", site, BL, order="single"),
         caches_clean_inval_pou("caches_clean_inval_pou"),
     ),

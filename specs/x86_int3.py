@@ -102,7 +102,7 @@ def variants(base: Protocol) -> tuple[Variant, ...]:
         Variant(
             "no-syncs",
             base.without("sync-1", "sync-2", "sync-3"),
-            mixes | violates(*HANDLER_DATA, under=RELAXED, split=False),
+            mixes | violates(*HANDLER_DATA, VISIBLE, under=RELAXED, split=False),
         ),
         Variant("publish-late", base.moved("publish", after="int3"), violates(*HANDLER_DATA)),
         Variant("retire-early", base.moved("retire", before="sync-3"), violates(*HANDLER_DATA)),

@@ -7,7 +7,8 @@ that nothing else is remembered, N = 1, 2, 3, 4 CPUs reach 64, 460, 4156 and 428
 LTSmin, Rumur, CMurphi, Stateright and TLC count the same.
 
 What the verdicts mean: with bytes fetched in ascending order from the newest memory, sync 2 is not
-needed; as soon as they may be fetched in any order, it is.
+needed; as soon as they may be fetched in any order, it is. With every fetch from the newest memory,
+sync 3 is not needed either; where a CPU may hold what it has fetched, the trap is seen late.
 """
 
 from modelcheck import (

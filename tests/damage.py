@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from modelcheck.cli import main
+from tests import random_protocols
 
 CODES = (0, 1, 2, 3, 130)
 """How a command may end, whatever befalls it; 4 would be a fault of ours."""
@@ -54,6 +55,13 @@ HOSTILE: tuple[Any, ...] = (
     "c",
 )
 """Values that something further on may take for something else."""
+
+
+def chance(number: int) -> random.Random:
+    """Of this seed; or, in a nightly run, of one that a failing test shows."""
+    seed = random.SystemRandom().getrandbits(32) if random_protocols.nightly else number
+    print(f"seed {seed}")
+    return random.Random(seed)
 
 
 def damaged_bytes(data: bytes, draw: random.Random) -> bytes:
@@ -146,6 +154,18 @@ print("ready", file=sys.stderr, flush=True)
 run()
 """
 """What runs the command line in a child, and says when Ctrl-C is its business and not Python's."""
+
+SEARCHING = f"""
+import sys
+from modelcheck.explore.pulse import Pulse
+beat = Pulse.beat
+def first(pulse, states, *others):
+    Pulse.beat = beat
+    print("searching", file=sys.stderr, flush=True)
+    beat(pulse, states, *others)
+Pulse.beat = first
+{READY}"""
+"""The same, and says when its search is under way."""
 
 
 def few(some: int, many: int) -> pytest.MarkDecorator:

@@ -5,11 +5,12 @@ uses. `protocols` leaves nothing out but what a spec may not say; its flags leav
 those who do not know them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 from modelcheck import (
@@ -22,6 +23,8 @@ from modelcheck import (
     SpecError,
     add,
     dc_cvau,
+    dmb,
+    dsb,
     emulate,
     enter_user,
     execute,
@@ -55,11 +58,12 @@ from modelcheck import (
     write,
 )
 from modelcheck.machine.setup import Configuration
-from modelcheck.protocol.actions import Instruction, Order
+from modelcheck.protocol.actions import Instruction, Order, Owner
 from modelcheck.protocol.definition import Stores
 from modelcheck.protocol.program import Element, Step, flatten
 from modelcheck.protocol.suite import Semantics
 from modelcheck.protocol.vocabulary.patcher import Write
+from tests.found import FOUND
 from tests.protocols import EVERY_PROPERTY, FETCH
 
 NIGHTLY = 20_000
@@ -67,13 +71,16 @@ nightly = False
 """Whether a run is to draw that many; see conftest.py."""
 
 
-def random_runs(examples: int) -> settings:
+def random_runs(
+    examples: int, nightly_examples: int = NIGHTLY, phases: Collection[Phase] = tuple(Phase)
+) -> settings:
     """So many random examples, the same ones each time; or very many new ones, in a nightly run."""
     return settings(
+        phases=phases,
         deadline=None,
         database=None,
         derandomize=not nightly,
-        max_examples=NIGHTLY if nightly else examples,
+        max_examples=nightly_examples if nightly else examples,
         suppress_health_check=[*HealthCheck],
     )
 
@@ -94,13 +101,14 @@ INT3, LONG_TRAP = b"\xcc", b"\xcd\x03"
 ARM_BRK = bytes.fromhex("00 00 20 d4")
 ARM = tuple(map(bytes.fromhex, ("1f 20 03 d5", "01 00 00 14", "00 04 00 91", "e0 03 01 aa")))
 """NOP and B, which may be modified concurrently, ADD and MOV, which may not."""
+ISB = bytes.fromhex("df 3f 03 d5")
 
 
 @st.composite
 def _sites(draw: st.DrawFn, trap: bytes, arch: str) -> tuple[Site, ...]:
     """One site or two, which may share a chunk; an instruction, or a region of several."""
     found: list[Site] = []
-    address = draw(st.integers(0, 3))
+    address = draw(st.sampled_from((0, 1, 2, 3, 15 if arch == "arm64" else 62)))
     for name in "ab"[: draw(st.sampled_from((1, 1, 1, 2)))]:
         found.append(draw(_arm_site(name, address) if arch == "arm64" else _site(name, address)))
         address += len(found[-1]) + draw(st.integers(0, 1))
@@ -133,13 +141,19 @@ def _site(draw: st.DrawFn, name: str, address: int) -> Site:
 
 @st.composite
 def _arm_site(draw: st.DrawFn, name: str, address: int) -> Site:
-    return Site(name, draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM)), 4 * address)
+    if draw(st.integers(0, 3)) < 3:
+        return Site(name, draw(st.sampled_from(ARM)), draw(st.sampled_from(ARM)), 4 * address)
+    words = [draw(st.sampled_from(ARM)) for _ in range(3)]
+    between = (ISB,) if draw(BOOL) else ()
+    old, new = (b"".join((words[0], *between, word)) for word in words[1:])
+    each = runs(*[4] * (2 + len(between)))
+    return Site(name, old, new, 4 * address, old_runs=each, new_runs=each)
 
 
 PATCHER = (*["sync"] * 6, "store", "count", "stop", "quiet", "wait", "test", "lock")
 SYNC = (
     *(*["on_each_cpu"] * 8, "odd on_each_cpu", "odd send_ipi", "wait_acks", "sync_core"),
-    *("fence", "dc_cvau", "ic_ivau", "rcu_tasks", "rcu", "rcu with regions"),
+    *("fence", "dmb", "dsb", "maintain", "maintain", "rcu_tasks", "rcu", "rcu with regions"),
 )
 
 
@@ -179,7 +193,7 @@ class _Steps:
         if self.draw(st.integers(0, 2)) == 2 and len(data) >= len(self.trap):
             data = self.trap + data[len(self.trap) :]
         through = self.draw(st.sampled_from((None, None, None, DATA)))
-        same_size = len({len(site) for site in self.sites}) == 1
+        room = all(stop <= len(site) for site in self.sites)
         expects = self.draw(st.sampled_from((b"", b"", b"", site.old[at:stop], data)))
         order = self.draw(st.sampled_from(ORDERS))
         label = self.label()
@@ -191,7 +205,7 @@ class _Steps:
                 at=at,
                 order=order,
                 expects=expects,
-                through=through if same_size else None,
+                through=through if room else None,
             ),
         )
 
@@ -236,10 +250,12 @@ class _Steps:
         inside = self.some(kinds, 0, 2)
         return (lock(self.label(), LOCK), *inside, unlock(self.label(), LOCK))
 
-    # Synchronarchtion.
+    # Synchronisation.
 
     def sync(self) -> tuple[Element, ...]:
         kind, label = self.draw(st.sampled_from(self.syncs)), self.label()
+        if kind == "maintain":
+            return self.maintain()
         if kind.startswith("odd"):
             odd = on_each_cpu if kind == "odd on_each_cpu" else send_ipi
             return (odd(label, synchronises=self.flag(), deferred=self.flag()),)
@@ -248,13 +264,28 @@ class _Steps:
             "wait_acks": wait_acks,
             "sync_core": sync_core,
             "fence": fence,
-            "dc_cvau": dc_cvau,
-            "ic_ivau": ic_ivau,
+            "dmb": dmb,
+            "dsb": dsb,
             "rcu_tasks": synchronize_rcu_tasks,
             "rcu": synchronize_rcu,
             "rcu with regions": partial(synchronize_rcu, regions=True),
         }
         return (plain[kind](label),)
+
+    def cpu_sync(self) -> tuple[Element, ...]:
+        """What may be drawn of these for CPUs: they wait for no acknowledgement."""
+        found = self.sync()
+        return found if all(Owner.CPU in step.owners for step in flatten(found)) else self.quiet()
+
+    def maintain(self) -> tuple[Element, ...]:
+        """The manual's sequence, or one like it."""
+        found: list[Element] = []
+        for maker in self.draw(st.sampled_from(((dc_cvau, ic_ivau), (ic_ivau,), (dc_cvau,)))):
+            of = self.draw(st.sampled_from((None, None, *self.sites)))
+            found.append(maker(self.label(), of))
+            barriers = self.draw(st.sampled_from(((dsb,), (dsb,), (dsb,), (dmb,), (fence,), ())))
+            found += [barrier(self.label()) for barrier in barriers]
+        return tuple(found)
 
     def stop(self) -> tuple[Element, ...]:
         inside = self.some((self.write, self.store, self.sync), 0, 2)
@@ -281,7 +312,7 @@ class _Steps:
         return self.some((*[self.write] * len(chosen), *chosen), 1, most)
 
     def cpu(self) -> tuple[Element, ...]:
-        plain = (self.store, self.up_and_down, self.sync, self.user, self.quiet)
+        plain = (self.store, self.up_and_down, self.cpu_sync, self.user, self.quiet)
         kinds = (
             *plain,
             self.run,
@@ -326,7 +357,7 @@ class _Steps:
             return self.when((act, self.store))
 
         def other() -> tuple[Element, ...]:
-            return (self.draw(st.sampled_from((pause, fence)))(self.label()),)
+            return (self.draw(st.sampled_from((pause, fence, dmb, dsb, sync_core)))(self.label()),)
 
         return self.some(
             (look_up, look_up, act, act, asked, self.up_and_down, self.store, other), 0, 3
@@ -347,7 +378,7 @@ def protocols(
     draw: st.DrawFn, *, most: int = 5, only_in_order: bool = False, one_patcher: bool = False
 ) -> Protocol:
     """A random protocol, whose programs have up to about `most` steps."""
-    arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64")))
+    arch = draw(st.sampled_from(("x86-64", "x86-64", "x86-64", "arm64", "arm64", "riscv64")))
     trap = ARM_BRK if arch == "arm64" else draw(st.sampled_from((INT3, INT3, LONG_TRAP)))
     try:
         sites = draw(_sites(trap, arch))
@@ -372,6 +403,7 @@ def protocols(
             callee=steps.callee() if draw(st.integers(0, 5)) == 5 else (),
             stores="in-order" if only_in_order else draw(st.sampled_from(STORES)),
             coherent_icache=draw(st.sampled_from((True, False))),
+            coherent_dcache=draw(st.sampled_from((False, False, True))),
         )
     except SpecError:
         # Instructions one of which begins with another, or with the trap.
@@ -404,12 +436,32 @@ def configurations(
     )
 
 
+def compared(
+    examples: int,
+    configurations: st.SearchStrategy[Configuration],
+    *,
+    nightly_examples: int = NIGHTLY,
+    phases: Collection[Phase] = tuple(Phase),
+) -> Callable[[Callable[..., None]], Any]:
+    """A test of all protocols on which one has failed once, and then of so many random ones."""
+
+    def decorate(test: Callable[..., None]) -> Any:
+        test = given(protocols(), configurations)(test)
+        for protocol in FOUND.values():
+            for fetch in ("coherent", "per-chunk"):
+                run = Configuration(1, fetch, properties=EVERY_PROPERTY)
+                test = example(protocol, run)(test)
+        return random_runs(examples, nightly_examples, phases)(test)
+
+    return decorate
+
+
 @cache
 def generated_kinds() -> frozenset[type[Step]]:
     """The kinds of steps that some hundred random protocols have."""
     found: set[type[Step]] = set()
 
-    @random_runs(300)
+    @random_runs(800)
     @given(protocols())
     def collect(protocol: Protocol) -> None:
         for program in protocol.programs.values():

@@ -29,8 +29,8 @@ from tests.protocols import minimal
 
 QUESTIONS_FOLDER = Path(import_module("modelcheck.questions").__file__ or "").parent
 
-COMMON = {"__init__", "answer", "judge", "subject", "vacuity"}
-"""What questions are made with; all else in the folder is a question."""
+COMMON = {"__init__", "answer", "findings", "judge", "subject", "vacuity", "witness"}
+"""What questions are made with and told with; all else in the folder is a question."""
 
 NO_LIMITS = Limits()
 

@@ -176,8 +176,8 @@ def test_disassembly_begins_where_instructions_do() -> None:
 
 def test_a_cpu_that_serialises_first_has_no_window() -> None:
     """What it fetches next is not decided by what it saw before."""
-    shown = opened("x86_int3/no-sync-3")
-    lines = [" ".join(line.split()) for line in panel(shown, 14, WIDTH)]
+    shown = opened("x86_bpf_tail_call/no-grace")
+    lines = [" ".join(line.split()) for line in panel(shown, 23, WIDTH)]
     assert any(line.endswith("(serialises before it fetches again)") for line in lines)
 
 

@@ -146,7 +146,7 @@ def test_random_systems_in_states_of_several_words(model: TableModel) -> None:
         assert_agree(model)
 
 
-@pytest.mark.parametrize("arguments", [ONE_BY_ONE, TOGETHER])
+@pytest.mark.parametrize("arguments", [ONE_BY_ONE, TOGETHER], ids=["one-thread", "two-threads"])
 @pytest.mark.parametrize("cpus", [1, 2, 3])
 def test_the_minimal_protocol_byte_by_byte(cpus: int, arguments: dict[str, Any]) -> None:
     """A state space that others have counted too, safe and violated, on one and two threads."""

@@ -16,7 +16,9 @@ from modelcheck import (
     Protocol,
     Site,
     add,
+    caches_clean_inval_pou,
     dc_cvau,
+    dsb,
     emulate,
     enter_user,
     execute,
@@ -210,21 +212,28 @@ CORNERS: dict[str, Corner] = {
         TAIL, HEAD, site=TAIL_FIRST, fetch="store-order", violated=True, **WEAK
     ),
     "what was not cleaned is not dropped": corner(
-        TAIL, ic_ivau("drop"), on_each_cpu("sync"), HEAD, violated=True, **INCOHERENT
+        TAIL,
+        ic_ivau("drop"),
+        dsb("dropped"),
+        on_each_cpu("sync"),
+        HEAD,
+        violated=True,
+        **INCOHERENT,
     ),
     "what is dropped after the sync does not count": corner(
         TAIL,
         dc_cvau("clean"),
+        dsb("cleaned"),
         on_each_cpu("sync"),
         ic_ivau("drop"),
+        dsb("dropped"),
         HEAD,
         violated=True,
         **INCOHERENT,
     ),
     "what is dropped before the sync counts": corner(
         TAIL,
-        dc_cvau("clean"),
-        ic_ivau("drop"),
+        caches_clean_inval_pou("publish"),
         on_each_cpu("sync"),
         HEAD,
         violated=False,
@@ -480,6 +489,27 @@ CORNERS: dict[str, Corner] = {
     "a flush is for what was deferred alone": corner(
         TAIL, HEAD, cpu_program=(*GOES_OUT, flush("flush")), violated=True, **SEES_OLD
     ),
+    "a patcher sets the copies of all CPUs": corner(
+        store("set", EACH, 1),
+        wait_until("all are set", EACH, 1),
+        TEAR,
+        violated=True,
+        cells=(EACH,),
+    ),
+    "a patcher adds to the copies of all CPUs": corner(
+        store("set", EACH, 1),
+        add("add", EACH),
+        wait_until("all are two", EACH, 2),
+        TEAR,
+        violated=True,
+        cells=(EACH,),
+    ),
+    "a patcher counts what another waits for": corner(
+        add("count", COUNT),
+        other=(wait_until("is one", COUNT, 1), TEAR),
+        violated=True,
+        cells=(COUNT,),
+    ),
     "a CPU goes back in no chunk": corner(
         write("new", SITE, SITE.new, order="single"),
         site=replace(SITE, old_runs=runs(2), new_runs=runs(1, 1)),
@@ -519,6 +549,7 @@ BY_AXIOMS = (
     "arm64: a no-op may become a branch",
     "arm64: no other instruction may",
     "a patcher waits for its own IPIs alone",
+    "a patcher counts what another waits for",
     "a deferred IPI leaves a CPU in user mode alone",
     "a CPU flushes what was deferred",
     "a CPU flushes what was deferred before it runs the site alone",

@@ -34,7 +34,7 @@ from modelcheck.trace.document import Trace, TraceError, load
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.rerun import rerun
 from modelcheck.views.report import traces
-from tests.damage import damaged, damaged_bytes, damaged_json, few, quiet
+from tests.damage import chance, damaged, damaged_bytes, damaged_json, few, quiet
 
 ROOT = Path(__file__).parent.parent
 INT3 = ROOT / "specs" / "x86_int3.py"
@@ -58,7 +58,7 @@ def test_a_damaged_trace_is_refused_or_shown_and_never_believed(
     number: int, tmp_path: Path
 ) -> None:
     """All that opens a trace says what is wrong; what replays is a run of the machine."""
-    draw = random.Random(number)
+    draw = chance(number)
     small = [path for path in SHIPPED if path.stat().st_size < 20_000]
     refused = shown = replayed = 0
     for count in range(number):
@@ -118,7 +118,7 @@ def certificate(variant: str) -> str:
 @few(25, 400)
 def test_a_damaged_certificate_proves_nothing_that_is_not_so(number: int, tmp_path: Path) -> None:
     """It is refused, or what was hit is what a certificate is not believed in."""
-    draw = random.Random(number)
+    draw = chance(number)
     text = certificate("base")
     whole = read(text)
     file = tmp_path / "c.smt2"
@@ -177,7 +177,7 @@ def test_a_damaged_checkpoint_never_makes_a_broken_protocol_safe(
     number: int, tmp_path: Path
 ) -> None:
     """It is refused, or, where what was hit does not count, leads to the violation."""
-    draw = random.Random(number)
+    draw = chance(number)
     whole = COMPILED.explore(System(broken()), Request(threads=1))
     assert whole.verdict is Verdict.VIOLATED
     saved = tmp_path / "saved"

@@ -50,7 +50,7 @@ REASONS = {
     "powerpc_mprofile/*/isb": OWN,
     "powerpc_prefixed/*/isb": OWN,
     "riscv_ftrace_call_ops/*/local": OWN,
-    "arm64_patch_text/*/stop_machine/clean first*": "to clean one line is to clean all, here",
+    "arm64_patch_text/*/stop_machine/clean first/dsb-2": "the DSBs of the second word do as well",
     "riscv_ftrace_call_ops/*-by-exception/fence-*/data fence": IN_ORDER,
     "x86_ftrace_2012/trampolines/smp_wmb*": IN_ORDER,
     "x86_text_poke_batch/*/smp_wmb*": IN_ORDER,

@@ -15,10 +15,12 @@ from modelcheck import (
     Protocol,
     Site,
     SpecError,
+    add,
     emulate,
     iret,
     lookup,
     on_each_cpu,
+    runs,
     store,
     write,
 )
@@ -26,12 +28,14 @@ from modelcheck.cli import main
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import State, System
 from modelcheck.explore.verdict import Request
+from modelcheck.export.guarded import NotExportableError
 from modelcheck.export.languages import LANGUAGES
 from modelcheck.export.murphi import to_murphi
 from modelcheck.export.promela import to_promela
 from modelcheck.export.tla import to_tla, to_tla_config
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.setup import Configuration
+from tests.found import FOUND
 from tests.protocols import watching
 from tests.test_promela import (
     INT3,
@@ -99,6 +103,25 @@ def of_two_bytes() -> Protocol:
     return Protocol("two", (site,), steps, handler=handler)
 
 
+def entered_inside() -> Protocol:
+    """CPUs enter a site at two places, so that a fetch under way may be of either."""
+    site = Site("foo", b"\x90\x91", b"\x20\x91", 2, runs(1, 1), runs(1, 1), entries=(0, 1))
+    return Protocol("entered", (site,), (write("new", site, b"\x20"),), patcher_executes=False)
+
+
+def of_idle_cpus() -> Protocol:
+    """Nothing ever changes for CPUs; they have no variable."""
+    site = Site("foo", b"\x90\x91", b"\x90\x91")
+    return Protocol("idle", (site,), (write("same", site, b"\x90"),), patcher_executes=False)
+
+
+def cpus_that_count() -> Protocol:
+    """What each of two CPUs sees of the other has no end, looked at by itself."""
+    site, count = Site("foo", b"\x90\x91", b"\x20\x91"), Cell("count", 0)
+    up_and_down = (add("up", count), add("down", count, -1))
+    return Protocol("count", (site,), (), cells=(count,), cpu_program=up_and_down)
+
+
 class TwoPatchers(Machine):
     """A machine in which a replica tells its like, whatever that may mean."""
 
@@ -111,6 +134,15 @@ class TwoPatchers(Machine):
 CASES = {
     "there and back": (there_and_back(), replace(BYTEWISE, fetch="incoherent")),
     "names of theirs": (with_names_of_theirs(), Configuration(2, "incoherent")),
+    "entered inside": (entered_inside(), replace(BYTEWISE, fetch="coherent", chunk=2)),
+    "idle CPUs": (
+        of_idle_cpus(),
+        Configuration(2, "coherent", properties=("no-torn-instruction",)),
+    ),
+    "nobody minds a broadcast": (
+        FOUND["a program waits for a stop that nobody has asked for"],
+        Configuration(2, "coherent"),
+    ),
     "int3": (INT3, Configuration(2, "per-chunk")),
     "no-sync-3": (INT3.without("sync-3"), Configuration(2, "per-chunk")),
     **{
@@ -188,6 +220,7 @@ def rumur(model: str, directory: Path, symmetry: str) -> tuple[int, int, bool]:
         directory,
     )
     out += run("cc -O0 -w -mcx16 -o model model.c -lpthread", directory)
+    assert (directory / "model").exists(), out
     out += run("./model", directory)
     found = re.search(r"(\d+) states, (\d+) rules fired", out)
     assert found, out
@@ -295,6 +328,15 @@ def test_export_writes_files(
     assert "named as its file" in capsys.readouterr().err
     assert main(["export", SPEC, "--to", "promela", "-o", "x86.pml"]) == 0
     assert Path("x86.pml").read_text().startswith("/* ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_not_covered_is_refused(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, where an export would have no end."""
+    monkeypatch.setattr("modelcheck.export.closure.MOST_PAIRS", 300)
+    machine = Machine(cpus_that_count(), Configuration(2))
+    with pytest.raises(NotExportableError, match="'count' is not covered by exports"):
+        LANGUAGES[language].files(machine, "count", Path("count.x"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -12,22 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from modelcheck import (
-    Cell,
-    Handler,
-    Protocol,
-    Site,
-    Suite,
-    Variant,
-    add,
-    emulate,
-    iret,
-    lock,
-    runs,
-    store,
-    wait_until,
-    write,
-)
+from modelcheck import Protocol, Suite, Variant
 from modelcheck.frontends.spec_files import load_suites
 from modelcheck.machine.setup import Configuration
 from modelcheck.naive.reading import STEPS, UnknownError
@@ -38,6 +23,7 @@ from modelcheck.questions.check import Job, check
 from modelcheck.trace.converter import converter
 from tests import test_seeded_bugs as seeded
 from tests.checks import TooBigError, walk
+from tests.found import FOUND, TWO_STOPS
 from tests.protocols import EVERY_PROPERTY, FETCH, SPECS, on_other_cpus, three_byte_variants
 from tests.random_protocols import configurations, generated_kinds, protocols, random_runs
 
@@ -139,46 +125,6 @@ def test_shipped_variants_under_every_fetch_model(spec: Path) -> None:
     assert any(shipped(spec, 10_000, every_model=True))
 
 
-# What random protocols, or writing down the semantics, has found. Each is the smallest.
-
-PAIR = Site("a", b"\x10\x11", b"\x20\x21")
-TWO_RUNS = replace(PAIR, old_runs=runs(1, 1), new_runs=runs(1, 1))
-SECOND_SHARED = replace(TWO_RUNS, new=b"\x20\x11")
-COUNT, LOCK = Cell("count", 0), Cell("lock", 0)
-RETURNS = (iret("iret"),)
-
-FOUND = {
-    "a trap longer than the instructions of a region": Protocol(
-        "found", (TWO_RUNS,), (write("w", PAIR, b"\xcd\x03"),), Handler(b"\xcd\x03", RETURNS)
-    ),
-    "what old and new share is emulated": Protocol(
-        "found",
-        (SECOND_SHARED,),
-        (write("new", PAIR, b"\x20"), write("trap", PAIR, b"\xcc", at=1)),
-        Handler(b"\xcc", (emulate("act"), *RETURNS)),
-    ),
-    "a patcher expects what it has just written": Protocol(
-        "found",
-        (PAIR,),
-        (write("one", PAIR, b"\x33"), write("two", PAIR, b"\x44", expects=b"\x33")),
-        stores="weak",
-    ),
-    "a lock does not overtake a store to it": Protocol(
-        "found",
-        (PAIR,),
-        (store("free", LOCK, 0), lock("take", LOCK), wait_until("is free", LOCK, 0)),
-        cells=(LOCK,),
-        stores="weak",
-    ),
-    "a counter is asked for three": Protocol(
-        "found",
-        (PAIR,),
-        (add("add", COUNT, 3), wait_until("three", COUNT, 3), write("new", PAIR, PAIR.new)),
-        cells=(COUNT,),
-    ),
-}
-
-
 @pytest.mark.parametrize("protocol", FOUND.values(), ids=FOUND)
 def test_what_was_once_found(protocol: Protocol) -> None:
     """A corpus of protocols on which the machine was wrong, in both semantics."""
@@ -186,6 +132,13 @@ def test_what_was_once_found(protocol: Protocol) -> None:
         run = Configuration(1, fetch)
         assert assert_same(on_other_cpus(protocol), run, 20_000)
         assert assert_same(on_other_cpus(protocol), replace(run, semantics="bytewise"), 20_000)
+
+
+def test_stops_exclude_one_another() -> None:
+    """In Linux a mutex does that (stop_cpus_mutex): who waits for it stands in the other's stop."""
+    for cpus in (1, 2):
+        assert not deadlocks(TWO_STOPS, Configuration(cpus))
+        assert deadlocks(TWO_STOPS.without("one/release"), Configuration(cpus))
 
 
 # The comparison itself.

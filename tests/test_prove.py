@@ -1,6 +1,6 @@
 """Proofs for any number of CPUs: never contradicted by exploration, and honest where they fail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -222,8 +222,10 @@ def ask_the_guard_of_the_mover(monkeypatch: pytest.MonkeyPatch) -> None:
 def never_expand_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: a local that comes late is not combined with what is there."""
 
-    def join(self: any_number._Closure, core: tuple[int, ...], role: int, local: int) -> None:
-        self.found.reached[core][role].add(local)
+    def join(
+        self: any_number._Closure, core: tuple[int, ...], role: int, locals_: Collection[int]
+    ) -> None:
+        self.found.reached[core][role].update(locals_)
 
     monkeypatch.setattr(any_number._Closure, "join", join)
 

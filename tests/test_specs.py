@@ -13,6 +13,8 @@ from modelcheck.questions.check import Overrides, Result, check, jobs, kept_trac
 from modelcheck.trace.document import to_json
 from modelcheck.trace.stale import file_digest
 from modelcheck.views.trace_text import to_text
+from tests import state_counts
+from tests.state_counts import Found, Search
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.py"))
@@ -77,6 +79,66 @@ def test_the_tables_of_verdicts_are_those_of_the_specs() -> None:
     assert overview(checked) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+PINNED = state_counts.from_csv(state_counts.FILE.read_text(encoding="utf-8"))
+
+
+def assert_as_pinned(pinned: state_counts.Counts, found: state_counts.Counts) -> None:
+    """Fails with all that has changed, and with what to do about it."""
+    changed = state_counts.changes(pinned, found)
+    remedy = "If that is meant: python -m tests.state_counts, and read the difference."
+    if changed:
+        pytest.fail("\n".join([*changed, remedy]), pytrace=False)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_state_counts_are_as_pinned(spec: Path) -> None:
+    """No search becomes another one unseen: its states, transitions, depth and trace are pinned."""
+    pinned = {search: found for search, found in PINNED.items() if search.spec == spec.stem}
+    assert_as_pinned(pinned, state_counts.counts(spec, results(spec)))
+
+
+def test_pinned_counts_are_of_specs_that_there_are() -> None:
+    """No spec is gone and its counts are still there; and the file is as its command writes it."""
+    assert {search.spec for search in PINNED} == {spec.stem for spec in SPECS}
+    assert state_counts.to_csv(PINNED) == state_counts.FILE.read_text(encoding="utf-8")
+
+
+ONE = Search("spec", "protocol", "base", "per-chunk", 2)
+SAFE = Found("safe", 100, 200, 10, 0)
+TORN = Found("no-torn-instruction", 50, 60, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "found", "message"),
+    [
+        (SAFE, SAFE._replace(states=99), "FEWER STATES, SAME VERDICT"),
+        (SAFE, SAFE._replace(states=101), "other counts, same verdict"),
+        (SAFE, SAFE._replace(transitions=199), "other counts, same verdict"),
+        (SAFE, SAFE._replace(depth=11), "other counts, same verdict"),
+        (TORN, TORN._replace(trace=7), "other counts, same verdict"),
+        (SAFE, TORN, "another verdict"),
+        (SAFE, None, "no longer searched"),
+        (None, SAFE, "new"),
+    ],
+    ids=["fewer states", "more states", "transitions", "depth", "trace", "verdict", "gone", "new"],
+)
+def test_a_change_of_counts_is_told_with_its_kind(
+    pinned: Found | None, found: Found | None, message: str
+) -> None:
+    """Fewer states for the same verdict, the worst, are told before all others."""
+    before = {ONE: pinned} if pinned else {}
+    now = {ONE: found} if found else {}
+    (change,) = state_counts.changes(before, now)
+    assert change.startswith(message)
+    other = ONE._replace(variant="another")
+    worst = {other: SAFE._replace(states=1)}
+    first, second = state_counts.changes({**before, other: SAFE}, {**now, **worst})
+    assert "FEWER STATES" in first
+    assert {change} <= {first, second}
+    with pytest.raises(pytest.fail.Exception, match=r"python -m tests\.state_counts"):
+        assert_as_pinned(before, now)
+
+
 LARGE = (
     "x86_static_call",
     "x86_deferred_ipi",
@@ -122,14 +184,22 @@ def test_expectations_hold_for_every_chunk_and_offset(name: str, chunk: int, off
 
 
 @pytest.mark.parametrize("fetch", sorted({*MODELS} - {"strict"}))
-@pytest.mark.parametrize(
-    "name", ["x86_int3", "x86_int3_as_mailed", "x86_int3_minimal", "x86_ftrace_2012"]
-)
+@pytest.mark.parametrize("name", ["x86_int3", "x86_int3_as_mailed", "x86_ftrace_2012"])
 def test_expectations_hold_for_every_relaxed_fetch_model(name: str, fetch: str) -> None:
     """Also under the models that the spec does not name."""
     for chunk in (1, 8):
         overrides = Overrides(cpus=1, chunk=chunk, fetch=(fetch,), semantics="windowed")
         assert surprises(results(ROOT / "specs" / f"{name}.py", overrides)) == []
+
+
+@pytest.mark.parametrize("fetch", sorted({*MODELS} - {"strict"}))
+def test_the_last_sync_of_the_barest_protocol_is_for_cpus_that_hold_old_bytes(fetch: str) -> None:
+    """Its expectations are those of CPUs that fetch from memory; others trap late without it."""
+    late = {} if fetch.startswith("coherent") else {"no-sync-3": "visible-after-return"}
+    for chunk in (1, 8):
+        overrides = Overrides(cpus=1, chunk=chunk, fetch=(fetch,), semantics="windowed")
+        found = results(ROOT / "specs" / "x86_int3_minimal.py", overrides)
+        assert {name: violated for name, _, violated in surprises(found)} == late
 
 
 def verdicts(variant: str, **settings: object) -> dict[str, str | None]:

@@ -1,6 +1,7 @@
 """Random protocols over the whole vocabulary, through all that can be held against one another.
 
-test_naive.py gives them to the naive machine. With --nightly, each test here draws 20,000.
+test_naive.py gives them to the naive machine. With --nightly, each test here draws 20,000; that of
+exports 600, for which as many models are compiled.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import Phase, given, reject, settings
+from hypothesis import Phase, reject
 
 from modelcheck import Protocol, Suite, Variant
 from modelcheck.axiomatic.events import NotCoveredError
@@ -21,10 +22,11 @@ from modelcheck.explore.engine import ENGINES, differences
 from modelcheck.explore.reference import REFERENCE
 from modelcheck.explore.system import System
 from modelcheck.explore.verdict import Limits, Request, Verdict
+from modelcheck.export.guarded import NotExportableError
 from modelcheck.machine import broadcast
 from modelcheck.machine.actors import Machine
 from modelcheck.machine.setup import Configuration, Setup
-from modelcheck.machine.state import Guard, Local, NoneLeaving
+from modelcheck.machine.state import Guard, Local, NoneStopped
 from modelcheck.naive import certifier
 from modelcheck.protocol.program import flatten
 from modelcheck.protocol.properties import LIVENESS
@@ -37,8 +39,10 @@ from modelcheck.trace.document import load, to_json
 from modelcheck.trace.replay import replay
 from tests.checks import Survey, TooBigError, assert_agree, walk
 from tests.protocols import EVERY_PROPERTY
-from tests.random_protocols import configurations, protocols, random_runs
+from tests.random_protocols import compared, configurations
+from tests.test_exports import assert_rumur_agrees, with_rumur
 from tests.test_naive import assert_same
+from tests.test_promela import assert_spin_agrees, with_spin
 
 SAFETY = tuple(name for name in EVERY_PROPERTY if name not in LIVENESS)
 FEW = Limits(states=3_000)
@@ -57,8 +61,7 @@ def survey_of(protocol: Protocol, configuration: Configuration) -> Survey:
         reject()
 
 
-@random_runs(100)
-@given(protocols(), configurations(semantics=("windowed",)))
+@compared(150, configurations(semantics=("windowed",)))
 def test_both_semantics(protocol: Protocol, configuration: Configuration) -> None:
     """Differential: byte-wise and windowed execute and violate the same."""
     try:
@@ -67,8 +70,7 @@ def test_both_semantics(protocol: Protocol, configuration: Configuration) -> Non
         reject()
 
 
-@random_runs(40)
-@given(protocols(), configurations(cpus=2, semantics=("windowed",)))
+@compared(150, configurations(cpus=2, semantics=("windowed",)))
 def test_every_engine(protocol: Protocol, configuration: Configuration) -> None:
     """Differential: all engines give the reference's answers, on one thread and on two."""
     model = Machine(protocol, replace(configuration, properties=SAFETY))
@@ -81,8 +83,7 @@ def test_every_engine(protocol: Protocol, configuration: Configuration) -> None:
             assert differences(found, oracle) == []
 
 
-@random_runs(60)
-@given(protocols(), configurations(semantics=("windowed",)))
+@compared(100, configurations(semantics=("windowed",)))
 def test_axioms(protocol: Protocol, configuration: Configuration) -> None:
     """Differential: an order of events without states, where the axioms cover the protocol."""
     try:
@@ -93,18 +94,17 @@ def test_axioms(protocol: Protocol, configuration: Configuration) -> None:
     assert excluded == survey_of(protocol, watching).found & set(DECIDED)
 
 
-@random_runs(60)
-@given(protocols(), configurations(semantics=("windowed",)))
+@compared(60, configurations(semantics=("windowed",)))
 def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
-    """Sound: one CPU and two violate nothing that is proved for any number of CPUs, and no cell
-    has a value there that the abstraction does not have, be it as one of many."""
+    """Sound: one CPU, two and three violate nothing that is proved for any number of CPUs, and no
+    cell has a value there that the abstraction does not have, be it as one of many."""
     subject = Subject(protocol, configuration)
     open_ = not_excluded(subject, FEW)
     setup = Setup(protocol, replace(configuration, any_number=True))
     system = System(Machine(protocol, setup.configuration))
     found = abstract(system, FEW, beyond_violations=True)
     abstracted = {system.shareds.values[core[0]].cells for core in found.reached}
-    for cpus in (1, 2):
+    for cpus in (1, 2, 3):
         survey = survey_of(protocol, replace(configuration, cpus=cpus))
         assert survey.found <= open_
         for cells in {event.cells for event in survey.events} if found.reason is None else ():
@@ -115,8 +115,7 @@ def test_any_number(protocol: Protocol, configuration: Configuration) -> None:
             assert held in abstracted
 
 
-@random_runs(20)
-@given(protocols(), configurations(semantics=("windowed",)))
+@compared(20, configurations(semantics=("windowed",)))
 def test_certificates(protocol: Protocol, configuration: Configuration) -> None:
     """A proof of all that can be proved is confirmed by its checker, and by the independent one."""
     open_ = not_excluded(Subject(protocol, configuration), FEW)
@@ -130,8 +129,22 @@ def test_certificates(protocol: Protocol, configuration: Configuration) -> None:
     assert certifier.certify(certificate).proved == tuple(sorted(proved))
 
 
-@random_runs(100)
-@given(protocols(), configurations())
+@with_spin
+@with_rumur
+@compared(12, configurations(), nightly_examples=600)
+def test_exports(protocol: Protocol, configuration: Configuration) -> None:
+    """SPIN and Rumur count our states and transitions, or the export refuses the protocol."""
+    watching = replace(configuration, properties=SAFETY)
+    survey_of(protocol, watching)
+    with TemporaryDirectory() as folder:
+        try:
+            assert_spin_agrees(protocol, watching, Path(folder))
+        except NotExportableError:
+            reject()
+        assert_rumur_agrees(Machine(protocol, watching), Path(folder))
+
+
+@compared(300, configurations())
 def test_documents(protocol: Protocol, configuration: Configuration) -> None:
     """A protocol and a configuration come back from JSON as they were."""
     for value in (protocol, configuration):
@@ -139,8 +152,7 @@ def test_documents(protocol: Protocol, configuration: Configuration) -> None:
         assert converter.structure(document, type(value)) == value
 
 
-@random_runs(60)
-@given(protocols(), configurations())
+@compared(100, configurations())
 def test_traces(protocol: Protocol, configuration: Configuration) -> None:
     """A counterexample is replayed by the machine alone, after a way through JSON."""
     result = check(job_of(protocol, configuration), spec="random.py", request=Request(FEW))
@@ -163,7 +175,7 @@ def a_stop_forgets_to_serialise(monkeypatch: pytest.MonkeyPatch) -> None:
     original = broadcast.holds
 
     def holds(guard: Guard, local: Local) -> bool:
-        return isinstance(guard, NoneLeaving) or original(guard, local)
+        return isinstance(guard, NoneStopped) or original(guard, local)
 
     monkeypatch.setattr(broadcast, "holds", holds)
 
@@ -200,8 +212,7 @@ def many_but_one_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Setup, "counted", counted)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+HISTORICAL = pytest.mark.parametrize(
     ("error", "test"),
     [
         (a_stop_forgets_to_serialise, assert_same),
@@ -211,6 +222,34 @@ def many_but_one_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda one: one.__name__,
 )
+
+
+def assert_found(test: Callable[..., object], examples: int, phase: Phase) -> None:
+    """The test fails, on a protocol of the corpus or on a random one."""
+    inner = getattr(test, "hypothesis", None)
+    body: Callable[..., object] = inner.inner_test if inner else test
+
+    @compared(examples, configurations(semantics=("windowed",)), phases=[phase])
+    def find(protocol: Protocol, configuration: Configuration) -> None:
+        body(protocol, configuration, *([] if inner else [1_000]))
+
+    with pytest.raises(AssertionError):
+        find()
+
+
+@HISTORICAL
+def test_the_corpus_finds_historical_errors(
+    error: Callable[[pytest.MonkeyPatch], None],
+    test: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was found once is found at once."""
+    error(monkeypatch)
+    assert_found(test, 1, Phase.explicit)
+
+
+@pytest.mark.slow
+@HISTORICAL
 def test_historical_errors_are_found(
     error: Callable[[pytest.MonkeyPatch], None],
     test: Callable[..., object],
@@ -218,13 +257,4 @@ def test_historical_errors_are_found(
 ) -> None:
     """Random protocols alone find what was once found by other means, or by nobody."""
     error(monkeypatch)
-    inner = getattr(test, "hypothesis", None)
-    body: Callable[..., object] = inner.inner_test if inner else test
-
-    @settings(random_runs(8_000), phases=[Phase.generate])
-    @given(protocols(), configurations(semantics=("windowed",)))
-    def find(protocol: Protocol, configuration: Configuration) -> None:
-        body(protocol, configuration, *([] if inner else [1_000]))
-
-    with pytest.raises(AssertionError):
-        find()
+    assert_found(test, 8_000, Phase.generate)

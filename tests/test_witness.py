@@ -1,6 +1,7 @@
 """Witnesses of safe verdicts: they show what they say, are shortest, and fit every view."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from modelcheck.trace.record import SpecFile
 from modelcheck.trace.replay import ReplayError, replay
 from modelcheck.views.report.traces import document
 from modelcheck.views.trace_text import WIDTH, to_text
-from tests.protocols import minimal, suites
+from tests.protocols import SPECS, minimal, suites
 
 ONE_BYTE = Site("foo", b"\x90", b"\xc3")
 BYTE = Protocol("byte", (ONE_BYTE,), (write("byte", ONE_BYTE, b"\xc3"), on_each_cpu("sync")))
@@ -224,3 +225,18 @@ def test_the_command_prints_witnesses_and_has_them_in_json(
             assert main(["replay", "w.json"]) == 0
     main(["spec.py", "--json", "r.json"])
     assert {r["witness"] for r in json.loads(Path("r.json").read_text())["results"]} == {None}
+
+
+def test_witnesses_of_a_folder_are_told_with_their_specs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind the summary, each under the name of its file."""
+    (tmp_path / "specs").mkdir()
+    shutil.copy(SPECS / "x86_int3_minimal.py", tmp_path / "specs" / "tiny.py")
+    monkeypatch.chdir(tmp_path)
+    options = ("--witness", "--variant", "base", "--cpus", "1", "--jobs", "1", "--out", "traces")
+    assert main(["specs", *options]) == 0
+    summed, *shown = capsys.readouterr().out.split("WITNESS")
+    assert "none against expectation" in summed
+    assert shown
+    assert all("specs/tiny.py: minimal, variant base" in each for each in shown)

@@ -19,6 +19,24 @@ class Decoded(NamedTuple):
     is_nop: bool = False
 
 
+Goes = Literal["on", "may branch", "branches", "branches by data", "calls", "faults", "unknown"]
+"""Where a CPU goes after an instruction: to the next one, or elsewhere; unknown, if the instruction
+has more bytes than there are."""
+
+
+class Consequence(NamedTuple):
+    """What an instruction does to the one who runs it: how many bytes it has, where it goes.
+
+    `target` is the address that it may branch to, or call, if that is in its bytes. `touches` is
+    what of memory it reads or writes, in words. Only what faults by itself `faults`.
+    """
+
+    length: int
+    goes: Goes
+    target: int | None = None
+    touches: str = ""
+
+
 class Encoding(NamedTuple):
     """The bytes of one kind of instruction, in the order of their addresses.
 
@@ -49,7 +67,12 @@ class Architecture:
     otherwise instruction caches must be made to drop what they have. `traps` always raise an
     exception where they stand. `modifiable` are the mnemonics of the instructions that may be
     replaced by each other while they are executed. `barriers` order stores, and `serialising`
-    instructions discard what the CPU has fetched. `sources` says of each fact where it is written.
+    instructions, as the decoder calls them, discard what the CPU has fetched. A store is one event
+    if it lies within `whole_within` bytes, naturally aligned, and otherwise one for each of its
+    naturally aligned parts. With `sync_orders_stores`, what serialises also comes behind the CPU's
+    own stores, and before its later ones. With `drops_order_fetches`, fetches of a CPU are in
+    order around an invalidation of instruction caches and the barrier that completes it. `sources`
+    says of each fact where it is written.
     """
 
     name: str
@@ -63,7 +86,12 @@ class Architecture:
     modifiable: frozenset[str]
     barriers: tuple[str, ...]
     serialising: tuple[str, ...]
+    whole_within: int
+    sync_orders_stores: bool
+    drops_order_fetches: bool
     sources: Mapping[str, str]
+    consequence: Callable[[bytes, int], Consequence] | None = None
+    """What the first instruction of some bytes at an address does, where a decoder says so."""
 
     def decode(self, data: bytes, address: int = 0) -> Decoded:
         """Decode the first instruction of `data`, which lies at `address`."""
@@ -76,6 +104,14 @@ class Architecture:
     def is_trap(self, data: bytes) -> bool:
         """Whether bytes are a trap instruction."""
         return any(trap.is_of(data) for trap in self.traps)
+
+    def serialises(self, data: bytes) -> bool:
+        """Whether bytes are an instruction that discards what the CPU has fetched."""
+        decoded = self.decode(data)
+        return decoded.length == len(data) and any(
+            decoded.text.startswith(name) and not decoded.text[len(name) :][:1].isalnum()
+            for name in self.serialising
+        )
 
     def permits(self, before: bytes, after: bytes) -> bool:
         """Whether an instruction may be replaced by another while it is executed."""

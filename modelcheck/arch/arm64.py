@@ -23,6 +23,9 @@ ARM64 = Architecture(
     modifiable=frozenset(("b", "bl", "nop", "brk", "svc", "hvc", "smc", "isb")),
     barriers=("dmb", "dsb"),
     serialising=("isb", "eret"),
+    whole_within=1,
+    sync_orders_stores=False,
+    drops_order_fetches=True,
     sources={
         "alignment": "Arm ARM, A64 instruction set encoding",
         "chunk": "Arm ARM, Concurrent modification and execution of instructions: of those that "
@@ -34,5 +37,8 @@ ARM64 = Architecture(
         "modifiable": "Arm ARM, Concurrent modification and execution of instructions",
         "barriers": "Arm ARM, Memory barriers",
         "serialising": "Arm ARM, glossary, Context synchronization event",
+        "whole_within": "Arm ARM, Single-copy atomicity: a store that is not aligned is several",
+        "sync_orders_stores": "Arm ARM, Context synchronization event: an ISB waits for no store",
+        "drops_order_fetches": "Arm's cat model of instruction fetch, IC-ob",
     },
 )

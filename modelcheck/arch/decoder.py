@@ -7,9 +7,20 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 import capstone
-from iced_x86 import Code, Decoder, Formatter, FormatterSyntax, Mnemonic
+from iced_x86 import (
+    Code,
+    Decoder,
+    DecoderError,
+    FlowControl,
+    Formatter,
+    FormatterSyntax,
+    InstructionInfoFactory,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+)
 
-from modelcheck.arch.architecture import Decoded
+from modelcheck.arch.architecture import Consequence, Decoded, Goes
 
 
 @cache
@@ -20,6 +31,47 @@ def by_iced(data: bytes, address: int) -> Decoded | None:
         return None
     text = _formatter().format(instruction)
     return Decoded(text, instruction.len, instruction.mnemonic == Mnemonic.NOP)
+
+
+GOES: dict[int, Goes] = {
+    FlowControl.NEXT: "on",
+    FlowControl.UNCONDITIONAL_BRANCH: "branches",
+    FlowControl.INDIRECT_BRANCH: "branches by data",
+    FlowControl.CONDITIONAL_BRANCH: "may branch",
+    FlowControl.RETURN: "branches by data",
+    FlowControl.CALL: "calls",
+    FlowControl.INDIRECT_CALL: "branches by data",
+    FlowControl.INTERRUPT: "faults",
+    FlowControl.XBEGIN_XABORT_XEND: "may branch",
+    FlowControl.EXCEPTION: "faults",
+}
+
+UNTOUCHED = {OpAccess.NONE, OpAccess.NO_MEM_ACCESS}
+
+NEAR = {OpKind.NEAR_BRANCH16, OpKind.NEAR_BRANCH32, OpKind.NEAR_BRANCH64}
+
+
+@cache
+def consequence_by_iced(data: bytes, address: int) -> Consequence:
+    """What an instruction of 64-bit x86 does; one with more bytes than `data` has length 0."""
+    decoder = Decoder(64, data, ip=address)
+    instruction = decoder.decode()
+    if instruction.code == Code.INVALID:
+        short = decoder.last_error == DecoderError.NO_MORE_BYTES
+        return Consequence(0, "unknown" if short else "faults")
+    near = instruction.op_count and instruction.op0_kind in NEAR
+    touched = [
+        _formatter().format_operand(instruction, operand)
+        for operand in range(instruction.op_count)
+        if instruction.op_kind(operand) == OpKind.MEMORY
+        and InstructionInfoFactory().info(instruction).op_access(operand) not in UNTOUCHED
+    ]
+    return Consequence(
+        instruction.len,
+        GOES[instruction.flow_control],
+        instruction.near_branch_target if near else None,
+        ", ".join(touched),
+    )
 
 
 @lru_cache(maxsize=1)

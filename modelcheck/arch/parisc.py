@@ -15,6 +15,9 @@ PARISC = Architecture(
     modifiable=frozenset(),
     barriers=("sync",),
     serialising=("rfi",),
+    whole_within=1,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "PA-RISC 2.0 Architecture, Instruction Set Overview",
         "chunk": "nothing that we have read promises more",
@@ -25,5 +28,8 @@ PARISC = Architecture(
         "modifiable": "no list is known",
         "barriers": "PA-RISC 2.0 Architecture, SYNCHRONIZE CACHES",
         "serialising": "PA-RISC 2.0 Architecture, RETURN FROM INTERRUPTION",
+        "whole_within": "nothing that we have read promises more",
+        "sync_orders_stores": "nothing that we have read promises it",
+        "drops_order_fetches": "nothing that we have read promises it",
     },
 )

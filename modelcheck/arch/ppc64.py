@@ -27,6 +27,9 @@ PPC64 = Architecture(
     modifiable=frozenset(),
     barriers=("sync", "lwsync", "eieio", "ptesync"),
     serialising=("isync", "rfid"),
+    whole_within=1,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "Power ISA Book I, Instruction Formats",
         "chunk": "Power ISA Book II, Concurrent Modification and Execution of Instructions: words",
@@ -38,5 +41,9 @@ PPC64 = Architecture(
         "barriers": "Power ISA Book II, Memory Barrier Instructions",
         "serialising": "Power ISA Book II, Instruction Synchronize; Book III, context "
         "synchronizing instructions",
+        "whole_within": "Power ISA Book II, Storage access atomicity: aligned ones alone",
+        "sync_orders_stores": "Power ISA Book II, Instruction Synchronize: stores need not be "
+        "performed",
+        "drops_order_fetches": "nothing that we have read promises it",
     },
 )

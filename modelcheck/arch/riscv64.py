@@ -27,6 +27,9 @@ RISCV64 = Architecture(
     modifiable=frozenset(),
     barriers=("fence",),
     serialising=("fence.i",),
+    whole_within=1,
+    sync_orders_stores=True,
+    drops_order_fetches=False,
     sources={
         "alignment": "RISC-V Unprivileged ISA, C extension: IALIGN is 16",
         "chunk": "RISC-V Profiles, Ziccif: up to min(ILEN, XLEN), if naturally aligned",
@@ -36,5 +39,9 @@ RISCV64 = Architecture(
         "modifiable": "no list is known; Linux Documentation/arch/riscv/cmodx.rst asks for FENCE.I",
         "barriers": "RISC-V Unprivileged ISA, Memory Ordering Instructions",
         "serialising": "RISC-V Unprivileged ISA, Zifencei",
+        "whole_within": "RISC-V Unprivileged ISA, RVWMO: a misaligned store may be several",
+        "sync_orders_stores": "RISC-V Unprivileged ISA, Zifencei; rule ir3 of "
+        "rems-project/litmus-tests-riscv-ifetch, whose MP+fencei+fence.r.r is forbidden",
+        "drops_order_fetches": "no invalidation besides FENCE.I",
     },
 )

@@ -21,7 +21,10 @@ S390X = Architecture(
     ),
     modifiable=frozenset(),
     barriers=("bcr 15,0", "bcr 14,0"),
-    serialising=("bcr 15,0", "bcr 14,0", "lpswe"),
+    serialising=("br %r0", "bnor %r0", "lpswe"),
+    whole_within=1,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "z/Architecture Principles of Operation, Instruction Formats",
         "chunk": "Principles of Operation, Instruction Fetching: bytes may be fetched piecemeal",
@@ -33,5 +36,9 @@ S390X = Architecture(
         "modifiable": "no list is known",
         "barriers": "Principles of Operation, BRANCH ON CONDITION and CPU Serialization",
         "serialising": "Principles of Operation, CPU Serialization",
+        "whole_within": "Principles of Operation, Block-Concurrent References: on integral "
+        "boundaries",
+        "sync_orders_stores": "stores are in order",
+        "drops_order_fetches": "no invalidation is needed",
     },
 )

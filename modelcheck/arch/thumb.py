@@ -23,6 +23,9 @@ THUMB = Architecture(
     modifiable=frozenset(("b", "nop", "bkpt", "svc")),
     barriers=("dmb", "dsb"),
     serialising=("isb",),
+    whole_within=1,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "ARMv7-A ARM, A6.1 Thumb instruction set encoding",
         "chunk": "ARMv7-A ARM, A3.5.4: of those that are modifiable, a halfword is old or new",
@@ -32,5 +35,8 @@ THUMB = Architecture(
         "modifiable": "ARMv7-A ARM, A3.5.4 Concurrent modification and execution of instructions",
         "barriers": "ARMv7-A ARM, A3.8.3 Memory barriers",
         "serialising": "ARMv7-A ARM, A3.8.3, Instruction Synchronization Barrier",
+        "whole_within": "ARMv7-A ARM, A3.5.3 Single-copy atomicity",
+        "sync_orders_stores": "ARMv7-A ARM, A3.8.3: an ISB waits for no store",
+        "drops_order_fetches": "nothing that we have read promises it",
     },
 )

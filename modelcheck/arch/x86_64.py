@@ -1,12 +1,13 @@
 """x86-64, as Intel and AMD both promise it. Knows bytes."""
 
 from modelcheck.arch.architecture import Architecture, Encoding
-from modelcheck.arch.decoder import by_iced
+from modelcheck.arch.decoder import by_iced, consequence_by_iced
 
 X86_64 = Architecture(
     name="x86-64",
     known_as=("x86", "x64", "x86_64", "amd64", "i386"),
     decoder=by_iced,
+    consequence=consequence_by_iced,
     alignment=1,
     chunk=1,
     stores="in-order",
@@ -22,7 +23,14 @@ X86_64 = Architecture(
     ),
     modifiable=frozenset(),
     barriers=("mfence", "sfence"),
-    serialising=("cpuid", "iret", "rsm", "serialize", "mov cr", "mov dr", "invlpg", "wbinvd"),
+    serialising=(
+        *("cpuid", "iret", "iretq", "iretw", "rsm", "serialize", "invlpg", "wbinvd"),
+        *("mov cr0", "mov cr3", "mov cr4"),
+        *("mov dr0", "mov dr1", "mov dr2", "mov dr3", "mov dr6", "mov dr7"),
+    ),
+    whole_within=8,
+    sync_orders_stores=False,
+    drops_order_fetches=False,
     sources={
         "alignment": "Intel SDM vol. 2, Instruction Format",
         "chunk": "Intel SDM vol. 3A, Handling Self- and Cross-Modifying Code, promises no size",
@@ -33,5 +41,9 @@ X86_64 = Architecture(
         "Cause Unexpected Instruction Execution Results",
         "barriers": "Intel SDM vol. 3A, Strengthening or Weakening the Memory-Ordering Model",
         "serialising": "Intel SDM vol. 3A, Serializing Instructions; AMD64 APM vol. 2, 7.6.4",
+        "whole_within": "AMD64 APM vol. 2, 7.3.2, Access Atomicity: within an aligned quadword; "
+        "Intel SDM vol. 3A, Guaranteed Atomic Operations: within a line, since P6",
+        "sync_orders_stores": "stores are in order",
+        "drops_order_fetches": "no invalidation is needed",
     },
 )

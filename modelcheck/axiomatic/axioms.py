@@ -19,6 +19,7 @@ import z3
 from modelcheck.axiomatic.cases import Case, Pass, only_case, values
 from modelcheck.axiomatic.cells import Cells
 from modelcheck.axiomatic.events import Event
+from modelcheck.axiomatic.maintenance import MaintenanceOrder, begin_of
 from modelcheck.axiomatic.terms import (
     Axiom,
     Bytes,
@@ -28,11 +29,12 @@ from modelcheck.axiomatic.terms import (
     Happening,
     Kind,
     Moment,
+    SeenSince,
     constants,
     holds,
 )
 from modelcheck.machine.fetch import MODELS, Staleness
-from modelcheck.machine.memory import LINE
+from modelcheck.machine.memory import parts
 from modelcheck.machine.region import Region
 from modelcheck.machine.setup import Configuration
 from modelcheck.protocol import actions as do
@@ -79,6 +81,7 @@ class Axioms:
             {event.name: constants(put.data) for event, put in self.doing(do.Put)},
         )
         chunks = _chunks(protocol, configuration, site)
+        self._begin = begin_of(protocol, configuration, site)
         self._line = {byte: number for number, chunk in enumerate(chunks) for byte in chunk}
         self.walk = case.walk
         self.offset = case.offset
@@ -103,7 +106,12 @@ class Axioms:
         initial = {cell.name: cell.initial for cell in protocol.cells}
         self._cells = Cells(initial, self.events, self._when, self.has)
         self.stores = tuple(store for event in self.events for store in self._stores_of(event))
+        self._maintenance = MaintenanceOrder(
+            protocol, configuration, site, self.events, self._when, self.has, self._reached
+        )
         self._state_order()
+        for name, rule in self._maintenance.constraints():
+            self._state(*name, rule)
         for event, rule in self._cells.constraints(self.end):
             self._state("data", event.name, "", rule)
         if self.fetcher.own:
@@ -158,6 +166,14 @@ class Axioms:
         """When the bytes of a write reach memory."""
         return [store.time for store in self.stores if store.event is event]
 
+    def parts(self, put: do.Put) -> tuple[range, ...]:
+        """The bytes of a write that reach memory at once."""
+        size = len(put.data)
+        if put.order != "single":
+            return tuple(range(i, i + 1) for i in range(size))
+        within = self.protocol.architecture.whole_within
+        return tuple(parts(self._begin + put.at, size, within))
+
     def _done(self, event: Event) -> list[z3.ArithRef]:
         """When a step is done, as far as its program can tell."""
         buffered = self.weak and event.first(do.Put) is not None
@@ -181,13 +197,26 @@ class Axioms:
         for event, put in self.doing(do.Put):
             bytes_ = self._reached(event)
             if put.order == "single":
-                self._state("one store", event.name, "", *(a == b for a, b in pairwise(bytes_)))
+                same = [
+                    bytes_[part.start] == bytes_[i] for part in self.parts(put) for i in part[1:]
+                ]
+                self._state("one store", event.name, "", *same)
             elif put.order == "ascending" and not self.weak:
                 self._state(
                     "ascending write", event.name, "", *(a < b for a, b in pairwise(bytes_))
                 )
         if self.weak:
             self._state_buffer()
+
+    def _overlap(self, one: ByteStore, other: ByteStore) -> bool:
+        """Whether two stores go to the same place, and so reach memory in order."""
+        spans = []
+        for store in (one, other):
+            put = store.event.first(do.Put)
+            assert put is not None
+            part = next(part for part in self.parts(put) if store.byte - put.at in part)
+            spans.append({put.at + i for i in part})
+        return bool(spans[0] & spans[1])
 
     def _state_buffer(self) -> None:
         """Stores leave the buffer late, but before a fence, and in order at one address."""
@@ -204,7 +233,7 @@ class Axioms:
                     one.time < other.time
                     for one in self.stores
                     for other in self.stores
-                    if one.event is event and other.event is later and _overlap(one, other)
+                    if one.event is event and other.event is later and self._overlap(one, other)
                 ]
                 if order:
                     self._state("same place", event.name, later.name, *order)
@@ -355,28 +384,16 @@ class Axioms:
         """Once it has serialised, a CPU fetches nothing older than memory was then."""
         for fetch in fetches or self.fetches:
             before = z3.And(has, taken < fetch.end)
-            moments = [Moment(Axiom(kind, label), before, taken)]
-            if not self.protocol.coherent_icache and self.model.staleness is not Staleness.NEWEST:
+            moments = [Moment(Axiom(kind, label), before, SeenSince(taken))]
+            if self._maintenance.needed:
                 moments = [
                     Moment(Axiom(kind, label, name), z3.And(before, dropped), sees)
-                    for name, dropped, sees in self._drops(taken)
+                    for name, dropped, sees in self._maintenance.dropped_by(taken)
                 ]
             for name, happens, sees in moments:
-                seen = z3.And(*(sees <= read for read in fetch.read.values()))
-                self._state(*name, z3.Implies(happens, seen))
+                self._state(*name, z3.Implies(happens, sees.by(fetch)))
             if fetch is self.fetches[-1]:
                 self.moments += moments
-
-    def _drops(self, taken: z3.ArithRef) -> Iterator[tuple[str, z3.BoolRef, z3.ArithRef]]:
-        """What instruction caches had dropped by then, if they are not coherent."""
-        cleaned: Event | None = None
-        for event in self.events:
-            if event.first(do.Clean):
-                cleaned = event
-            elif event.first(do.Drop) and cleaned is not None:
-                has = z3.And(self.has[cleaned.unit], self.has[event.unit])
-                done = self._when[event.name] <= taken
-                yield event.name, z3.And(has, done), self._when[cleaned.name]
 
     # The fetch.
 
@@ -419,6 +436,11 @@ class Axioms:
                 case _:
                     assert_never(self.model.staleness)
             order.append(self.executes(one, done))
+        for number, (one, done) in enumerate(zip(self.fetches, self.walk, strict=False)):
+            data = range(done.offset, done.offset + len(done.data))
+            for other in self.fetches[number + 1 :]:
+                for name, rule in self._maintenance.behind(one, data, other):
+                    self._state(*name, rule)
         if order:
             self._state("one by one", "", "", *order)
         for event, grace in self.telling(do.Grace) if self.walk else ():
@@ -440,7 +462,11 @@ class Axioms:
         """A trap handler acts on what it finds, with interrupts off, and then returns."""
         handler = self.protocol.handler
         for number, (fetch, done) in enumerate(zip(self.fetches, self.walk, strict=False)):
+            later = self.fetches[number + 1 :]
             if handler is None or not done.handled:
+                if done.serialises:
+                    always = z3.BoolVal(True)
+                    self._state_serialised("passes", "", always, fetch.gone, later)
                 continue
             asks = [z3.Int(f"answer {number} {i}") for i in range(len(done.answers))]
             rules = [a < b for a, b in pairwise([fetch.end, *asks, fetch.gone])]
@@ -454,9 +480,7 @@ class Axioms:
                 ]
                 self._state("uninterrupted", "", "", *untaken)
             if done.serialises:
-                self._state_serialised(
-                    "returns", "", z3.BoolVal(True), fetch.gone, self.fetches[number + 1 :]
-                )
+                self._state_serialised("returns", "", z3.BoolVal(True), fetch.gone, later)
 
     # What can be asked.
 
@@ -465,11 +489,14 @@ class Axioms:
         for event in self.events:
             put = event.first(do.Put)
             if put:
-                size = len(put.data) if put.order == "single" else 1
-                for i, time in list(enumerate(self._reached(event)))[::size]:
-                    yield Happening(event.name, put.at + i, put.data[i : i + size]), time
+                reached = self._reached(event)
+                for part in self.parts(put):
+                    data = put.data[part.start : part.stop]
+                    yield Happening(event.name, put.at + part.start, data), reached[part.start]
             else:
                 yield Happening(event.name), self._when[event.name]
+                for time in self._maintenance.times(event):
+                    yield Happening(event.name, taken=True), time
             if event.name in self._taken:
                 yield Happening(event.name, taken=True), self._taken[event.name]
 
@@ -551,17 +578,6 @@ class Axioms:
         return z3.Not(z3.Or(self.is_trap(), *(self.begins_with(data) for data in self.known())))
 
 
-def _overlap(one: ByteStore, other: ByteStore) -> bool:
-    """Whether two stores go to the same place, and so reach memory in order."""
-    spans = []
-    for store in (one, other):
-        put = store.event.first(do.Put)
-        assert put is not None
-        whole = range(put.at, put.at + len(put.data))
-        spans.append(whole if put.order == "single" else range(store.byte, store.byte + 1))
-    return bool(set(spans[0]) & set(spans[1]))
-
-
 def _fetch(number: int, begin: int, end: int, chunks: list[range], *, trapped: bool) -> Fetch:
     """A fetch of bytes `begin` to `end`."""
     executed = z3.Int(f"end {number}")
@@ -576,9 +592,7 @@ def _fetch(number: int, begin: int, end: int, chunks: list[range], *, trapped: b
 
 def _chunks(protocol: Protocol, configuration: Configuration, site: Site) -> list[range]:
     """The bytes of the site that are fetched in one atomic read, in ascending order."""
-    first = protocol.sites[0].address
-    offset = first % LINE if configuration.offset is None else configuration.offset
-    begin = offset + site.address - first
+    begin = begin_of(protocol, configuration, site)
     lines = [(begin + byte) // configuration.chunk for byte in range(len(site))]
     return [
         range(lines.index(line), lines.index(line) + lines.count(line))

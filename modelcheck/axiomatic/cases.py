@@ -52,7 +52,7 @@ class Pass(NamedTuple):
     """An instruction that a CPU has passed: its offset in the site and its bytes.
 
     A trap was `handled` by acting as an instruction, after these `answers`; `serialises` tells
-    whether the return from the handler does.
+    whether the instruction does, or the return from the handler.
     """
 
     offset: int
@@ -157,7 +157,9 @@ def walks(protocol: Protocol, site: Site) -> Iterator[tuple[Place, tuple[Pass, .
             if not (trap and data.startswith(trap)) and _may_be(protocol, site, place, data):
                 after = region.onward(place, region.agreeing(place.offset, data))
                 if after is not None:
-                    todo.append((after, (*walk, Pass(place.offset, data))))
+                    serialises = protocol.architecture.serialises(data)
+                    passed = Pass(place.offset, data, serialises=serialises)
+                    todo.append((after, (*walk, passed)))
         if trap and _may_be(protocol, site, place, trap):
             todo += ((after, (*walk, done)) for done, after in _handled(protocol, region, place))
 

@@ -73,13 +73,19 @@ def of_cells(actions: Actions) -> Iterator[OfCell]:
 
 def orders(actions: Actions) -> bool:
     """Whether a step orders what a CPU fetches, and does nothing else that could be told."""
-    ordering = do.Tell | do.Await | do.Drained | do.Clean | do.Drop
+    ordering = do.Tell | do.Await | do.Drained | do.Ordered | do.Clean | do.Drop
     return any(isinstance(action, ordering) for action in actions) and not any(of_cells(actions))
 
 
 def alone(actions: Actions) -> bool:
     """Whether a fetch on the patcher's own CPU can tell the step."""
     return any(isinstance(action, do.Refresh | do.Mask) for action in actions)
+
+
+def is_barrier(protocol: Protocol, actions: Actions) -> bool:
+    """Whether a step lets no store or clean of its CPU pass it, in either direction."""
+    covers = protocol.architecture.sync_orders_stores and first(do.Refresh, actions) is not None
+    return covers or first(do.Ordered, actions) is not None
 
 
 def _is_grace(actions: Actions) -> bool:
@@ -136,8 +142,16 @@ class _Reader:
         ]
         self._contended = {cell for cells in used for cell in cells if _count(cell, used) > 1}
         self._regions = any(site.is_region for site in protocol.sites)
+        self._under_way = protocol.stores == "weak" or not protocol.coherent_icache
+        steps = [
+            step for program in protocol.patcher_programs.values() for step in flatten(program)
+        ]
+        barriers = self._under_way and any(is_barrier(protocol, s.actions()) for s in steps)
         self._recorded = (
-            self._contended | mapped(protocol) | (asked(protocol) if self._regions else set())
+            self._contended
+            | mapped(protocol)
+            | (asked(protocol) if self._regions else set())
+            | ({cell for cells in used for cell in cells} if barriers else set())
         )
 
     def _is_visible(self, actions: Actions) -> bool:
@@ -149,6 +163,7 @@ class _Reader:
             or orders(actions)
             or (bool(self._protocol.cpu_program) and alone(actions))
             or (self._protocol.stores == "weak" and first(do.Drained, actions) is not None)
+            or (self._under_way and is_barrier(self._protocol, actions))
             or any(action.cell in self._recorded for action in of_cells(actions))
         )
 
@@ -168,7 +183,7 @@ class _Reader:
     def _onward(self, program: int, prefix: str, line: Line, way: _Way) -> Iterator[_Way]:
         """Where a program goes on; nowhere if it waits for ever."""
         actions = line.actions
-        if awaited(actions) == "stopped" and not way.stopped:
+        if awaited(actions) == ("unstopped" if way.stopped else "stopped"):
             return
         message = told(actions)
         stopped = isinstance(message, do.Stop) or (
@@ -225,6 +240,7 @@ class _Reader:
             case (
                 do.Put()
                 | do.Drained()
+                | do.Ordered()
                 | do.Refresh()
                 | do.Clean()
                 | do.Drop()
@@ -290,6 +306,15 @@ def _check_covered(protocol: Protocol) -> None:
         ("a program that CPUs run, and weak stores", bool(protocol.cpu_program) and weak),
         ("a write through a shared mapping, and weak stores", bool(mapped(protocol)) and weak),
         (
+            "several sites, and stores in order to caches that are not coherent",
+            not (weak or protocol.coherent_icache) and len(protocol.sites) > 1,
+        ),
+        (
+            "a region of several instructions, and a callee that serialises",
+            any(site.is_region for site in protocol.sites)
+            and any(first(do.Refresh, step.actions()) for step in flatten(protocol.callee)),
+        ),
+        (
             "a trap in a region of several instructions, whose handler's data come by weak stores",
             weak and any(site.is_region for site in protocol.sites) and bool(asked(protocol)),
         ),
@@ -310,12 +335,13 @@ def _told_by_cpus(protocol: Protocol) -> set[str]:
             match action:
                 case do.Set() | do.Change():
                     found.add(action.cell)
-                case do.Ask() | do.Drained() | do.Find() | do.Follow() | do.Act() | do.Leave():
+                case do.Ask() | do.Drained() | do.Ordered() | do.Refresh() | do.Find():
+                    pass
+                case do.Follow() | do.Act() | do.Leave():
                     pass
                 case (
                     do.Put()
                     | do.Need()
-                    | do.Refresh()
                     | do.Clean()
                     | do.Drop()
                     | do.Tell()

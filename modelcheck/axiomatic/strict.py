@@ -31,7 +31,11 @@ def unpermitted(axioms: Axioms) -> z3.BoolRef:
                 ),
                 _changes(axioms, store),
                 store.time <= axioms.end,
-                *(z3.Implies(m.happens, m.sees < store.time) for m in axioms.moments),
+                *(
+                    z3.Implies(m.happens, m.sees.time < store.time)
+                    for m in axioms.moments
+                    if m.sees.of(store.byte)
+                ),
                 z3.Not(_by_trap(axioms, store)),
             )
             for store in axioms.stores
@@ -74,7 +78,7 @@ def _permitted(axioms: Axioms, store: ByteStore) -> bool:
     contents = bytearray(axioms.site.old)
     for event, put in axioms.doing(Put):
         touched = [byte for byte in chunk if put.at <= byte < put.at + len(put.data)]
-        at_once = put.order == "single" or len(put.data) == 1
+        at_once = any({byte - put.at for byte in touched} <= {*part} for part in axioms.parts(put))
         if touched and not (at_once and (not axioms.weak or touched == [*chunk])):
             raise NotCoveredError(f"step {event.name!r} changes an instruction in pieces")
         before = bytes(contents[chunk[0] : chunk[-1] + 1])

@@ -15,6 +15,10 @@ Kind = Literal[
     "before",  # the patcher does `first` before `second`
     "reaches memory",  # weak stores: `first` is in memory before the fence `second` is passed
     "same place",  # ... and stores to one address stay in order
+    "same line",  # stores to a cache line and its cleaning stay in order
+    "completed",  # the maintenance of `first` is done before the barrier `second` is passed
+    "ordered",  # the barrier `first` lets `second` not pass it
+    "behind",  # who fetches what came after `second` fetches nothing that `first` has dropped
     "ascending write",  # the bytes of `first` reach memory from the lowest address up
     "one store",  # the bytes of `first` reach memory at once
     "taken",  # a CPU takes an IPI, stops, or goes on after `first`, which asks for it
@@ -31,6 +35,7 @@ Kind = Literal[
     "answers",  # what a trap handler finds in the cell `first`
     "handled",  # a trap handler goes on after what it finds
     "uninterrupted",  # ... and takes no interrupt until it returns
+    "passes",  # an instruction passed discards what was fetched
     "returns",  # to return from a trap handler discards what was fetched
     "deferred",  # a CPU in user mode does not take the IPI of `first`
     "flushes",  # ... but discards what was fetched when it is in the kernel again
@@ -59,18 +64,6 @@ class ByteStore(NamedTuple):
     here: z3.BoolRef
 
 
-class Moment(NamedTuple):
-    """A moment at which the CPU may serialise, and the time from which it then sees memory.
-
-    That is the moment itself, or where caches are not coherent, when they were last cleaned before
-    they had to drop what is older.
-    """
-
-    name: Axiom
-    happens: z3.BoolRef
-    sees: z3.ArithRef
-
-
 class Fetch(NamedTuple):
     """A fetch of one instruction: the time that each of its bytes was read from, by the byte's
     place in the site; the bytes of each chunk; when the CPU executed it; and when it went on, which
@@ -80,6 +73,33 @@ class Fetch(NamedTuple):
     chunks: list[range]
     end: z3.ArithRef
     gone: z3.ArithRef
+
+
+class SeenSince(NamedTuple):
+    """The time before which memory is not seen any more, of some bytes of the site, or of all."""
+
+    time: z3.ArithRef
+    bytes: frozenset[int] | None = None
+
+    def of(self, byte: int) -> bool:
+        """Whether that is so of a byte."""
+        return self.bytes is None or byte in self.bytes
+
+    def by(self, fetch: Fetch) -> z3.BoolRef:
+        """That it is so of a fetch."""
+        return z3.And(*(self.time <= read for byte, read in fetch.read.items() if self.of(byte)))
+
+
+class Moment(NamedTuple):
+    """A moment at which the CPU may serialise, and what it then sees of memory.
+
+    That is all from the moment itself on, or where caches are not coherent, from when they were
+    last cleaned before they had to drop what is older.
+    """
+
+    name: Axiom
+    happens: z3.BoolRef
+    sees: SeenSince
 
 
 class Happening(NamedTuple):

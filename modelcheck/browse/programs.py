@@ -250,6 +250,8 @@ def _settings(safe: Protocol, broken: Protocol) -> Iterator[str]:
         yield f"stores are {broken.stores}"
     if safe.coherent_icache != broken.coherent_icache:
         yield f"instruction caches are {'' if broken.coherent_icache else 'not '}coherent"
+    if safe.coherent_dcache != broken.coherent_dcache:
+        yield f"caches {'do not ' if broken.coherent_dcache else ''}need cleaning"
     if safe.patcher_executes != broken.patcher_executes:
         does = "runs" if broken.patcher_executes else "does not run"
         yield f"the patcher's own CPU {does} the sites"

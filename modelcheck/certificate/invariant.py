@@ -12,7 +12,7 @@ from cattrs import BaseValidationError
 from modelcheck.explore.any_number import Abstraction
 from modelcheck.explore.system import System
 from modelcheck.machine.setup import Configuration
-from modelcheck.machine.state import Local, Shared
+from modelcheck.machine.state import BarrierMark, Buffered, Local, Maintenance, Shared, UnderWay
 from modelcheck.protocol.definition import Protocol
 from modelcheck.trace import incoming
 from modelcheck.trace.converter import converter, faults, write_defaults
@@ -50,6 +50,17 @@ class Invariant:
 
 
 write_defaults(Invariant)
+
+
+def _under_way(data: Any, _: object) -> UnderWay:
+    """What is under way, told by how many parts it has."""
+    kinds: dict[int, type[UnderWay]] = {1: BarrierMark, 2: Maintenance, 5: Buffered}
+    if not isinstance(data, list) or len(data) not in kinds:
+        raise ValueError(f"{data!r} is nothing that can be under way")
+    return converter.structure(data, kinds[len(data)])
+
+
+converter.register_structure_hook(UnderWay, _under_way)
 
 
 def invariant_of(

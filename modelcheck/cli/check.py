@@ -145,6 +145,9 @@ def _told(spec: Path, runs: list[SpecRun], keep: Keeping, wanted: dict[str, str]
         console.print(summary.render(_pairs(runs), _errors(runs)))
     else:
         _show(console, runs[0], kept.get(spec, {}))
+    for run in runs:
+        for shown in witnesses.render(run.results):
+            console.print(shown)
     missing = sum(run.planned - len(run.results) for run in runs)
     if missing:
         whole = sum(run.planned for run in runs)
@@ -204,8 +207,6 @@ def _show(console: Console, run: SpecRun, kept: dict[int, Path]) -> None:
         for trace in list(kept_traces(run.results).values())[:1]:
             console.print()
             console.print(trace_text.render(trace))
-    for shown in witnesses.render(run.results):
-        console.print(shown)
 
 
 def _exit_code(runs: list[SpecRun]) -> int:

@@ -17,7 +17,7 @@ See docs/decisions/0005-any-number-of-cpus.md.
 Knows systems only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -82,7 +82,11 @@ def abstract(
 
 
 class _Closure:
-    """A worklist: a core is expanded again whenever a local joins it."""
+    """A worklist: a core is expanded again whenever locals join it, by what they add.
+
+    Steps without guard and broadcast are taken once; of others, which the locals that join may
+    allow, or are told, all are tried again.
+    """
 
     def __init__(
         self, system: System, pulse: Pulse, beyond_violations: bool, to_first_suspect: bool
@@ -97,9 +101,9 @@ class _Closure:
         self.found = Abstraction()
         self.todo: dict[Core, None] = {}
         """The cores to expand, in the order in which they came to wait for it."""
+        self.expanded: dict[Core, _Expanded] = {}
 
     def run(self) -> Abstraction:
-        suspects: dict[Core, list[Suspect]] = {}
         try:
             self.begin()
             transitions = 0
@@ -107,20 +111,23 @@ class _Closure:
             while self.todo:
                 core = next(iter(self.todo))
                 del self.todo[core]
-                suspects[core] = []
-                for role, local, row in self.steps(core):
+                expanded = self.expanded.setdefault(core, _Expanded())
+                for role, local, row in self.steps(core, expanded):
                     transitions += 1
                     if transitions % PULSE == 0:
                         self.pulse.beat(self.found.pairs, transitions, len(self.todo), 0)
                     if row.violations:
-                        suspects[core].append(Suspect(core, role, local, row))
+                        expanded.suspects[Suspect(core, role, local, row)] = None
                     if self.beyond_violations or not row.violations:
                         self.follow(core, role, row)
-                if self.to_first_suspect and suspects[core]:
+                for target in expanded.targets:
+                    for role, locals_ in self.found.reached[core].items():
+                        self.join(target, role, locals_)
+                if self.to_first_suspect and expanded.suspects:
                     break
         except CUT_SHORT as stop:
             self.found.reason = why(stop)
-        self.found.suspects = [suspect for found in suspects.values() for suspect in found]
+        self.found.suspects = [each for one in self.expanded.values() for each in one.suspects]
         return self.found
 
     def begin(self) -> None:
@@ -129,7 +136,7 @@ class _Closure:
         core = (shared, *(first[role] for role in self.single))
         self.reach(core)
         for role in self.many:
-            self.join(core, role, first[role])
+            self.join(core, role, (first[role],))
 
     def reach(self, core: Core) -> None:
         """A core may occur."""
@@ -137,24 +144,31 @@ class _Closure:
             self.found.reached[core] = {role: set() for role in self.many}
             self.todo[core] = None
 
-    def join(self, core: Core, role: int, local: int) -> None:
-        """A local may occur with a core that may occur."""
-        locals_of = self.found.reached[core][role]
-        if local not in locals_of:
-            locals_of.add(local)
+    def join(self, core: Core, role: int, locals_: Collection[int]) -> None:
+        """Locals may occur with a core that may occur."""
+        there = self.found.reached[core][role]
+        before = len(there)
+        there.update(locals_)
+        if len(there) > before:
             self.todo[core] = None
 
-    def steps(self, core: Core) -> Iterator[tuple[int, int, Row]]:
-        """The steps from a core's pairs whose guard can hold."""
-        for role, local in zip(self.single, core[1:], strict=True):
-            for row in self.system.rows(role, core[0], local):
-                if self.can_hold(core, role, row):
-                    yield role, local, row
+    def steps(self, core: Core, expanded: "_Expanded") -> Iterator[tuple[int, int, Row]]:
+        """The steps to take now from a core's pairs: the new ones, and those that ask or tell."""
+        fresh: list[tuple[int, int]] = []
+        if not expanded.taken:
+            fresh += zip(self.single, core[1:], strict=True)
         for role in self.many:
-            for local in sorted(self.found.reached[core][role]):
-                for row in self.system.rows(role, core[0], local):
-                    if self.can_hold(core, role, row):
-                        yield role, local, row
+            fresh += ((role, local) for local in sorted(self.found.reached[core][role]))
+        for pair in fresh:
+            if pair in expanded.taken:
+                continue
+            expanded.taken.add(pair)
+            for row in self.system.rows(pair[0], core[0], pair[1]):
+                if row.guard == NONE and row.broadcast == NONE:
+                    yield *pair, row
+                else:
+                    expanded.others.append((*pair, row))
+        yield from (step for step in expanded.others if self.can_hold(core, step[0], step[2]))
 
     def can_hold(self, core: Core, mover: int, row: Row) -> bool:
         """Whether the guard can hold of all others; of its own role there may be no others."""
@@ -165,27 +179,41 @@ class _Closure:
             for role, local in zip(self.single, core[1:], strict=True)
         ) and all(role == mover or self.surviving(core, role, row) for role in self.many)
 
-    def surviving(self, core: Core, role: int, row: Row) -> list[int]:
+    def surviving(self, core: Core, role: int, row: Row) -> Collection[int]:
         """The locals that others of a role can have when a step is taken."""
-        return [
-            local
-            for local in self.found.reached[core][role]
-            if row.guard == NONE or self.system.holds(row.guard, local)
-        ]
+        locals_ = self.found.reached[core][role]
+        if row.guard == NONE:
+            return locals_
+        return [local for local in locals_ if self.system.holds(row.guard, local)]
 
     def told(self, row: Row, local: int) -> int:
         return local if row.broadcast == NONE else self.system.receive(row.broadcast, local)
 
     def follow(self, core: Core, mover: int, row: Row) -> None:
+        """What a step leads to, and who else may be there then."""
         singles = (
             row.local if role == mover else self.told(row, local)
             for role, local in zip(self.single, core[1:], strict=True)
         )
         target = (row.shared, *singles)
         self.reach(target)
-        if target != core or row.broadcast != NONE:
+        if row.guard == NONE and row.broadcast == NONE:
+            if target != core:
+                self.expanded[core].targets[target] = None
+        else:
             for role in self.many:
-                for local in self.surviving(core, role, row):
-                    self.join(target, role, self.told(row, local))
+                others = self.surviving(core, role, row)
+                self.join(target, role, {self.told(row, local) for local in others})
         if mover in self.many:
-            self.join(target, mover, row.local)
+            self.join(target, mover, (row.local,))
+
+
+@dataclass
+class _Expanded:
+    """What has been done of a core: the pairs whose steps were taken, where steps led that neither
+    ask nor tell, and those that do."""
+
+    taken: set[tuple[int, int]] = field(default_factory=set)
+    targets: dict[Core, None] = field(default_factory=dict)
+    others: list[tuple[int, int, Row]] = field(default_factory=list)
+    suspects: dict[Suspect, None] = field(default_factory=dict)

@@ -16,15 +16,15 @@ no program moves again.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from typing import NamedTuple
 
-import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
+from modelcheck.explore.graph import IntArray, Marks, StateGraph, reach
 from modelcheck.explore.pulse import CUT_SHORT, Pulse, time_left, why
-from modelcheck.explore.system import State, System, Transition
+from modelcheck.explore.system import Row, State, System, Transition
 from modelcheck.explore.verdict import NO_LIMITS, Exploration, Limits, Verdict, Watcher
 
 NAME = "liveness"
@@ -52,55 +52,87 @@ class Fairness:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._turns: dict[tuple[int, int, int, int], tuple[str, bool]] = {}
+        self._known: dict[tuple[int, int, int], tuple[tuple[str, bool], ...]] = {}
+        self._numbers: dict[Turn, int] = {}
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All turns met so far, by their numbers."""
+        return tuple(self._numbers)
+
+    def number(self, actor: int, state: State, row: Row) -> int:
+        """The number of the turn that a step is."""
+        return self._numbers.setdefault(self.turn(actor, state, row), len(self._numbers))
+
+    def turn(self, actor: int, state: State, row: Row) -> Turn:
+        """Whose turn a step is."""
+        turns = self._turns(self._system.actors[actor], state[0], state[actor + 1])
+        return Turn(actor, *turns[row.number])
+
+    def moves_on(self, state: State) -> bool:
+        """Whether some program has a step."""
+        return any(
+            kind == PROGRAM and self._system.after(state, actor, row) is not None
+            for actor, role in enumerate(self._system.actors)
+            for row, (kind, _) in zip(
+                self._system.rows(role, state[0], state[actor + 1]),
+                self._turns(role, state[0], state[actor + 1]),
+                strict=True,
+            )
+        )
+
+    def _turns(self, role: int, shared: int, local: int) -> tuple[tuple[str, bool], ...]:
+        key = (role, shared, local)
+        if key not in self._known:
+            model = self._system.model
+            moves = self._system.moves(*key)
+            self._known[key] = tuple(model.turn(model.roles[role], move) for move in moves)
+        return self._known[key]
+
+    def ended(self, actor: int, local: int) -> bool:
+        """Whether an actor has nothing left that it must finish."""
+        role = self._system.model.roles[self._system.actors[actor]]
+        return self._system.model.finished(role, self._system.locals.values[local])
 
     def finished(self, state: State) -> bool:
         """Whether all programs have finished."""
-        model, values = self._system.model, self._system.locals.values
-        return all(
-            model.finished(model.roles[role], values[local])
-            for role, local in zip(self._system.actors, state[1:], strict=True)
-        )
+        return all(self.ended(actor, local) for actor, local in enumerate(state[1:]))
 
-    def paused(self, state: State, turn: Turn) -> bool:
-        """Whether an interrupt keeps the turn's actor from its program."""
-        model = self._system.model
-        role = model.roles[self._system.actors[turn.actor]]
-        local = self._system.locals.values[state[turn.actor + 1]]
-        return turn.kind == PROGRAM and model.paused(role, local)
-
-    def turn(self, state: State, transition: Transition) -> Turn:
-        """Whose turn a step is."""
-        role, shared, local = (
-            self._system.actors[transition.actor],
-            state[0],
-            state[transition.actor + 1],
-        )
-        key = (role, shared, local, transition.row.number)
-        if key not in self._turns:
-            model, system = self._system.model, self._system
-            moves = model.moves(
-                model.roles[role], system.shareds.values[shared], system.locals.values[local]
-            )
-            for number, move in enumerate(moves):
-                self._turns[role, shared, local, number] = model.turn(model.roles[role], move)
-        return Turn(transition.actor, *self._turns[key])
+    def interrupted(self, actor: int, local: int) -> bool:
+        """Whether an interrupt keeps an actor from its program."""
+        role = self._system.model.roles[self._system.actors[actor]]
+        return self._system.model.paused(role, self._system.locals.values[local])
 
 
-@dataclass
-class StateGraph:
-    """All reachable states and the steps between them; `parent` is a shortest way back."""
+class _Graph(NamedTuple):
+    """All states, with what fairness says of each: a row for a state, a column for a turn."""
 
-    transitions: dict[State, tuple[Transition, ...]] = field(default_factory=dict)
-    parent: dict[State, tuple[State, Transition] | None] = field(default_factory=dict)
+    graph: StateGraph
+    turns: tuple[Turn, ...]
+    finished: Marks
+    possible: NDArray[np.bool_]
+    paused: NDArray[np.bool_]
+    """Whether an interrupt keeps the turn's actor from its program."""
 
-    def path(self, state: State) -> tuple[Transition, ...]:
-        """A shortest path to a state."""
-        found: list[Transition] = []
-        while (before := self.parent[state]) is not None:
-            state, transition = before
-            found.append(transition)
-        return tuple(reversed(found))
+
+def _asked(graph: StateGraph, actor: int, of: Callable[[int, int], bool]) -> Marks:
+    """What holds of an actor's local value, in each state."""
+    values, which = np.unique(graph.states[:, actor + 1], return_inverse=True)
+    return np.array([of(actor, local) for local in values.tolist()], dtype=bool)[which]
+
+
+def _whole(system: System, pulse: Pulse, steps: int | None = None) -> _Graph:
+    fairness = Fairness(system)
+    graph = reach(system, fairness.number, pulse, steps)
+    turns, finished = fairness.turns, np.ones(len(graph), dtype=bool)
+    for actor in range(len(system.actors)):
+        finished &= _asked(graph, actor, fairness.ended)
+    possible, paused = (np.zeros((len(graph), len(turns)), dtype=bool) for _ in range(2))
+    possible[graph.source, graph.kind] = True
+    for number, turn in enumerate(turns):
+        if turn.kind == PROGRAM:
+            paused[:, number] = _asked(graph, turn.actor, fairness.interrupted)
+    return _Graph(graph, turns, finished, possible, paused)
 
 
 def decide(
@@ -117,9 +149,8 @@ def decide(
     A path to where some program can never finish and none moves again, or a lasso on which one
     never does: `loop` is then how many steps of the path come before the loop.
     """
-    fairness = Fairness(system)
     pulse = Pulse(limits, watcher)
-    graph = StateGraph()
+    whole: _Graph | None = None
 
     def answer(
         verdict: Verdict,
@@ -131,8 +162,8 @@ def decide(
         return Exploration(
             NAME,
             verdict,
-            len(graph.transitions),
-            sum(len(transitions) for transitions in graph.transitions.values()),
+            len(whole.graph) if whole else 0,
+            len(whole.graph.source) if whole else 0,
             len(path),
             pulse.seconds(),
             name,
@@ -142,13 +173,13 @@ def decide(
         )
 
     try:
-        _reach(system, graph, pulse)
+        whole = _whole(system, pulse)
         if deadlock in properties:
-            stuck = _stuck(graph, fairness)
+            stuck = _stuck(whole)
             if stuck is not None:
-                return answer(Verdict.VIOLATED, deadlock, graph.path(stuck))
+                return answer(Verdict.VIOLATED, deadlock, whole.graph.path(stuck))
         if completes in properties:
-            lasso = _starving(graph, fairness)
+            lasso = _starving(whole)
             if lasso is not None:
                 stem, loop = lasso
                 return answer(Verdict.VIOLATED, completes, (*stem, *loop), len(stem))
@@ -166,22 +197,16 @@ def shorter_deadlock(
     is stuck if no run from it comes to a step of a program, though some program has not finished.
     Raises LimitError.
     """
-    fairness, pulse = Fairness(system), Pulse(limits, None)
-    first = system.initial()
-    graph = StateGraph(parent={first: None})
-    level, moving = [first], set[State]()
-    for depth in range(steps):
-        further = []
-        for number, state in enumerate(level):
-            if number % 2048 == 0:
-                pulse.beat(len(graph.parent), 0, len(level), depth)
-            if not _moves_on(system, fairness, state, moving):
-                return graph.path(state)
-            for transition in system.successors(state):
-                if transition.target not in graph.parent:
-                    graph.parent[transition.target] = (state, transition)
-                    further.append(transition.target)
-        level = further
+    pulse = Pulse(limits, None)
+    whole = _whole(system, pulse, steps)
+    graph, fairness = whole.graph, Fairness(system)
+    known = graph.leading_to(whole.finished | (whole.possible & _programs(whole)).any(axis=1))
+    moving = set[State]()
+    for number in np.flatnonzero(~known[: graph.expanded]).tolist():
+        pulse.beat(len(graph), 0, 0, 0)
+        # What saves it, if anything does, lies farther away than that.
+        if not _moves_on(system, fairness, graph.state(number), moving):
+            return graph.path(number)
     return None
 
 
@@ -190,214 +215,127 @@ def _moves_on(system: System, fairness: Fairness, start: State, moving: set[Stat
 
     `moving` are states known to, and is added to.
     """
-    seen, todo = {start}, [start]
+    before: dict[State, State | None] = {start: None}
+    todo = [start]
     while todo:
         state = todo.pop()
-        transitions = tuple(system.successors(state))
-        programs = any(fairness.turn(state, one).kind == PROGRAM for one in transitions)
-        if programs or state in moving or fairness.finished(state):
-            moving.update((start, state))
+        if state in moving or fairness.moves_on(state) or fairness.finished(state):
+            back: State | None = state
+            while back is not None:
+                moving.add(back)
+                back = before[back]
             return True
-        fresh = {one.target for one in transitions} - seen
-        seen |= fresh
-        todo += fresh
+        for one in system.successors(state):
+            if one.target not in before:
+                before[one.target] = state
+                todo.append(one.target)
     return False
 
 
-def _reach(system: System, graph: StateGraph, pulse: Pulse) -> None:
-    first = system.initial()
-    graph.parent[first] = None
-    todo = deque([first])
-    while todo:
-        if len(graph.transitions) % 2048 == 0:
-            pulse.beat(len(graph.parent), 0, len(todo), 0)
-        state = todo.popleft()
-        graph.transitions[state] = tuple(system.successors(state))
-        for transition in graph.transitions[state]:
-            if transition.target not in graph.parent:
-                graph.parent[transition.target] = (state, transition)
-                todo.append(transition.target)
+def _programs(whole: _Graph) -> NDArray[np.bool_]:
+    """Which turns are those of programs."""
+    return np.array([turn.kind == PROGRAM for turn in whole.turns], dtype=bool)
 
 
-def _stuck(graph: StateGraph, fairness: Fairness) -> State | None:
+def _stuck(whole: _Graph) -> int | None:
     """The first state met from which no finished one can be reached, and no program moves again."""
-    before: dict[State, list[State]] = {state: [] for state in graph.transitions}
-    for state, transitions in graph.transitions.items():
-        for transition in transitions:
-            before[transition.target].append(state)
-    able = _leading_to(before, (state for state in graph.transitions if fairness.finished(state)))
-    stuck = [state for state in graph.transitions if state not in able]
-    moving = _leading_to(
-        before,
-        (
-            state
-            for state in stuck
-            if any(
-                fairness.turn(state, transition).kind == PROGRAM
-                for transition in graph.transitions[state]
-            )
-        ),
-    )
-    return next((state for state in stuck if state not in moving), None)
-
-
-def _leading_to(before: dict[State, list[State]], states: Iterable[State]) -> set[State]:
-    """The states from which one of the given ones can be reached."""
-    found = set(states)
-    todo = list(found)
-    time_left()
-    while todo:
-        for state in before[todo.pop()]:
-            if state not in found:
-                found.add(state)
-                todo.append(state)
-    return found
+    able = whole.graph.leading_to(whole.finished)
+    moving = whole.graph.leading_to(~able & (whole.possible & _programs(whole)).any(axis=1))
+    stuck = np.flatnonzero(~able & ~moving)
+    return int(stuck[0]) if len(stuck) else None
 
 
 Lasso = tuple[tuple[Transition, ...], tuple[Transition, ...]]
 
 
-def _starving(graph: StateGraph, fairness: Fairness) -> Lasso | None:
+def _starving(whole: _Graph) -> Lasso | None:
     """A fair run on which some program never finishes."""
-    unfinished = [state for state in graph.transitions if not fairness.finished(state)]
-    order = {state: number for number, state in enumerate(graph.transitions)}
-    found = [*_fair_components(graph, fairness, unfinished)]
-    if not found:
+    component = _fair_component(whole)
+    if component is None:
         return None
-    component = min(found, key=lambda states: min(order[state] for state in states))
-    start = min(component, key=order.__getitem__)
-    return graph.path(start), _loop(graph, fairness, component, start)
+    start = int(np.flatnonzero(component)[0])
+    loop = tuple(whole.graph.transition(step) for step in _loop(whole, component, start))
+    return whole.graph.path(start), loop
 
 
-def _fair_components(
-    graph: StateGraph, fairness: Fairness, states: Iterable[State]
-) -> Iterable[frozenset[State]]:
-    """Sets of states in which a fair run can stay for ever."""
-    inside = set(states)
-    part: nx.DiGraph[State] = nx.DiGraph()
-    part.add_nodes_from(inside)
-    part.add_edges_from(
-        (state, transition.target)
-        for state in inside
-        for transition in graph.transitions[state]
-        if transition.target in inside
-    )
-    for component in nx.strongly_connected_components(part):
+def _fair_component(whole: _Graph) -> Marks | None:
+    """States in which a fair run can stay for ever: of all such sets the one met first; if any."""
+    graph, strong = whole.graph, np.array([turn.strong for turn in whole.turns], dtype=bool)
+    leaving = np.bincount(graph.source, minlength=len(graph))
+    found: list[tuple[int, Marks]] = []
+    inside = ~whole.finished
+    while inside.any():
         time_left()
-        closed = len(component) > 1 or any(
-            transition.target in component
-            for state in component
-            for transition in graph.transitions[state]
-        )
-        if not closed:
-            # A state that nothing leaves is stayed in.
-            if any(not graph.transitions[state] for state in component):
-                yield frozenset(component)
-            continue
-        taken, possible = _turns_in(graph, fairness, component)
-        starved = [
-            turn
-            for turn in possible
-            if turn not in taken
-            and (turn.strong or not _breaks(fairness, component, possible[turn], turn))
-        ]
-        if starved:
-            left = component - set().union(*(possible[turn] for turn in starved))
-            yield from _fair_components(graph, fairness, left)
-        else:
-            yield frozenset(component)
+        label = graph.components(inside)
+        within = inside[graph.source] & (label[graph.source] == label[graph.target])
+        stays = np.zeros(int(label.max()) + 1, dtype=bool)
+        stays[label[graph.source[within]]] = True
+        # A state that nothing leaves is stayed in.
+        stays[label[leaving == 0]] = True
+        inside &= stays[label]
+        possible = _in_components(whole.possible & inside[:, None], label)
+        broken = _in_components(~whole.possible & ~whole.paused & inside[:, None], label)
+        taken = np.zeros_like(possible)
+        taken[label[graph.source[within]], graph.kind[within]] = True
+        starved = (possible & ~taken & (strong | ~broken))[label]
+        fair = np.flatnonzero(inside & ~starved.any(axis=1))
+        if len(fair):
+            found.append((int(fair[0]), inside & (label == label[fair[0]])))
+        # Of a component where turns are starved, the states are left in which they cannot come.
+        inside &= starved.any(axis=1) & ~(whole.possible & starved).any(axis=1)
+    return min(found, key=lambda each: each[0])[1] if found else None
 
 
-def _runs(fairness: Fairness, turn: Turn, state: State, transition: Transition) -> bool:
-    return fairness.turn(state, transition) == turn
+def _in_components(marks: NDArray[np.bool_], label: IntArray) -> NDArray[np.bool_]:
+    """A row for each component, with what is marked of some state of it."""
+    found = np.zeros((int(label.max()) + 1, marks.shape[1]), dtype=bool)
+    state, turn = np.nonzero(marks)
+    found[label[state], turn] = True
+    return found
 
 
-def _leads_into(states: set[State], _: State, transition: Transition) -> bool:
-    return transition.target in states
-
-
-def _breaks(
-    fairness: Fairness, component: Iterable[State], possible: set[State], turn: Turn
-) -> set[State]:
-    """Where a turn cannot come, although no interrupt keeps it from that."""
-    return {
-        state for state in component if state not in possible and not fairness.paused(state, turn)
-    }
-
-
-def _turns_in(
-    graph: StateGraph, fairness: Fairness, component: set[State]
-) -> tuple[set[Turn], dict[Turn, set[State]]]:
-    """The turns that come within a component, and where each can."""
-    taken: set[Turn] = set()
-    possible: dict[Turn, set[State]] = {}
-    for state in component:
-        for transition in graph.transitions[state]:
-            turn = fairness.turn(state, transition)
-            possible.setdefault(turn, set()).add(state)
-            if transition.target in component:
-                taken.add(turn)
-    return taken, possible
-
-
-def _loop(
-    graph: StateGraph, fairness: Fairness, component: frozenset[State], start: State
-) -> tuple[Transition, ...]:
+def _loop(whole: _Graph, component: Marks, start: int) -> list[int]:
     """A loop from `start` within a fair component, on which each turn comes or once cannot."""
-    if not graph.transitions[start]:
-        return ()
-    taken, possible = _turns_in(graph, fairness, set(component))
-    loop: list[Transition] = []
+    graph = whole.graph
+    if not graph.steps(start):
+        return []
+    taken = set(graph.kind[component[graph.source] & component[graph.target]].tolist())
+    possible = np.flatnonzero(whole.possible[component].any(axis=0)).tolist()
+    loop: list[int] = []
     here = start
-    for turn in sorted(possible):
-        if _served(graph, fairness, start, loop, turn):
+    for turn in sorted(possible, key=whole.turns.__getitem__):
+        if any(graph.kind[step] == turn for step in loop):
             continue
         if turn in taken:
-            way = _way(graph, component, here, partial(_runs, fairness, turn))
+            wanted = graph.kind == turn
         else:
-            idle = _breaks(fairness, component, possible[turn], turn)
-            if here in idle:
+            idle = component & ~whole.possible[:, turn] & ~whole.paused[:, turn]
+            if idle[here]:
                 continue
-            way = _way(graph, component, here, partial(_leads_into, idle))
-        loop += way
-        here = loop[-1].target
+            wanted = idle[graph.target]
+        loop += _way(graph, component, here, wanted)
+        here = int(graph.target[loop[-1]])
     if here != start or not loop:
-        loop += _way(graph, component, here, lambda _, transition: transition.target == start)
-    return tuple(loop)
+        loop += _way(graph, component, here, graph.target == start)
+    return loop
 
 
-def _served(
-    graph: StateGraph, fairness: Fairness, start: State, loop: list[Transition], turn: Turn
-) -> bool:
-    """Whether a turn comes on a walk already."""
-    states = [start, *(transition.target for transition in loop)]
-    return any(
-        fairness.turn(state, transition) == turn
-        for state, transition in zip(states, loop, strict=False)
-    )
-
-
-def _way(
-    graph: StateGraph,
-    component: frozenset[State],
-    start: State,
-    wanted: Callable[[State, Transition], bool],
-) -> list[Transition]:
+def _way(graph: StateGraph, component: Marks, start: int, wanted: Marks) -> list[int]:
     """A shortest walk within a component whose last step is a wanted one."""
-    parent: dict[State, tuple[State, Transition] | None] = {start: None}
+    before: dict[int, int | None] = {start: None}
     todo = deque([start])
     while todo:
         state = todo.popleft()
-        for transition in graph.transitions[state]:
-            if transition.target not in component:
+        for step in graph.steps(state):
+            after = int(graph.target[step])
+            if not component[after]:
                 continue
-            if wanted(state, transition):
-                way = [transition]
-                while (before := parent[state]) is not None:
-                    state, earlier = before
+            if wanted[step]:
+                way = [step]
+                while (earlier := before[int(graph.source[way[-1]])]) is not None:
                     way.append(earlier)
                 return way[::-1]
-            if transition.target not in parent:
-                parent[transition.target] = (state, transition)
-                todo.append(transition.target)
+            if after not in before:
+                before[after] = step
+                todo.append(after)
     raise AssertionError("a component is connected")

@@ -14,6 +14,9 @@ State = tuple[int, ...]
 
 NONE = -1
 
+KEPT = 100_000
+"""How many answers of the model are kept as it gave them; for others, it is asked again."""
+
 
 class Row(NamedTuple):
     """A table entry: where one step leads from a (shared, local), in numbers.
@@ -71,6 +74,7 @@ class System:
         )
         """The role of each actor."""
         self._rows: dict[tuple[int, int, int], tuple[Row, ...]] = {}
+        self._moves: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         self._received: dict[tuple[int, int], int] = {}
         self._held: dict[tuple[int, int], bool] = {}
 
@@ -87,19 +91,21 @@ class System:
         shared = state[0]
         for actor, role in enumerate(self.actors):
             for row in self.rows(role, shared, state[actor + 1]):
-                if row.guard != NONE and not all(
-                    self.holds(row.guard, local)
-                    for other, local in enumerate(state[1:])
-                    if other != actor
-                ):
-                    continue
-                if row.broadcast == NONE:
-                    target = (row.shared, *state[1 : actor + 1], row.local, *state[actor + 2 :])
-                else:
-                    told = [self.receive(row.broadcast, local) for local in state[1:]]
-                    told[actor] = row.local
-                    target = (row.shared, *told)
-                yield Transition(actor, row, target)
+                target = self.after(state, actor, row)
+                if target is not None:
+                    yield Transition(actor, row, target)
+
+    def after(self, state: State, actor: int, row: Row) -> State | None:
+        """Where a row of an actor's table leads to; None if its guard does not hold."""
+        if row.guard != NONE and not all(
+            self.holds(row.guard, local) for other, local in enumerate(state[1:]) if other != actor
+        ):
+            return None
+        if row.broadcast == NONE:
+            return (row.shared, *state[1 : actor + 1], row.local, *state[actor + 2 :])
+        told = [self.receive(row.broadcast, local) for local in state[1:]]
+        told[actor] = row.local
+        return (row.shared, *told)
 
     def rows(self, role: int, shared: int, local: int) -> tuple[Row, ...]:
         """The table rows of one actor, asked of the model when first needed."""
@@ -108,6 +114,21 @@ class System:
         if rows is None:
             rows = self._rows[key] = tuple(self._ask(role, shared, local))
         return rows
+
+    def moves(self, role: int, shared: int, local: int) -> tuple[Any, ...]:
+        """The model's own answer that the rows are made of; their numbers are the places in it."""
+        key = (role, shared, local)
+        moves = self._moves.get(key)
+        if moves is None:
+            model = self.model
+            moves = tuple(
+                model.moves(
+                    model.roles[role], self.shareds.values[shared], self.locals.values[local]
+                )
+            )
+            if len(self._moves) < KEPT:
+                self._moves[key] = moves
+        return moves
 
     def asked(self) -> ItemsView[tuple[int, int, int], tuple[Row, ...]]:
         """All (role, shared, local) asked for so far, with their rows."""
@@ -133,10 +154,7 @@ class System:
         return self._held[key]
 
     def _ask(self, role: int, shared: int, local: int) -> Iterator[Row]:
-        moves = self.model.moves(
-            self.model.roles[role], self.shareds.values[shared], self.locals.values[local]
-        )
-        for number, move in enumerate(moves):
+        for number, move in enumerate(self.moves(role, shared, local)):
             yield Row(
                 number,
                 self.shareds.number(move.shared),

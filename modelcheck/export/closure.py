@@ -1,8 +1,10 @@
 """All that may happen, without a search: every (shared, local) pair that actors can be in.
 
 A pair is kept if its actor may be in it while the others do whatever pairs of theirs allow. That
-is at least what a search reaches, and costs next to nothing however many actors there are. Knows
-the model's interface; knows nothing of what is in a state.
+is at least what a search reaches, and costs next to nothing however many actors there are. It may
+be without end where the search is not: each of two programs that count up may then find the other
+to have done so any number of times. Knows the model's interface; knows nothing of what is in a
+state.
 """
 
 from collections import defaultdict, deque
@@ -10,6 +12,14 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from modelcheck.explore.model import Model
+
+MOST_PAIRS = 10_000
+"""Four times those of the largest spec that ends: with more, a person would read no model of them.
+"""
+
+
+class EndlessError(Exception):
+    """There are more pairs than MOST_PAIRS; perhaps there is no end to them."""
 
 
 class RolePair(NamedTuple):
@@ -30,7 +40,10 @@ class _Interference(NamedTuple):
 
 
 class Closure:
-    """The pairs of a model, the moves from each, and what others are told and asked."""
+    """The pairs of a model, the moves from each, and what others are told and asked.
+
+    Raises EndlessError where there are too many.
+    """
 
     def __init__(self, model: Model) -> None:
         self.moves: dict[RolePair, tuple[Any, ...]] = {}
@@ -47,6 +60,8 @@ class Closure:
         while todo:
             pair = todo.popleft()
             if pair not in self.moves:
+                if len(self.moves) == MOST_PAIRS:
+                    raise EndlessError
                 todo += self._expand(pair)
 
     def _expand(self, pair: RolePair) -> Iterator[RolePair]:

@@ -18,13 +18,17 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from modelcheck.export.closure import Closure
+from modelcheck.export.closure import MOST_PAIRS, Closure, EndlessError
 from modelcheck.export.parts import Anatomy, Constant, Part, Parts
 from modelcheck.export.rules import Assignments, Atom, Condition, Guards, assignments
 from modelcheck.machine.actors import Machine, Role
 from modelcheck.machine.cpu import FETCH, READ
 from modelcheck.machine.state import Move
 from modelcheck.protocol.errors import SpecError
+
+
+class NotExportableError(SpecError):
+    """There is no model of a protocol in other languages. The message says why."""
 
 
 class Signature(NamedTuple):
@@ -63,12 +67,23 @@ class Reception(NamedTuple):
 
 
 class GuardedCommands:
-    """A machine's variables, and the commands that change them."""
+    """A machine's variables, and the commands that change them.
+
+    Raises NotExportableError for a protocol of which there is no such thing.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.roles: tuple[Role, ...] = machine.roles
-        self._closure = Closure(machine)
+        try:
+            self._closure = Closure(machine)
+        except EndlessError:
+            raise NotExportableError(
+                f"protocol {machine.setup.protocol.name!r} is not covered by exports: they look at "
+                f"each program alone, and find more than {MOST_PAIRS:,} states of what it sees; "
+                "several programs that count in one cell, or write one site again, have no end "
+                "there. Export a variant in which one program does"
+            ) from None
         shareds = dict.fromkeys(pair.shared for pair in self._closure.moves)
         anatomy = Anatomy(machine, shareds)
         self.notes = anatomy.notes
@@ -103,7 +118,7 @@ class GuardedCommands:
         ]
         """For each role, the variables that each of its actors has, and their initial values."""
         if not any([self.shared, *self.local]):
-            raise SpecError(
+            raise NotExportableError(
                 f"protocol {machine.setup.protocol.name!r}: nothing in it ever changes, so there "
                 "is nothing to export; give the patcher a step"
             )

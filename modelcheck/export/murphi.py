@@ -87,9 +87,9 @@ class _Printer:
                 yield f"    {self._constant(domain, constant)}{comma}" + _note(note)
             yield "  };"
         for number, role in enumerate(self._model.roles):
+            if role.count > 1:
+                yield f"  {self._id(number)}: scalarset({role.count});"
             if self._model.local[number]:
-                if role.count > 1:
-                    yield f"  {self._id(number)}: scalarset({role.count});"
                 yield f"  {self._record(number)}: record"
                 for line in self._declarations(self._model.local[number], number):
                     yield f"    {line}"
@@ -206,6 +206,8 @@ class _Printer:
                 for guard, effects in cases
                 if effects
             ]
+            if not options:
+                continue
             body = "els".join(
                 f"if {tests or 'true'} then {' '.join(self._effects(effects, place))} "
                 for tests, effects in options

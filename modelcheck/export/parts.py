@@ -129,9 +129,11 @@ class Anatomy:
 
     def _fetch(self, fetch: PartialFetch | None) -> Leaves:
         sites = self._setup.protocol.sites
-        if len(sites) > 1 or not self._setup.fetch.ordered:
-            site = f"reading {sites[fetch.site].name}" if fetch else "no fetch"
-            yield "reading", "reading", site
+        entered = any(len(site.entries) > 1 for site in sites)
+        if len(sites) > 1 or entered or not self._setup.fetch.ordered:
+            place = f"reading {sites[fetch.site].name}" if fetch else "no fetch"
+            at = f" at {fetch.offset}" if fetch and fetch.offset else ""
+            yield "reading", "reading", place + at
         for number in range(max(map(len, self._setup.layout.chunks))):
             data = fetch.chunks[number] if fetch and number < len(fetch.chunks) else None
             yield f"read_{number}", CODE, UNREAD if data is None else _spelt(data)

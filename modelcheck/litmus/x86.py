@@ -212,7 +212,8 @@ class X86:
             return (Jump(jump(target), condition),)
         match name:
             case "mov":
-                return self._move(line, *operands)
+                target, source = operands
+                return self._move(line, target, source)
             case "poke":
                 address, value, size = operands
                 return (

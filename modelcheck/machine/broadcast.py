@@ -15,7 +15,7 @@ from modelcheck.machine.state import (
     Guard,
     IpiToAll,
     Local,
-    NoneLeaving,
+    NoneStopped,
     ReleaseAll,
     SetOwn,
     StopAll,
@@ -51,8 +51,8 @@ def holds(guard: Guard, local: Local) -> bool:
     match guard:
         case Acknowledged(sender):
             return not local.pending >> sender & 1
-        case NoneLeaving():
-            return local.stop not in (StopStage.SERIALISING, StopStage.LEAVING)
+        case NoneStopped():
+            return local.stop is StopStage.RUNNING
         case AllStopped():
             return local.stop is StopStage.STOPPED
         case GraceOver(sender):

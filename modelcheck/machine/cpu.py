@@ -9,7 +9,7 @@ from typing import assert_never
 from modelcheck.machine import handler, routine
 from modelcheck.machine.effects import Actor
 from modelcheck.machine.fetch import Staleness
-from modelcheck.machine.memory import Chunk
+from modelcheck.machine.memory import Chunk, View, join
 from modelcheck.machine.region import kind_of
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
@@ -50,6 +50,8 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
         return
     if local.trap is not None:
         yield from routine.moves(setup, shared, local, local.trap, actor)
+    elif local.fetches_wait:
+        return
     elif setup.bytewise:
         yield from _fetch_bytewise(setup, shared, local, actor)
     else:
@@ -105,7 +107,8 @@ def _fetch_windowed(setup: Setup, shared: Shared, local: Local, actor: Actor) ->
         base = [local.view[chunk.history] for chunk in read]
         for fetched in fetchable(window(setup, shared, local, place)):
             found = tuple(p + b for p, b in zip(fetched.positions, base, strict=False))
-            after = local._replace(view=_view_after(setup, shared, local, read, found))
+            view = _view_after(setup, shared, local, read, found)
+            after = local._replace(view=join(view, _floor(setup, shared, read, found)))
             choice = _choice(setup, place, *found)
             yield _execute(setup, shared, local, after, place, fetched.data, FETCH, choice)
 
@@ -154,6 +157,14 @@ def _view_after(
             assert_never(setup.fetch.staleness)
 
 
+def _floor(setup: Setup, shared: Shared, read: tuple[Chunk, ...], found: tuple[int, ...]) -> View:
+    """What fetches may not be older than behind one of these versions."""
+    floor: View = ()
+    for chunk, version in zip(read, found, strict=False):
+        floor = join(floor, setup.floor(shared, chunk.history, version))
+    return floor
+
+
 # Byte-wise: each chunk is read in a step of its own.
 
 
@@ -167,8 +178,13 @@ def _fetch_bytewise(setup: Setup, shared: Shared, local: Local, actor: Actor) ->
     else:
         data = b"".join(chunk for chunk in local.fetch.chunks if chunk is not None)
         place = _fetching(setup, local, local.fetch)
-        after = setup.settled(local._replace(fetch=None), shared)
+        after = setup.settled(_read_whole(local, local.fetch), shared)
         yield _execute(setup, shared, local, after, place, data, EXECUTE, (place.site,))
+
+
+def _read_whole(local: Local, fetch: PartialFetch) -> Local:
+    """The CPU when it executes what it has fetched."""
+    return local._replace(fetch=None, view=join(local.view, fetch.floor))
 
 
 def _fetching(setup: Setup, local: Local, fetch: PartialFetch) -> Place:
@@ -188,14 +204,15 @@ def _read(setup: Setup, shared: Shared, local: Local, fetch: PartialFetch) -> It
         for i, data in enumerate(setup.layout.versions(shared.memory, chunk, oldest)):
             version = oldest + i
             read = (*fetch.chunks[:number], data, *fetch.chunks[number + 1 :])
-            after = local._replace(fetch=fetch._replace(chunks=read))
+            floor = join(fetch.floor, setup.floor(shared, chunk.history, version))
+            after = local._replace(fetch=fetch._replace(chunks=read, floor=floor))
             if setup.fetch.staleness is Staleness.MONOTONE:
                 view = list(local.view)
                 view[chunk.history] = version
                 after = after._replace(view=tuple(view))
             choice = _choice(setup, place, number, version)
             if _spells_trap(setup, read):
-                after = after._replace(fetch=None)
+                after = _read_whole(after, fetch._replace(floor=floor))
                 yield _execute(setup, shared, local, after, place, setup.trap, READ, choice)
             else:
                 yield Move(READ, choice, shared, after)
@@ -252,6 +269,8 @@ def _execute(
         after, torn = handler.onward(setup, after, place, agreeing)
         if torn and kind != "torn":
             violations.append(SEQUENCE)
+        if agreeing and setup.protocol.architecture.serialises(data):
+            after = setup.synchronised(after, shared)
         if setup.routines[True] and kind == "new":
             after = after._replace(trap=Trap(site, 0, (), in_callee=True))
     return Move(

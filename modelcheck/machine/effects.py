@@ -20,14 +20,17 @@ from modelcheck.machine.state import (
     Guard,
     IpiToAll,
     Local,
-    NoneLeaving,
+    Maintenance,
+    NoneStopped,
     ReleaseAll,
     SetOwn,
     Shared,
     StopAll,
+    StopStage,
     Trap,
 )
 from modelcheck.machine.stores import (
+    completed,
     is_buffered,
     of_cell,
     owning,
@@ -35,6 +38,7 @@ from modelcheck.machine.stores import (
     reached_memory,
     read,
     read_code,
+    stores,
 )
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action, Actions
@@ -86,6 +90,8 @@ def effects(
 
 def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iterator[Effect]:
     shared, local = before.shared, before.local
+    if local.reads_wait and _reads(action):
+        return
     match action:
         case do.Put():
             yield from _put(action, setup, before)
@@ -98,18 +104,27 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
             yield before._replace(holds=(value == action.value) is action.equal)
         case do.Need():
             yield from _need(action, setup, before, actor)
+        case do.Drained(maintenance=False):
+            if not stores(local):
+                yield before
         case do.Drained():
             if not local.buffer:
-                yield before
+                shared, local = completed(setup, shared, local)
+                yield before._replace(shared=shared, local=local)
+        case do.Ordered():
+            yield before._replace(local=local.behind_barrier(synchronises=False))
         case do.Refresh():
             yield before._replace(local=_refreshed(action, setup, before, actor))
         case do.Clean():
-            newest = () if setup.coherent_icache else setup.layout.newest(shared.memory)
-            yield before._replace(shared=shared._replace(cleaned=newest))
+            needed = setup.cleans
+            yield before._replace(local=_maintaining(action, setup, local, needed=needed))
         case do.Drop():
-            yield before._replace(shared=shared._replace(dropped=shared.cleaned))
+            needed = not setup.coherent_icache
+            yield before._replace(local=_maintaining(action, setup, local, needed=needed))
         case do.Tell():
             yield before._replace(broadcast=_told(action.message, actor))
+        case do.Await("unstopped") if local.stop is not StopStage.RUNNING:
+            pass
         case do.Await():
             yield before._replace(guard=_asked(action.answer, actor))
         case do.Mask():
@@ -131,30 +146,63 @@ def _effects(action: Action, setup: Setup, before: Effect, actor: Actor) -> Iter
             assert_never(action)
 
 
+def _reads(action: Action) -> bool:
+    """Whether a CPU reads data for it, or acts on memory at once, so that barriers order that."""
+    match action:
+        case do.Put():
+            return bool(action.expects) or action.through is not None
+        case do.Set():
+            return action.at_once
+        case do.Change() | do.Ask() | do.Need() | do.Find() | do.Follow():
+            return True
+        case (
+            do.Drained()
+            | do.Ordered()
+            | do.Refresh()
+            | do.Clean()
+            | do.Drop()
+            | do.Tell()
+            | do.Await()
+            | do.Mask()
+            | do.Mode()
+            | do.Run()
+            | do.Act()
+            | do.Leave()
+        ):
+            return False
+        case _:
+            assert_never(action)
+
+
 # Code.
 
 
 def _put(action: do.Put, setup: Setup, before: Effect) -> Iterator[Effect]:
     shared, local = before.shared, before.local
-    size = len(action.data)
-    every = (1 << size) - 1
-    if action.order == "single":
-        stores = [(0, action.data, every)]
-    else:
-        left = [i for i in range(size) if not local.written >> i & 1]
-        if action.order == "ascending":
-            left = left[:1]
-        stores = [(i, action.data[i : i + 1], local.written | 1 << i) for i in left]
+    every = (1 << len(action.data)) - 1
     site = _target(action, setup, shared, local)
+    left = [one for one in parts(setup, action, site) if not local.written >> one.start & 1]
     violations: tuple[str, ...] = ()
     if action.expects and not local.written:
         there = read_code(setup, shared, local, site)[action.at :]
         violations = () if there.startswith(action.expects) else setup.watch(UNEXPECTED)
-    for i, data, written in stores:
+    for part in left[:1] if action.order == "ascending" else left:
+        written = local.written | sum(1 << i for i in part)
         done = written == every
         after = local._replace(written=0 if done else written)
-        stored, after = put(setup, shared, after, Buffered(site, action.at + i, data))
-        yield Effect(stored, after, (i,), violations=violations, finished=done)
+        data = action.data[part.start : part.stop]
+        store = Buffered(site, action.at + part.start, data)
+        for stored, now in put(setup, shared, after, store):
+            yield Effect(stored, now, (part.start,), violations=violations, finished=done)
+
+
+def parts(setup: Setup, action: do.Put, site: int) -> tuple[range, ...]:
+    """The bytes of a write that reach memory at once: each by itself, or those of one store."""
+    size = len(action.data)
+    if action.order != "single":
+        return tuple(range(i, i + 1) for i in range(size))
+    within = setup.protocol.architecture.whole_within
+    return setup.layout.parts(site, action.at, size, within)
 
 
 def _target(action: do.Put, setup: Setup, shared: Shared, local: Local) -> int:
@@ -172,13 +220,15 @@ def _set(action: do.Set, setup: Setup, before: Effect, actor: Actor) -> Iterator
     """Set a cell, or all CPUs' copies of it."""
     cell = setup.cells[action.cell]
     if setup.protocol.cells[cell].per_cpu:
+        if before.local.reads_wait:
+            return  # in memory at once, so that it waits as reads do
         told = SetOwn(cell, action.value) if actor.for_all else None
         yield before._replace(local=owning(before.local, cell, action.value), broadcast=told)
         return
     store = of_cell(cell, action.value)
     if not action.at_once:
-        stored, after = put(setup, before.shared, before.local, store)
-        yield before._replace(shared=stored, local=after)
+        for stored, after in put(setup, before.shared, before.local, store):
+            yield before._replace(shared=stored, local=after)
     elif not is_buffered(before.local, cell):
         yield before._replace(shared=reached_memory(setup, before.shared, store))
 
@@ -215,7 +265,22 @@ def _refreshed(action: do.Refresh, setup: Setup, before: Effect, actor: Actor) -
         if not local.deferred:
             return local
         local = local._replace(deferred=False)
-    return setup.synchronised(local, before.shared) if actor.executes else local
+    if actor.executes:
+        return setup.synchronised(local, before.shared)
+    return setup.fenced(local, fetches=False)
+
+
+def _maintaining(action: do.Clean | do.Drop, setup: Setup, local: Local, *, needed: bool) -> Local:
+    """The CPU with maintenance of lines under way, if caches need any."""
+    if not needed:
+        return local
+    of, lines = action.lines, setup.layout.every_line
+    if of.site is not None:
+        site = setup.sites[of.site]
+        size = len(setup.protocol.sites[site]) - of.at if of.size is None else of.size
+        lines = setup.layout.lines(site, of.at, size)
+    asked = (Maintenance(isinstance(action, do.Drop), line) for line in lines)
+    return local._replace(buffer=(*local.buffer, *asked))
 
 
 def _told(message: do.Message, actor: Actor) -> Broadcast:
@@ -236,9 +301,9 @@ def _asked(answer: do.Awaited, actor: Actor) -> Guard:
     match answer:
         case "acknowledged":
             return Acknowledged(actor.role)
-        case "left":
+        case "unstopped":
             # stop_machine() is over when all have left it (Linux kernel/stop_machine.c).
-            return NoneLeaving()
+            return NoneStopped()
         case "stopped":
             return AllStopped()
         case "quiescent":

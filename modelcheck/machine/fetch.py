@@ -18,7 +18,8 @@ class FetchModel:
 
     With `ordered`, the chunks of an instruction are read in ascending order, and one history of
     all code stores is what a CPU sees: no chunk comes from before the chunk to its left. Without,
-    chunks are read in any order and each has a history of its own. With `strict`, running bytes
+    chunks are read in any order and each has a history of its own. With `coherent`, caches are,
+    whatever a protocol says of them: to serialise is enough. With `strict`, running bytes
     that changed since the CPU's last sync is an error in itself; see `strict` below.
     """
 
@@ -26,6 +27,7 @@ class FetchModel:
     ordered: bool
     staleness: Staleness
     strict: bool
+    coherent: bool
     meaning: str
     source: str
 
@@ -38,6 +40,7 @@ MODELS: dict[str, FetchModel] = {
             ordered=True,
             staleness=Staleness.NEWEST,
             strict=False,
+            coherent=True,
             meaning="Chunks in ascending order, each the newest memory when it is read. A write "
             "can still overtake a partial fetch.",
             source="An idealised coherent instruction cache without prefetch.",
@@ -47,6 +50,7 @@ MODELS: dict[str, FetchModel] = {
             ordered=False,
             staleness=Staleness.NEWEST,
             strict=False,
+            coherent=True,
             meaning="As coherent, but the chunks of an instruction are read in any order.",
             source="An idealised coherent instruction cache, line fills in any order.",
         ),
@@ -55,15 +59,18 @@ MODELS: dict[str, FetchModel] = {
             ordered=True,
             staleness=Staleness.MONOTONE,
             strict=False,
+            coherent=True,
             meaning="Each CPU follows the global order of code stores at its own pace, and never "
             "goes back.",
-            source="AMD64 APM vol. 2, 7.6.1: fetchers observe stores in program order.",
+            source="AMD64 APM vol. 2, 7.6.1: fetchers observe stores in program order. Arm with "
+            "CTR_EL0.DIC=1 and IDC=1: CoFF is forbidden, and no maintenance is needed.",
         ),
         FetchModel(
             "per-chunk",
             ordered=False,
             staleness=Staleness.MONOTONE,
             strict=False,
+            coherent=False,
             meaning="Each CPU follows the stores to each chunk at a pace of its own, and never "
             "goes back in a chunk.",
             source="What Intel's manuals leave open (SDM vol. 3A, Handling Self- and "
@@ -74,6 +81,7 @@ MODELS: dict[str, FetchModel] = {
             ordered=False,
             staleness=Staleness.SINCE_SYNC,
             strict=False,
+            coherent=False,
             meaning="Any version since the CPU's last sync, for each chunk anew.",
             source="Arm with CTR_EL0.DIC=0, RISC-V with Ziccif only: the litmus test CoFF "
             "is allowed.",
@@ -83,6 +91,7 @@ MODELS: dict[str, FetchModel] = {
             ordered=False,
             staleness=Staleness.SINCE_SYNC,
             strict=True,
+            coherent=False,
             meaning="As incoherent, and to run bytes that changed since the CPU's last sync is an "
             "error, unless the change put the trap on an instruction's first byte or took it off.",
             source="Intel specification updates, erratum 'Unsynchronized Cross-Modifying Code "

@@ -40,6 +40,26 @@ class ByteChange(NamedTuple):
     after: bytes
 
 
+def parts(begin: int, size: int, within: int) -> Iterator[range]:
+    """The events of one store at an address, as offsets into it: one if it lies within so many
+    bytes, naturally aligned (a power of two); otherwise one for each naturally aligned part."""
+    if begin // within == (begin + size - 1) // within:
+        yield range(size)
+        return
+    at = 0
+    while at < size:
+        length = 1
+        while (begin + at) % (2 * length) == 0 and at + 2 * length <= size:
+            length *= 2
+        yield range(at, at + length)
+        at += length
+
+
+def join(one: View, other: View) -> View:
+    """The newer of two places in each history; one of them may be nowhere."""
+    return tuple(map(max, one, other)) if one and other else one or other
+
+
 class Layout:
     """Where the bytes of the sites lie: in which chunk, and in which history.
 
@@ -52,6 +72,12 @@ class Layout:
         self, sites: tuple[Site, ...], *, chunk: int, offset: int, ordered: bool, history: bool
     ) -> None:
         shift = offset - sites[0].address % LINE
+        self._begin = [site.address + shift for site in sites]
+        ends = [
+            range(begin, begin + len(one)) for begin, one in zip(self._begin, sites, strict=True)
+        ]
+        every = sorted({address // LINE for end in ends for address in end})
+        self._line = {name: number for number, name in enumerate(every)}
         self._keep_history = history
         self.initial: Memory
         self.chunks: list[tuple[Chunk, ...]] = []
@@ -75,6 +101,32 @@ class Layout:
                 spans[line] = (at, start, index + 1)
             self.chunks.append(tuple(Chunk(*spans[line]) for line in sorted(spans)))
         self.initial = tuple((bytes(data),) for data in contents)
+        self._in_line: dict[int, set[int]] = {}
+        for (number, byte), (there, _) in self._place.items():
+            (touched,) = self.lines(number, byte, 1)
+            self._in_line.setdefault(touched, set()).add(there)
+
+    @property
+    def every_line(self) -> range:
+        """The numbers of all cache lines that have bytes of sites."""
+        return range(len(self._line))
+
+    def lines(self, site: int, at: int, size: int) -> range:
+        """The numbers of the lines that hold these bytes of a site."""
+        first = self._begin[site] + at
+        return range(self._line[first // LINE], self._line[(first + size - 1) // LINE] + 1)
+
+    def parts(self, site: int, at: int, size: int, within: int) -> tuple[range, ...]:
+        """The events of one store of so many bytes; see `parts`."""
+        return tuple(parts(self._begin[site] + at, size, within))
+
+    def of_line(self, line: int, view: View, other: View) -> View:
+        """`view`, but of the histories of one line as `other` has it, where that is newer."""
+        there = self._in_line[line]
+        return tuple(
+            max(a, b) if history in there else a
+            for history, (a, b) in enumerate(zip(view, other, strict=True))
+        )
 
     def write(self, memory: Memory, site: int, at: int, data: bytes) -> Memory:
         """Memory after one atomic store; a store that changes nothing makes no new version."""

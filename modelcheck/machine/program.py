@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from modelcheck.machine.effects import Actor, effects
 from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import Local, Move, Shared, StopStage
-from modelcheck.machine.stores import overlap, reached_memory
+from modelcheck.machine.stores import done, ready
 
 DRAIN = "drain"
-"""A store leaves the buffer for memory."""
+"""A store leaves the buffer for memory, or a line is cleaned or dropped."""
 
 
 def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[Move]:
@@ -44,9 +44,6 @@ def moves(setup: Setup, shared: Shared, local: Local, actor: Actor) -> Iterator[
 
 
 def drains(setup: Setup, shared: Shared, local: Local) -> Iterator[Move]:
-    """Stores that may reach memory now: any but those behind an earlier one to the same place."""
-    for number, store in enumerate(local.buffer):
-        if not any(overlap(store, earlier) for earlier in local.buffer[:number]):
-            after = reached_memory(setup, shared, store)
-            left = (*local.buffer[:number], *local.buffer[number + 1 :])
-            yield Move(DRAIN, (number,), after, local._replace(buffer=left))
+    """What is under way and may be done now."""
+    for number in ready(setup, local):
+        yield Move(DRAIN, (number,), *done(setup, shared, local, number))

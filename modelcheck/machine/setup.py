@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelcheck.machine.fetch import MODELS, FetchModel, Staleness
-from modelcheck.machine.memory import LINE, Layout
+from modelcheck.machine.memory import LINE, Layout, View, join
 from modelcheck.machine.region import Region
 from modelcheck.machine.state import Local, Shared
 from modelcheck.protocol.actions import Action, Ask, Find, Need, Put, Set
@@ -144,7 +144,15 @@ class Setup:
         self.sites = {site.name: number for number, site in enumerate(protocol.sites)}
         self.cells = {cell.name: number for number, cell in enumerate(protocol.cells)}
         self._many = self._bounds()
-        self.coherent_icache = protocol.coherent_icache or self.newest_only
+        self.coherent_icache = protocol.coherent_icache or self.fetch.coherent
+        self.cleans = not self.coherent_icache and not protocol.coherent_dcache
+        """Whether instruction caches see of memory only what was cleaned."""
+        self.orders_fetches = (
+            not (self.coherent_icache or self.fetch.strict)
+            and protocol.architecture.drops_order_fetches
+        )
+        """Whether a fetch of something newer than an invalidation comes after it. Not for strict,
+        where what is fetched without a sync is an error in itself."""
         self.weak_stores = protocol.stores == "weak"
         self.inapplicable = inapplicable(protocol)
         """The properties that cannot be violated, each with the reason."""
@@ -203,9 +211,11 @@ class Setup:
     def initial_shared(self) -> Shared:
         """Memory before the patch."""
         cells = tuple(cell.initial for cell in self.protocol.cells)
-        oldest = () if self.coherent_icache else tuple(0 for _ in self.layout.initial)
+        oldest = tuple(0 for _ in self.layout.initial)
         over = sum(1 << role for role in range(self.cpu_role) if not self.programs[role])
-        return Shared(self.layout.initial, cells, over, over, oldest, oldest)
+        cleaned = oldest if self.cleans else ()
+        dropped = () if self.coherent_icache else oldest
+        return Shared(self.layout.initial, cells, over, over, cleaned, dropped)
 
     def initial_local(self, shared: Shared) -> Local:
         """A CPU before the patch."""
@@ -218,9 +228,27 @@ class Setup:
 
         This moves the bound of what may still be fetched, and drops a partial fetch. It fetches
         nothing: later stores stay free to be seen or not. Where instruction caches are not
-        coherent the bound moves only as far as maintenance has made them drop.
+        coherent the bound moves only as far as maintenance has made them drop. Where the CPU's own
+        stores count, it is serialised once more when they are in memory, and fetches nothing till
+        then.
         """
-        return self._seeing_newest(local, shared)._replace(fetch=None)
+        return self.fenced(self._seeing_newest(local, shared)._replace(fetch=None), fetches=True)
+
+    def fenced(self, local: Local, *, fetches: bool) -> Local:
+        """The CPU after a serialising event as far as its own stores go, and, if it `fetches`, what
+        it fetches behind them."""
+        if self.protocol.architecture.sync_orders_stores:
+            return local.behind_barrier(synchronises=fetches)
+        return local
+
+    def floor(self, shared: Shared, history: int, version: int) -> View:
+        """What fetches may not be older than behind one of this version: what was dropped before
+        it was written, nowhere if that is nothing."""
+        found: View = ()
+        for newest, dropped in shared.completed:
+            if version > newest[history]:
+                found = join(found, dropped)
+        return found
 
     def settled(self, local: Local, shared: Shared) -> Local:
         """The CPU after a step that is no fetch: a fetch of newest memory begins after it."""

@@ -15,7 +15,8 @@ class Shared(NamedTuple):
     `returned` has a bit for each patcher whose program has returned, and `ended` for each whose
     stores are in memory then, too.
     `cleaned` and `dropped` are of instruction caches that are not coherent: the versions that were
-    last made visible to them, and those before which they have dropped all.
+    last made visible to them, and those before which they have dropped all. `completed` has, of
+    each barrier that completed an invalidation, the newest versions then, and what was dropped.
     """
 
     memory: Memory
@@ -24,15 +25,17 @@ class Shared(NamedTuple):
     ended: int
     cleaned: View = ()
     dropped: View = ()
+    completed: tuple[tuple[View, View], ...] = ()
 
 
 class PartialFetch(NamedTuple):
-    """A fetch under way (byte-wise): the site, what was read of each chunk, or None, and where the
-    instruction begins."""
+    """A fetch under way (byte-wise): the site, what was read of each chunk, or None, where the
+    instruction begins, and what later fetches may not be older than."""
 
     site: int
     chunks: tuple[bytes | None, ...]
     offset: int = 0
+    floor: View = ()
 
 
 class Place(NamedTuple):
@@ -78,6 +81,28 @@ class Buffered(NamedTuple):
     value: Value = None
 
 
+class Maintenance(NamedTuple):
+    """A line that is to be cleaned, or with `drops` to be dropped by instruction caches."""
+
+    drops: bool
+    line: int
+
+
+class BarrierMark(NamedTuple):
+    """Stores and cleans before come before those behind; with `synchronises`, before later fetches
+    of this CPU as well."""
+
+    synchronises: bool
+
+
+UnderWay = Buffered | Maintenance | BarrierMark
+
+
+def heeds_barriers(one: UnderWay) -> bool:
+    """Whether barriers order it: a store, or a clean."""
+    return isinstance(one, Buffered) or (isinstance(one, Maintenance) and not one.drops)
+
+
 class Local(NamedTuple):
     """What one CPU alone has.
 
@@ -85,8 +110,9 @@ class Local(NamedTuple):
     on it; `pending` has a bit for each sender whose IPI it has not taken, and `serialise` tells
     whether one of them makes it serialise; `view` is what it may still fetch; `acted_new` has a bit
     for each site it has seen as new. `place` is where it is inside a region. `own` has its own copy
-    of each per-CPU cell, and `buffer` its stores that are not in memory yet, oldest first. `grace`
-    has a bit for each grace period that waits for it.
+    of each per-CPU cell, and `buffer` what it has set going that is not done yet, oldest first.
+    `grace` has a bit for each grace period that waits for it. `dropped` is what instruction caches
+    have dropped for it since its last barrier that completes that.
     """
 
     pc: int = 0
@@ -104,12 +130,29 @@ class Local(NamedTuple):
     deferred: bool = False
     grace: int = 0
     own: tuple[Value, ...] = ()
-    buffer: tuple[Buffered, ...] = ()
+    buffer: tuple[UnderWay, ...] = ()
+    dropped: View = ()
 
     @property
     def in_program(self) -> bool:
         """Whether the CPU runs its own program now, neither a fetch of a site nor a handler."""
         return self.fetch is None and self.trap is None and self.place is None
+
+    @property
+    def reads_wait(self) -> bool:
+        """Whether a barrier puts what the CPU reads now behind something under way."""
+        return any(isinstance(one, BarrierMark) for one in self.buffer)
+
+    @property
+    def fetches_wait(self) -> bool:
+        """Whether a barrier puts its fetches behind something under way."""
+        return any(isinstance(one, BarrierMark) and one.synchronises for one in self.buffer)
+
+    def behind_barrier(self, *, synchronises: bool) -> "Local":
+        """With a barrier behind what is under way; none where it would order nothing."""
+        if not any(map(heeds_barriers, self.buffer)):
+            return self
+        return self._replace(buffer=(*self.buffer, BarrierMark(synchronises)))
 
 
 # What one actor tells all others, and what it asks of them. `sender` is an actor's role.
@@ -161,8 +204,8 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class NoneLeaving:
-    """A guard: no other CPU has still to leave an earlier stop."""
+class NoneStopped:
+    """A guard: no other CPU is in a stop, from when it is asked until it has left."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +229,7 @@ class EachOwns:
 
 
 Broadcast = IpiToAll | StopAll | ReleaseAll | GraceBegins | SetOwn
-Guard = Acknowledged | NoneLeaving | AllStopped | GraceOver | EachOwns
+Guard = Acknowledged | NoneStopped | AllStopped | GraceOver | EachOwns
 
 
 FetchedAs = Literal["old", "new", "both", "between", "trap", "torn"]

@@ -8,10 +8,10 @@ Knows the naive machine.
 import json
 from typing import Any, NamedTuple
 
+from modelcheck.naive.abstraction import Abstract
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import Json, UnknownError, places, take, value_of
 from modelcheck.naive.state import Cpu, Places, Routine, Shared, Spot, Store
-from modelcheck.naive.stepping import Naive
 
 PREFIX = ";; "
 STOPS = ("no", "asked", "stands", "leaves, synchronising", "leaves")
@@ -20,7 +20,7 @@ STOPS = ("no", "asked", "stands", "leaves, synchronising", "leaves")
 class Document(NamedTuple):
     """The lines of a certificate, read, and the machine that they speak of."""
 
-    naive: Naive
+    naive: Abstract
     shareds: tuple[Shared, ...]
     cpus: tuple[dict[int, Cpu], ...]
     """For each role, its CPUs by the numbers of the certificate."""
@@ -43,7 +43,7 @@ def read(text: str) -> Document:
         data = take(found, "the certificate", "spec variant protocol configuration schema", found)
         if data["schema"] != 1:
             raise UnknownError(f"schema {data['schema']!r} is not known here")
-        naive = Naive(data["protocol"], data["configuration"])
+        naive = Abstract(data["protocol"], data["configuration"])
         if not data["configuration"].get("any_number"):
             raise UnknownError("its counters are those of a fixed number of CPUs")
         return _document(naive, data)
@@ -53,7 +53,7 @@ def read(text: str) -> Document:
         raise UnknownError(f"not a certificate: {type(error).__name__}: {error}") from error
 
 
-def _document(naive: Naive, data: Json) -> Document:
+def _document(naive: Abstract, data: Json) -> Document:
     names = {"cpu": CPUS}
     may: dict[tuple[int, ...], tuple[int, ...]] = {}
     shareds = tuple(_shared(naive, *values) for values in data["shareds"])
@@ -85,7 +85,7 @@ def _index(number: Any) -> int:
 
 
 def _shared(
-    naive: Naive, memory: Any, cells: Any, returned: Any, ended: Any, cleaned: Any, dropped: Any
+    naive: Abstract, memory: Any, cells: Any, returned: Any, ended: Any, *caches: Any
 ) -> Shared:
     """A shared part: the histories with a store for each change, one behind the other."""
     start, log = naive.shared(), list[Store]()
@@ -100,8 +100,13 @@ def _shared(
             before = after
     over = frozenset(_bits(returned)), frozenset(_bits(ended))
     found = Shared(tuple(log), tuple(map(value_of, cells)), start.cleaned, start.dropped, *over)
+    cleaned, dropped, completed = caches
     if not naive.coherent_icache:
-        found = found._replace(cleaned=tuple(cleaned), dropped=tuple(dropped))
+        found = found._replace(
+            cleaned=tuple(cleaned) or start.cleaned,
+            dropped=tuple(dropped),
+            completed=tuple((tuple(newest), tuple(behind)) for newest, behind in completed),
+        )
     if len(found.cells) != len(start.cells):
         raise UnknownError("a shared part with cells that the protocol does not have")
     return shared_form(naive, found)
@@ -112,12 +117,12 @@ def _changes(addresses: list[int], before: bytes, after: bytes) -> tuple[tuple[i
     return tuple((address, now) for address, was, now in each if was != now)
 
 
-def keeps_histories(naive: Naive) -> bool:
+def keeps_histories(naive: Abstract) -> bool:
     """Whether what memory held before matters."""
     return not naive.newest_only or naive.in_one_step
 
 
-def shared_form(naive: Naive, shared: Shared) -> Shared:
+def shared_form(naive: Abstract, shared: Shared) -> Shared:
     """The shared part with the stores in the order of the bytes, those of one history in theirs;
     without those that changed nothing, and only the last where all else is forgotten."""
     log: list[Store] = []
@@ -134,21 +139,22 @@ def shared_form(naive: Naive, shared: Shared) -> Shared:
 # CPUs.
 
 
-def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
+def _cpu(naive: Abstract, role: int, values: Any) -> Cpu:
     """A CPU from what a certificate has of it, in the order in which it has that."""
     pc, written, pending, view, fetch, trap, acted, serialise, place, *more = values
-    irqs_off, stop, in_user, deferred, grace, own, buffer = more
+    irqs_off, stop, in_user, deferred, grace, own, buffer, dropped = more
     every = list(naive.sites)
     spot = _spot(*place) if place else None
     reading = None
     if fetch:
-        site, chunks, offset = fetch
+        site, chunks, offset, floor = fetch
         at = spot or naive.whole(site)._replace(offset=offset)
-        reading = at, tuple(None if one is None else bytes.fromhex(one) for one in chunks)
+        got = tuple(None if one is None else bytes.fromhex(one) for one in chunks)
+        reading = at, got, tuple(floor) or naive.nowhere
     cpu = Cpu(
         rest=_rest(naive.programs[role], pc),
         written=frozenset(_bits(written)),
-        since=tuple(view) or naive.shared().cleaned,
+        since=tuple(view) or naive.nowhere,
         reading=reading,
         routine=_routine(naive, *trap) if trap else None,
         spot=spot,
@@ -164,8 +170,9 @@ def _cpu(naive: Naive, role: int, values: Any) -> Cpu:
         own=tuple(map(value_of, own)) or naive.cpu(()).own,
         buffer=tuple(_store([one.address for one in every], *one) for one in buffer),
         acted_new=frozenset(_bits(acted)),
+        dropped=tuple(dropped) or naive.nowhere,
     )
-    if len(cpu.since) != len(naive.shared().cleaned) or len(cpu.own) != len(naive.initial):
+    if len(cpu.since) != len(naive.nowhere) or len(cpu.own) != len(naive.initial):
         raise UnknownError("a CPU that does not fit the protocol")
     found = cpu_form(naive, role, cpu)
     if found.acted_new != cpu.acted_new or (found.in_handler and found.since != cpu.since):
@@ -182,7 +189,7 @@ def _rest(program: Any, pc: int) -> Any:
     return [*places(program), ()][_index(pc)]
 
 
-def _routine(naive: Naive, site: int, pc: int, found: Any, called: bool) -> Routine:
+def _routine(naive: Abstract, site: int, pc: int, found: Any, called: bool) -> Routine:
     program = naive.callee if called else naive.handler
     kept = tuple((cell, value_of(value)) for cell, value in found)
     return Routine(_index(site), called, _rest(program, pc), kept)
@@ -192,21 +199,27 @@ def _spot(site: int, offset: int, forms: int) -> Spot:
     return Spot(_index(site), offset, frozenset(_bits(forms)))
 
 
-def _store(addresses: list[int], site: int, at: int, data: str, cell: int, value: Any) -> Store:
+def _store(addresses: list[int], *parts: Any) -> Store:
+    """A store has five parts, a cache line to clean or to drop two, and a barrier one."""
+    if len(parts) == 1:
+        return Store(does="fence.i" if parts[0] else "dmb")
+    if len(parts) == 2:
+        return Store(does="drop" if parts[0] else "clean", line=_index(parts[1]))
+    site, at, data, cell, value = parts
     if cell >= 0:
         return Store(cell=cell, value=value_of(value))
     start = addresses[_index(site)] + at
     return Store(tuple(enumerate(bytes.fromhex(data), start=start)))
 
 
-def cpu_form(naive: Naive, role: int, cpu: Cpu) -> Cpu:
+def cpu_form(naive: Abstract, role: int, cpu: Cpu) -> Cpu:
     """The CPU without what cannot matter any more: its places if it runs no site, if it reads the
     newest alone, or if it synchronises before it fetches; what it acted as if nobody asks."""
     nowhere: Places = ()
     runs_sites = role == CPUS or naive.patcher_executes
     leaves = cpu.in_handler and naive.all_ways_synchronise and naive.coherent_icache
     if not runs_sites or not keeps_histories(naive) or leaves:
-        nowhere = naive.shared().cleaned
+        nowhere = naive.nowhere
     if "per-cpu-monotone" not in naive.watched:
         cpu = cpu._replace(acted_new=frozenset())
     return cpu._replace(since=nowhere or cpu.since)

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import z3
 
+from modelcheck.naive.abstraction import PROPERTIES
 from modelcheck.naive.certificate import Document, cpu_form, read, shared_form
 from modelcheck.naive.memory import CPUS
-from modelcheck.naive.reading import PROPERTIES, UnknownError
-from modelcheck.naive.state import hears
+from modelcheck.naive.reading import UnknownError
+from modelcheck.naive.state import Move, hears
 
 NOT_COVERED = frozenset({"finishes", "patch-completes"})
 """Properties of all that may follow, which no invariant proves."""
@@ -158,8 +159,8 @@ class _Questions:
         return _and(map(_is, [*self._core(), "other"], [shared, *numbers]))
 
     def _fresh(self, role: int) -> Any:
-        cpu = self.naive.cpu(self.naive.programs[role])
-        return self.naive.synchronised(self.naive.shared(), cpu)
+        fresh = Move("", self.naive.shared(), self.naive.cpu(self.naive.programs[role]))
+        return self.naive.synchronised(fresh).cpu
 
     def _consecution(
         self, place: int, said: tuple[Any, ...], rows: set[Row]

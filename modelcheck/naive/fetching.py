@@ -1,11 +1,12 @@
 """How a CPU fetches an instruction, and what comes of executing it. Knows memory."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
 import capstone
 
-from modelcheck.naive.memory import CPUS, Memory
+from modelcheck.naive.memory import CPUS, Memory, later_of
 from modelcheck.naive.reading import NEW, OLD, Site
 from modelcheck.naive.state import Cpu, Move, Places, Routine, Shared, Spot
 
@@ -21,21 +22,26 @@ class Fetching(Memory):
         return Spot(site, 0, frozenset(range(len(self.sites[site].forms))))
 
     def fetches(self, role: int, here: Move) -> Iterator[Move]:
-        """The steps of a fetch."""
+        """The steps of a fetch; none while a fence.i waits for stores."""
+        if any(one.does == "fence.i" for one in here.cpu.buffer):
+            return
         if here.cpu.reading:
-            spot, read = here.cpu.reading
+            spot, read, floor = here.cpu.reading
             if None in read:
-                yield from self._read_chunk(here, spot, read)
+                yield from self._read_chunk(here, spot, read, floor)
             else:
                 data = b"".join(part or b"" for part in read)
-                after = here._replace(label="execute").me(reading=None)
-                yield self._executed(after, spot, data, here.cpu.since)
+                since = later_of(here.cpu.since, floor)
+                after = here._replace(label="execute").me(reading=None, since=since)
+                yield self.executed(after, spot, data, here.cpu.since)
             return
         for spot in [here.cpu.spot] if here.cpu.spot else self._entries(role, here.cpu):
-            if self.in_one_step:
-                yield from self._fetch_whole(here._replace(label="fetch"), spot)
-            else:
-                yield from self._read_chunk(here, spot, (None,) * len(self._parts(spot)))
+            yield from self.begun(here, spot)
+
+    def begun(self, here: Move, spot: Spot) -> Iterator[Move]:
+        """The first steps of a fetch."""
+        none = (None,) * len(self.parts(spot))
+        yield from self._read_chunk(here, spot, none, self.nowhere)
 
     def _entries(self, role: int, cpu: Cpu) -> Iterator[Spot]:
         """Where a CPU may begin a pass."""
@@ -48,7 +54,7 @@ class Fetching(Memory):
         for site in sites:
             yield from (self.whole(site)._replace(offset=at) for at in self.sites[site].entries)
 
-    def _parts(self, spot: Spot) -> list[list[int]]:
+    def parts(self, spot: Spot) -> list[list[int]]:
         """The addresses that a fetch reads, chunk by chunk."""
         site = self.sites[spot.site]
         size, longest = len(site.forms[OLD].data), max(len(f.at(spot.offset)) for f in site.forms)
@@ -58,72 +64,51 @@ class Fetching(Memory):
             parts.setdefault(self.chunk_of[address], []).append(address)
         return list(parts.values())
 
-    def _readable(self, here: Move, part: list[int]) -> list[tuple[int, bytes]]:
+    def oldest(self, here: Move, history: int) -> int:
+        """The place in a history from which on a CPU may read."""
+        if self.newest_only:
+            return self.newest(here.shared)[history]
+        return here.cpu.since[history]
+
+    def readable(self, here: Move, part: list[int]) -> list[tuple[int, bytes]]:
         """What a CPU may read of a part, each with its place in the history."""
         history = self.histories(here.shared.log)[self.line_of[part[0]]]
-        newest = self.newest_only and not self.in_one_step
-        oldest = len(history) - 1 if newest else here.cpu.since[self.line_of[part[0]]]
+        oldest = self.oldest(here, self.line_of[part[0]])
         places = range(oldest, len(history))
         return [(place, bytes(history[place][address] for address in part)) for place in places]
 
-    def _moved(self, since: Places, part: list[int], place: int) -> Places:
+    def moved(self, since: Places, part: list[int], place: int) -> Places:
         """The CPU's places after a read."""
         if self.fetch not in ("store-order", "per-chunk"):
             return since
         line = self.line_of[part[0]]
         return (*since[:line], place, *since[line + 1 :])
 
-    def _complete(self, spot: Spot, data: bytes) -> bytes:
+    def complete(self, spot: Spot, data: bytes) -> bytes:
         """The trap, or the instruction of some form, that these bytes begin with; else nothing."""
         known = (self.trap, *(form.at(spot.offset) for form in self.sites[spot.site].forms))
         return next((one for one in known if one and data.startswith(one)), b"")
 
-    def _read_chunk(self, here: Move, spot: Spot, read: Read) -> Iterator[Move]:
-        here, parts = here._replace(label="read"), self._parts(spot)
+    def _read_chunk(self, here: Move, spot: Spot, read: Read, floor: Places) -> Iterator[Move]:
+        here, parts = here._replace(label="read"), self.parts(spot)
         unread = [number for number, data in enumerate(read) if data is None]
         for number in unread[:1] if self.ordered else unread:
-            for place, data in self._readable(here, parts[number]):
+            for place, data in self.readable(here, parts[number]):
                 got = (*read[:number], data, *read[number + 1 :])
-                since = self._moved(here.cpu.since, parts[number], place)
+                since = self.moved(here.cpu.since, parts[number], place)
+                least = later_of(floor, self.floor(here.shared, parts[number], place))
                 gap = got.index(None) if None in got else len(got)
                 begun = b"".join(part or b"" for part in got[:gap])
                 if self.trap and begun.startswith(self.trap):
-                    after = here.me(reading=None, since=since)
-                    yield self._executed(after, spot, begun, here.cpu.since)
+                    after = here.me(reading=None, since=later_of(since, least))
+                    yield self.executed(after, spot, begun, here.cpu.since)
                 else:
-                    yield here.me(reading=(spot, got), since=since)
+                    yield here.me(reading=(spot, got, least), since=since)
 
-    def _fetch_whole(self, here: Move, spot: Spot) -> Iterator[Move]:
-        """A fetch and its execution in one step; of several ways to read the same bytes, the one
-        that moves the CPU's places least."""
-        parts, newest = self._parts(spot), self.newest(here.shared)
-        ways: dict[tuple[bytes, bool], Places] = {(b"", False): ()}
-        for part in parts:
-            before, ways = ways, {}
-            for (data, fresh), order in before.items():
-                if self._complete(spot, data):
-                    ways[data, fresh] = order
-                    continue
-                for place, read in self._readable(here, part):
-                    if self.ordered and place < max(order, default=0):
-                        continue
-                    whole = self._complete(spot, data + read) or data + read
-                    is_newest = self.newest_only and place == newest[self.line_of[part[0]]]
-                    now = (*order, place)
-                    least = ways.get((whole, fresh or is_newest), now)
-                    ways[whole, fresh or is_newest] = tuple(map(min, least, now))
-        for (data, fresh), order in ways.items():
-            if self.newest_only and not fresh and self.trap and data == self.trap:
-                continue
-            since = here.cpu.since
-            for part, place in zip(parts, order, strict=False):
-                since = self._moved(since, part, place)
-            yield self._executed(here.me(since=since), spot, data, here.cpu.since)
-
-    def _executed(self, here: Move, spot: Spot, data: bytes, since: Places) -> Move:
+    def executed(self, here: Move, spot: Spot, data: bytes, since: Places) -> Move:
         """Fetched bytes are executed; `since` are the CPU's places before the step."""
         site = self.sites[spot.site]
-        data = self._complete(spot, data) or data
+        data = self.complete(spot, data) or data
         trapped = data == self.trap
         forms = frozenset() if trapped else agreeing(site, spot.offset, data)
         kind = "trap" if trapped else _kind(forms)
@@ -134,11 +119,12 @@ class Fetching(Memory):
         if here.shared.returned == self.patchers and kind in ("old", "trap") and not site.foreign:
             here = here.violating("visible-after-return")
         here = here._replace(ran=(spot.site, spot.offset, data, kind))
-        here = here._replace(cpu=self.settled(here.shared, here.cpu))
         if trapped:
             handler = Routine(spot.site, False, self.handler)
             return here.me(routine=handler, spot=spot if site.region else None)
         here = self.acted(here, spot, forms)
+        if forms and serialises(self.arch, data):
+            here = self.synchronised(here)
         if kind == "new" and self.callee:
             return here.me(routine=Routine(spot.site, True, self.callee))
         return here
@@ -161,7 +147,7 @@ class Fetching(Memory):
     def _changed(self, shared: Shared, since: Places, spot: Spot, data: bytes) -> bool:
         """Whether a byte of the data has changed since, and should not have."""
         start = self.sites[spot.site].address + spot.offset
-        for part in self._parts(spot):
+        for part in self.parts(spot):
             addresses = [address for address in part if address < start + len(data)]
             if not addresses:
                 continue
@@ -216,6 +202,23 @@ def decoded(arch: str, data: bytes) -> tuple[str, int]:
     for _, length, name, _ in decoder.disasm_lite(data, 0, 1) if decoder else ():
         return str(name), int(length)
     return "", 0
+
+
+SERIALISING = {
+    "x86-64": "0fa2|(48|66)?cf|0faa|0f01e8|0f09|0f01([37].|b[89a-f]).*|"
+    "(4[0189])?0f2(2(c[0-7]|d[89a-f]|e[0-7])|3([cd].|f.))",
+    "arm64": "df3f03d5|e0039fd6",
+    "thumb": "bff36f8f",
+    "riscv64": "0f100000",
+    "ppc64": "2c01004c|2400004c",
+    "s390x": "07[ef]0|b2b2....",
+}
+"""Of each architecture, what discards what was fetched, as hexadecimal."""
+
+
+def serialises(arch: str, data: bytes) -> bool:
+    """Whether an instruction makes the CPU that executes it synchronise."""
+    return bool(re.fullmatch(SERIALISING.get(arch, ""), data.hex()))
 
 
 def modifiable(arch: str, data: bytes) -> bool:

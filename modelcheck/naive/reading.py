@@ -23,8 +23,11 @@ STEPS: dict[str, tuple[str, Json]] = {
     **dict.fromkeys(("Store", "Test", "WaitUntil"), ("cell value", {})),
     "Add": ("cell amount", {}),
     **dict.fromkeys(("IncrementUnlessZero", "Lock", "Unlock", "Use"), ("cell", {})),
-    **dict.fromkeys(("Fence", "Pause", "IrqOff", "IrqOn", "Serialise", "CleanDcache"), ("", {})),
-    **dict.fromkeys(("InvalidateIcache", "WaitAcks", "StopCpus", "WaitStopped"), ("", {})),
+    **dict.fromkeys(("Fence", "Dmb", "Dsb", "Pause", "IrqOff", "IrqOn", "Serialise"), ("", {})),
+    **dict.fromkeys(
+        ("CleanDcache", "InvalidateIcache"), ("", {"site": None, "at": 0, "size": None})
+    ),
+    **dict.fromkeys(("WaitAcks", "StopCpus", "WaitStopped"), ("", {})),
     **dict.fromkeys(("WaitGrace", "EnterUser", "LeaveUser", "Flush", "Skip"), ("", {})),
     "SendIpi": ("", {**SYNC, "deferred": False}),
     **dict.fromkeys(("ReleaseCpus", "Return", "NotOurs"), ("", SYNC)),
@@ -170,6 +173,7 @@ PROTOCOL: Json = {
     "isa": "x86-64",
     "stores": "in-order",
     "coherent_icache": True,
+    "coherent_dcache": False,
 }
 """The fields of a protocol that may be left out."""
 
@@ -184,19 +188,5 @@ CONFIGURATION: Json = {
 }
 """The fields of a configuration; all may be left out."""
 
-PROPERTIES = (
-    "no-torn-instruction",
-    "no-torn-sequence",
-    "no-unhandled-trap",
-    "no-stale-handler-data",
-    "effect-is-old-or-new",
-    "visible-after-return",
-    "per-cpu-monotone",
-    "no-unpermitted-modification",
-    "no-unexpected-bytes",
-    "ends-as-new",
-    "finishes",
-    "patch-completes",
-)
 ARCHITECTURES = ("x86-64", "arm64", "thumb", "riscv64", "ppc64", "s390x", "parisc")
 FETCH = ("coherent", "coherent-any-order", "store-order", "per-chunk", "incoherent", "strict")

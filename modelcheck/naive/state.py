@@ -6,11 +6,27 @@ from modelcheck.naive.reading import Program
 
 
 class Store(NamedTuple):
-    """What one store does: which byte it puts at which address, or in which cell which value."""
+    """What one store does: which byte it puts at which address, or in which cell which value.
+
+    Something else under way is to "clean" or to "drop" a cache line; or it is a barrier, "dmb" or
+    "fence.i".
+    """
 
     code: tuple[tuple[int, int], ...] = ()
     cell: int | None = None
     value: Any = None
+    does: str = "store"
+    line: int = -1
+
+    @property
+    def is_barrier(self) -> bool:
+        """Whether it does nothing itself."""
+        return self.does in ("dmb", "fence.i")
+
+    @property
+    def heeds(self) -> bool:
+        """Whether barriers hold it back."""
+        return self.does in ("store", "clean")
 
     def meets(self, other: "Store") -> bool:
         """Whether both go to one place."""
@@ -25,7 +41,8 @@ Places = tuple[int, ...]
 
 class Shared(NamedTuple):
     """The log of stores to code, the cells, how far caches have been cleaned and have dropped;
-    which programs have returned, and which of them have all their stores in memory."""
+    which programs have returned, and which of them have nothing under way; for each completion of
+    drops, the places of the newest contents then, and what was dropped."""
 
     log: tuple[Store, ...]
     cells: tuple[Any, ...]
@@ -33,6 +50,7 @@ class Shared(NamedTuple):
     dropped: Places
     returned: frozenset[int]
     ended: frozenset[int]
+    completed: tuple[tuple[Places, Places], ...] = ()
 
 
 class Spot(NamedTuple):
@@ -57,7 +75,8 @@ class Routine(NamedTuple):
 class Cpu(NamedTuple):
     """What one CPU has for itself.
 
-    `since` are its places in the histories, `reading` is a fetch under way. `stop` is "no",
+    `since` are its places in the histories, `reading` is a fetch under way, with the places that it
+    moves to in the end. `dropped` are its own drops since its last Dsb. `stop` is "no",
     "asked", "stands", "leaves" or "leaves, synchronising". `holds_up` has grace periods, by sender,
     and whether they wait for a "handler" or for a "region".
     """
@@ -65,7 +84,7 @@ class Cpu(NamedTuple):
     rest: Program
     written: frozenset[int] = frozenset()
     since: Places = ()
-    reading: tuple[Spot, tuple[bytes | None, ...]] | None = None
+    reading: tuple[Spot, tuple[bytes | None, ...], Places] | None = None
     routine: Routine | None = None
     spot: Spot | None = None
     pending: frozenset[int] = frozenset()
@@ -78,11 +97,22 @@ class Cpu(NamedTuple):
     own: tuple[Any, ...] = ()
     buffer: tuple[Store, ...] = ()
     acted_new: frozenset[int] = frozenset()
+    dropped: Places = ()
 
     @property
     def in_handler(self) -> bool:
         """Whether it is in the trap handler."""
         return self.routine is not None and not self.routine.called
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """Its stores that are not in memory yet."""
+        return tuple(one for one in self.buffer if one.does == "store")
+
+    @property
+    def reads_wait(self) -> bool:
+        """Whether a barrier stands before what it reads now."""
+        return any(one.is_barrier for one in self.buffer)
 
     def owning(self, cell: int, value: Any) -> "Cpu":
         """With another value of a per-CPU cell."""
@@ -128,7 +158,7 @@ def hears(cpu: Cpu, said: tuple[Any, ...]) -> Cpu | None:
         case ("acknowledged?", sender):
             return None if sender in cpu.pending else cpu
         case ("stop",):
-            return None if cpu.stop.startswith("leaves") else cpu._replace(stop="asked")
+            return cpu._replace(stop="asked") if cpu.stop == "no" else None
         case ("stands?",):
             return cpu if cpu.stop == "stands" else None
         case ("go", synchronises):

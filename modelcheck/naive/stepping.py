@@ -8,11 +8,17 @@ from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import NEW, OLD, Program, Step
 from modelcheck.naive.state import Cpu, Move, Routine, Shared, Store
 
+AT_ONCE = ("Add", "IncrementUnlessZero", "Test", "WaitUntil", "Lock", "Unlock")
+"""What reads a cell, or acts on memory at once, so that barriers order it."""
 ROUTINE = ("Lookup", "Use", "Emulate", "Skip", "Return", "NotOurs")
 
 
 class Naive(Fetching):
     """A protocol in one configuration: all that each CPU can do next."""
+
+    def runs_sites(self, role: int) -> bool:
+        """Whether CPUs of a role do."""
+        return role == CPUS or self.patcher_executes
 
     def moves(self, role: int, shared: Shared, cpu: Cpu) -> Iterator[Move]:
         """The steps of a CPU of a role; some have to wait for others, as `hears` says."""
@@ -40,13 +46,11 @@ class Naive(Fetching):
         return not any(self.read(here, cell) for cell in self.retired)
 
     def _moves(self, role: int, here: Move) -> Iterator[Move]:
-        cpu, runs_sites = here.cpu, role == CPUS or self.patcher_executes
+        cpu, runs_sites = here.cpu, self.runs_sites(role)
         yield from self.drains(here)
         if cpu.stop.startswith("leaves"):
-            left = cpu._replace(stop="no")
-            if runs_sites and "synchronising" in cpu.stop:
-                left = self.synchronised(here.shared, left)
-            yield here._replace(label="leave stop", cpu=self.settled(here.shared, left))
+            left = here._replace(label="leave stop").me(stop="no")
+            yield self.synchronised(left) if runs_sites and "sync" in cpu.stop else left
         if cpu.stop not in ("no", "asked"):
             return
         if not cpu.irqs_off and not (cpu.in_handler and self.masked):
@@ -61,13 +65,10 @@ class Naive(Fetching):
 
     def _interrupts(self, here: Move, runs_sites: bool) -> Iterator[Move]:
         if here.cpu.pending:
-            taken = here.cpu._replace(pending=frozenset(), serialise=False)
-            if here.cpu.serialise and runs_sites:
-                taken = self.synchronised(here.shared, taken)
-            yield here._replace(label="ipi", cpu=taken)
+            taken = here._replace(label="ipi").me(pending=frozenset(), serialise=False)
+            yield self.synchronised(taken) if here.cpu.serialise and runs_sites else taken
         if here.cpu.stop == "asked":
-            stands = here.cpu._replace(stop="stands", reading=None)
-            yield here._replace(label="stop", cpu=self.settled(here.shared, stands))
+            yield here._replace(label="stop").me(stop="stands", reading=None)
 
     # Programs.
 
@@ -85,8 +86,7 @@ class Naive(Fetching):
             if role != CPUS and not left:
                 returned = move.shared.returned | {role}
                 move = move._replace(shared=move.shared._replace(returned=returned))
-            move = move.me(rest=left)
-            yield move._replace(cpu=self.settled(move.shared, move.cpu)) if runs_sites else move
+            yield move.me(rest=left)
 
     def _write(self, here: Move, step: Step) -> Iterator[Move]:
         name, data, written = step["site"], step["data"], here.cpu.written
@@ -97,28 +97,50 @@ class Naive(Fetching):
         there = self.read_code(here, range(at, at + len(step["expects"])))
         if there != step["expects"] and not written:
             here = here.violating("no-unexpected-bytes")
+        if (step["expects"] or step["through"] is not None) and here.cpu.reads_wait:
+            return
         left = [i for i in range(len(data)) if i not in written]
-        ways = {"single": [left], "any": [[i] for i in left], "ascending": [left[:1]]}
-        for some in ways[step["order"]]:
+        ways = [part for part in self._parts_of(at, len(data), step["order"]) if part[0] in left]
+        for some in ways[:1] if step["order"] == "ascending" else ways:
             done = written.union(some)
             after = here.me(written=frozenset() if len(done) == len(data) else done)
-            yield self.store(after, Store(tuple((at + i, data[i]) for i in some)))
+            yield from self.store(after, Store(tuple((at + i, data[i]) for i in some)))
+
+    def _parts_of(self, at: int, size: int, order: str) -> list[range]:
+        """The bytes of a write that are stored at once, counted from its first."""
+        if order != "single":
+            return [range(i, i + 1) for i in range(size)]
+        begin = at + self.shift
+        if self.arch == "x86-64" and begin // 8 == (begin + size - 1) // 8:
+            return [range(size)]
+        found, i = list[range](), 0
+        while i < size:
+            aligned = (
+                n for n in (64, 32, 16, 8, 4, 2, 1) if (begin + i) % n == 0 and i + n <= size
+            )
+            found.append(range(i, i + next(aligned)))
+            i = found[-1].stop
+        return found
 
     def _effects(
         self, role: int, here: Move, step: Step, runs_sites: bool, for_all: bool
     ) -> Iterator[Move]:
         """What any step does that programs may have; all but a Write."""
         cpu, shared, serialised = here.cpu, here.shared, here
-        if runs_sites and step.fields.get("synchronises", True):
-            serialised = here._replace(cpu=self.synchronised(shared, cpu))
+        if step.fields.get("synchronises", True):
+            serialised = self.synchronised(here, runs_sites)
+        if step.kind in AT_ONCE and cpu.reads_wait:
+            return
         cell = self.cells.get(step.fields.get("cell"), -1)
         own = cell in self.per_cpu
         match step.kind:
+            case "Store" if own and cpu.reads_wait:
+                return
             case "Store" if own:
                 after = here._replace(cpu=cpu.owning(cell, step["value"]))
                 yield after._replace(said=("set", cell, step["value"]) if for_all else ())
             case "Store":
-                yield self.store(here, Store(cell=cell, value=step["value"]))
+                yield from self.store(here, Store(cell=cell, value=step["value"]))
             case "Add":
                 yield from self._added(here, cell, step["amount"], for_all)
             case "IncrementUnlessZero" if self.read(here, cell) == 0:
@@ -135,22 +157,24 @@ class Naive(Fetching):
                 if shared.cells[cell] == 0 and not self.under_way(cpu, cell):
                     yield here._replace(shared=self.stored(shared, Store(cell=cell, value=1)))
             case "Unlock":
-                if not cpu.buffer:
+                if not cpu.stores:
                     yield here._replace(shared=self.stored(shared, Store(cell=cell, value=0)))
             case "Fence":
-                if not cpu.buffer:
+                if not cpu.stores:
                     yield here
+            case "Dsb":
+                if not cpu.buffer:
+                    yield self.completed(here)
+            case "Dmb":
+                yield self.behind(here, "dmb")
             case "Pause" | "Execute":
                 yield here
             case "IrqOff" | "IrqOn":
                 yield here.me(irqs_off=step.kind == "IrqOff")
             case "Serialise":
                 yield serialised
-            case "CleanDcache":
-                newest = shared.cleaned if self.coherent_icache else self.newest(shared)
-                yield here._replace(shared=shared._replace(cleaned=newest))
-            case "InvalidateIcache":
-                yield here._replace(shared=shared._replace(dropped=shared.cleaned))
+            case "CleanDcache" | "InvalidateIcache":
+                yield here._replace(cpu=self.maintaining(cpu, step))
             case "SendIpi":
                 yield serialised._replace(
                     said=("ipi", role, step["synchronises"], step["deferred"])
@@ -158,7 +182,8 @@ class Naive(Fetching):
             case "WaitAcks":
                 yield here._replace(said=("acknowledged?", role))
             case "StopCpus":
-                yield here._replace(said=("stop",))
+                if cpu.stop == "no":
+                    yield here._replace(said=("stop",))
             case "WaitStopped":
                 yield here.me(irqs_off=True)._replace(said=("stands?",))
             case "ReleaseCpus":
@@ -195,10 +220,12 @@ class Naive(Fetching):
                 move = self._unhandled(here, routine, self.all_ways_synchronise)
             elif move.cpu.routine:
                 move = move.me(routine=move.cpu.routine._replace(rest=left))
-            yield move._replace(cpu=self.settled(move.shared, move.cpu))
+            yield move
 
     def _acts(self, here: Move, routine: Routine, step: Step) -> Iterator[Move]:
         site, spot = self.sites[routine.site], here.cpu.spot or self.whole(routine.site)
+        if step.fields.get("cell") is not None and here.cpu.reads_wait:
+            return
         match step.kind:
             case "Lookup":
                 cell = self.cells[step["cell"]]
@@ -223,8 +250,7 @@ class Naive(Fetching):
                 yield here if forms else here.violating("effect-is-old-or-new")
             case "Return":
                 back = here.me(routine=None)
-                synchronised = back._replace(cpu=self.synchronised(back.shared, back.cpu))
-                yield synchronised if step["synchronises"] else back
+                yield self.synchronised(back) if step["synchronises"] else back
             case "NotOurs":
                 yield self._unhandled(here, routine, step["synchronises"])
             case kind:
@@ -244,17 +270,18 @@ class Naive(Fetching):
 
     def _stale(self, here: Move, routine: Routine, name: str | None) -> Iterator[Move]:
         """What it violates to rely on what was looked up in a cell."""
-        cell = self.cells.get(name or "", -1)
-        now = self.read(here, cell) if name else None
-        fresh = name is None or (cell, now) in routine.found
-        if fresh:
+        fresh = {name is None}
+        for cell, value in routine.found:
+            if name is not None and cell == self.cells[name]:
+                fresh = self.same(cell, value, self.read(here, cell))
+        if True in fresh:
             yield here
-        if not fresh or (cell in self.many and now in (self.many[cell], -self.many[cell])):
+        if False in fresh:
             yield here.violating("no-stale-handler-data")
 
     def _unhandled(self, here: Move, routine: Routine, synchronises: bool) -> Move:
         if synchronises:
-            here = here._replace(cpu=self.synchronised(here.shared, here.cpu))
+            here = self.synchronised(here)
         if not self.sites[routine.site].foreign:
             here = here.violating("no-unhandled-trap")
         return here.me(routine=None, spot=None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from modelcheck.naive.abstraction import Abstract
 from modelcheck.naive.memory import CPUS
 from modelcheck.naive.reading import Json
 from modelcheck.naive.state import Cpu, Move, Shared, hears
@@ -22,7 +23,7 @@ class Findings(NamedTuple):
 
 def walk(protocol: Json, configuration: Json, at_most: int) -> Findings | None:
     """Take every step from every state. None if there are more states than `at_most`."""
-    naive = Naive(protocol, configuration)
+    naive = Abstract(protocol, configuration)
     roles = [*naive.roles[:-1], *[CPUS] * naive.cpus]
     start = naive.shared(), tuple(naive.cpu(naive.programs[role]) for role in roles)
     before: dict[State, list[State]] = {start: []}

@@ -98,7 +98,18 @@ class Need:
 
 @dataclass(frozen=True)
 class Drained:
-    """Wait until all stores of this CPU have reached memory."""
+    """Wait until all stores of this CPU have reached memory, and with `maintenance`, until the
+    caches have done all that it asked of them as well."""
+
+    maintenance: bool = False
+
+    owners = EVERY
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Stores and cleans of this CPU before come before its stores, cleans and reads behind. It
+    waits for none of them, and orders no Drop."""
 
     owners = EVERY
 
@@ -113,19 +124,36 @@ class Refresh:
     @property
     def owners(self) -> frozenset[Owner]:
         """Nothing is deferred for a patcher."""
-        return frozenset({Owner.CPU}) if self.if_deferred else PROGRAMS
+        return frozenset({Owner.CPU}) if self.if_deferred else EVERY
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The cache lines that hold `size` bytes of a site from byte `at` on, up to its end if that is
+    None; without a site, those of all sites."""
+
+    site: str | None = None
+    at: int = 0
+    size: int | None = None
 
 
 @dataclass(frozen=True)
 class Clean:
-    """What is in memory becomes visible to instruction caches, once they drop what they have."""
+    """What is in memory of some lines becomes visible to instruction caches, once they drop what
+    they have. It is done line by line, at any time before this CPU's next Drained with
+    `maintenance`, but behind its earlier stores to the line and before its later ones."""
+
+    lines: Lines = Lines()
 
     owners = PROGRAMS
 
 
 @dataclass(frozen=True)
 class Drop:
-    """All instruction caches drop what is older than what was last cleaned."""
+    """All instruction caches drop what is older of some lines than what was last cleaned. It is
+    done line by line, at any time before this CPU's next Drained with `maintenance`."""
+
+    lines: Lines = Lines()
 
     owners = PROGRAMS
 
@@ -169,9 +197,9 @@ class Tell:
     owners = PROGRAMS
 
 
-Awaited = Literal["acknowledged", "left", "stopped", "quiescent"]
-"""Of all other CPUs: they have acknowledged this program's IPIs; left an earlier stop; stopped;
-been in a quiescent state since this program's grace period began."""
+Awaited = Literal["acknowledged", "unstopped", "stopped", "quiescent"]
+"""Of all other CPUs: they have acknowledged this program's IPIs; are in no stop, nor is this CPU;
+have stopped; have been in a quiescent state since this program's grace period began."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +208,12 @@ class Await:
 
     answer: Awaited
 
-    owners = PROGRAMS
+    @property
+    def owners(self) -> frozenset[Owner]:
+        """CPUs that run one program are one sender: what one of them waits for could not be told
+        from what the others have sent."""
+        of_sender = self.answer in ("acknowledged", "quiescent")
+        return frozenset({Owner.PATCHER}) if of_sender else PROGRAMS
 
 
 @dataclass(frozen=True)
@@ -258,6 +291,7 @@ Action = (
     | Ask
     | Need
     | Drained
+    | Ordered
     | Refresh
     | Clean
     | Drop
@@ -317,7 +351,7 @@ def _restricts(action: Action) -> bool:
     match action:
         case Tell(Ipi() | Grace()) | Await("acknowledged" | "quiescent"):
             return True
-        case Drained() | Clean() | Drop() | Refresh(if_deferred=False):
+        case Drained() | Ordered() | Clean() | Drop() | Refresh(if_deferred=False):
             return True
         case Tell() | Await() | Refresh():  # stops change what others do; deferring is theirs
             return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelcheck.protocol.actions import Action, Ask, Change, Find, Need, Put, Set
 from modelcheck.protocol.code import Value
 from modelcheck.protocol.errors import SpecError, meant
-from modelcheck.protocol.program import flatten
+from modelcheck.protocol.program import Step, flatten
 
 if TYPE_CHECKING:
     from modelcheck.protocol.definition import Protocol
@@ -36,6 +36,27 @@ def check_values(protocol: "Protocol") -> None:
     for step, action in said:
         if fault := _fault(action.cell, action.value, uses, sites):
             raise SpecError(f"step {step.label!r}: {fault}", step.source)
+    _check_mapped(protocol, done)
+
+
+def _check_mapped(protocol: "Protocol", done: list[tuple[Step, Action]]) -> None:
+    """What is written through a cell has room in each site that the cell may name."""
+    named = {cell.name: {cell.initial} for cell in protocol.cells}
+    for _, action in done:
+        if isinstance(action, Set):
+            named[action.cell].add(action.value)
+    for step, action in done:
+        if not isinstance(action, Put) or action.through is None:
+            continue
+        size = max(len(action.data), len(action.expects))
+        for site in protocol.sites:
+            if site.name in named[action.through] and action.at + size > len(site):
+                raise SpecError(
+                    f"step {step.label!r}: {size} bytes at offset {action.at} are not within site "
+                    f"{site.name!r}, which has {len(site)}, and which cell {action.through!r} may "
+                    "name; write less, or give the site a cell of its own",
+                    step.source,
+                )
 
 
 def _uses(actions: list[Action]) -> _Uses:

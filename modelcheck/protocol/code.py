@@ -1,6 +1,7 @@
 """What a protocol changes: sites (code bytes) and cells (data). Knows bytes, and how to check."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise, permutations
 from typing import Annotated
 
@@ -112,20 +113,20 @@ class Site(SpecValue):
     def __len__(self) -> int:
         return len(self.old)
 
-    @property
+    @cached_property
     def forms(self) -> tuple[Form, ...]:
         """All that the site may be: old, new, and what lies between."""
         whole = runs(len(self))
         old = Form("old", self.old, self.old_runs or whole)
         return (old, Form("new", self.new, self.new_runs or whole), *self.between)
 
-    @property
+    @cached_property
     def is_region(self) -> bool:
         """Whether a CPU can be somewhere inside: a pass through it is more than one instruction."""
         whole = runs(len(self))
         return self.entries != (0,) or any(form.runs != whole for form in self.forms)
 
-    @property
+    @cached_property
     def equal_bytes(self) -> tuple[int, ...]:
         """Offsets of the bytes that old and new share: a tear there cannot be seen."""
         return tuple(

@@ -62,7 +62,8 @@ class Protocol(SpecValue):
     are None, they become what the architecture says. With `stores` "weak", stores of a CPU reach
     memory in any order but that of a Fence, those to one address excepted. With `coherent_icache`
     false, a CPU can fetch what an instruction cache had before the last InvalidateIcache, however
-    often it serialises.
+    often it serialises (Arm: CTR_EL0.DIC is 0); and what that brings it is what CleanDcache has
+    cleaned, or with `coherent_dcache` (CTR_EL0.IDC is 1) what is in memory.
 
     Raises SpecError where the parts do not fit together.
     """
@@ -80,6 +81,7 @@ class Protocol(SpecValue):
     callee: tuple[Element, ...] = ()
     stores: Stores | None = None
     coherent_icache: bool | None = None
+    coherent_dcache: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,6 +91,8 @@ class Protocol(SpecValue):
             object.__setattr__(self, "stores", self.architecture.stores)
         if self.coherent_icache is None:
             object.__setattr__(self, "coherent_icache", self.architecture.coherent_icache)
+        if self.coherent_dcache is None:
+            object.__setattr__(self, "coherent_dcache", self.coherent_icache)
 
     @property
     def architecture(self) -> Architecture:

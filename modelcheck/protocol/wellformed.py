@@ -5,7 +5,7 @@ Knows the parts of a protocol.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,12 @@ from modelcheck.protocol.actions import (
     Action,
     Ask,
     Change,
+    Clean,
+    Drop,
     Find,
     Follow,
     Leave,
+    Lines,
     Owner,
     Put,
     Run,
@@ -183,6 +186,8 @@ def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
                     f"{len(data)} bytes at offset {action.at} are not within site "
                     f"{action.site!r}, which has {size}",
                 )
+    if isinstance(action, Clean | Drop):
+        _check_lines(action.lines, sites, step)
     cells = {cell.name: cell for cell in protocol.cells}
     used = action.through if isinstance(action, Put) else getattr(action, "cell", None)
     if used is None:
@@ -196,9 +201,26 @@ def _check_action(protocol: "Protocol", action: Action, step: Step) -> None:
     _check_cell(action, cells[used], step)
 
 
+def _check_lines(lines: Lines, sites: Mapping[str, Site], step: Step) -> None:
+    if lines.site is None:
+        if lines.at or lines.size is not None:
+            raise _fault(step, "at and size count the bytes of a site; name it, or leave them out")
+        return
+    room = len(sites[lines.site])
+    if not 0 <= lines.at < room or not 0 < (lines.size or 1) <= room - lines.at:
+        size = "all" if lines.size is None else lines.size
+        raise _fault(
+            step,
+            f"{size} bytes from byte {lines.at} on are not within site {lines.site!r}, which has "
+            f"{room}",
+        )
+
+
 def _sites_of(action: Action) -> tuple[str, ...]:
     if isinstance(action, Put):
         return (action.site,)
+    if isinstance(action, Clean | Drop):
+        return () if action.lines.site is None else (action.lines.site,)
     return action.sites if isinstance(action, Run) else ()
 
 

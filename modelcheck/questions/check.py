@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import assert_never
 
 from modelcheck.explore import liveness
 from modelcheck.explore.choose import AUTO
@@ -253,7 +254,15 @@ def _with_liveness(
         limits=request.limits,
         watcher=request.watcher,
     )
-    return found if live.verdict is Verdict.SAFE else live, ()
+    match live.verdict:
+        case Verdict.SAFE:
+            return found, ()
+        case Verdict.VIOLATED:
+            return live, ()
+        case Verdict.INCONCLUSIVE:
+            return replace(found, verdict=live.verdict, reason=live.reason), ()
+        case _:
+            assert_never(live.verdict)
 
 
 def _shortest(subject: Subject, found: Exploration, request: Request) -> Exploration:

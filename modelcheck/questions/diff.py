@@ -212,4 +212,6 @@ def _listing(protocol: Protocol) -> Iterator[str]:
     yield f"stores {protocol.stores}"
     if not protocol.coherent_icache:
         yield "instruction caches are not coherent"
+        if protocol.coherent_dcache:
+            yield "nothing has to be cleaned for them"
     yield "watches: " + ", ".join(protocol.properties)

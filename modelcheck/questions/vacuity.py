@@ -65,7 +65,7 @@ class _Coverage:
         for (role, shared, local), rows in system.asked():
             before = system.shareds.values[shared], system.locals.values[local]
             self._note_state(machine.roles[role], *before)
-            moves = tuple(machine.moves(machine.roles[role], *before))
+            moves = system.moves(role, shared, local)
             for row in rows:
                 # Where a guard never held, nobody asked for what comes after the step.
                 if row.guard == NONE or system.was_asked(role, row.shared, row.local):

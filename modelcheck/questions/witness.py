@@ -128,12 +128,11 @@ class _Search:
     def _kind(self, shared: int, local: int, number: int) -> str:
         """What a step of the CPU executes, of a site that is the patch's; nothing if not."""
         if (shared, local) not in self._kinds:
-            role = self._machine.roles[self._system.actors[self._cpu]]
-            before = self._system.shareds.values[shared], self._system.locals.values[local]
+            role = self._system.actors[self._cpu]
             self._kinds[shared, local] = tuple(
                 move.execution.kind
                 if move.execution and not self._sites[move.execution.site].foreign
                 else ""
-                for move in self._machine.moves(role, *before)
+                for move in self._system.moves(role, shared, local)
             )
         return self._kinds[shared, local][number]

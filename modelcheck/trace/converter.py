@@ -145,6 +145,7 @@ _protocol_from = make_dict_structure_fn(
     arch=override(rename="isa"),
     stores=override(struct_hook=_one_of(*get_args(Stores))),
     coherent_icache=override(struct_hook=_one_of(True, False)),
+    coherent_dcache=override(struct_hook=_one_of(True, False)),
 )
 
 

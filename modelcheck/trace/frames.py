@@ -16,23 +16,27 @@ from modelcheck.machine.setup import Setup
 from modelcheck.machine.state import (
     Acknowledged,
     AllStopped,
+    BarrierMark,
     Buffered,
     GraceBegins,
     GraceOver,
     Guard,
     IpiToAll,
     Local,
+    Maintenance,
     Move,
     ReleaseAll,
     SetOwn,
     Shared,
     StopAll,
     StopStage,
+    UnderWay,
 )
 from modelcheck.protocol.code import Site, Value
 from modelcheck.trace.document import Executed, Trace, TraceStep, Violation
 from modelcheck.trace.replay import ReplayError
 from modelcheck.trace.run import Run
+from modelcheck.trace.words import line_text
 
 
 class Version(NamedTuple):
@@ -335,8 +339,8 @@ def _status(setup: Setup, local: Local) -> Iterator[str]:
         yield "in user mode"
     if local.grace:
         yield "a grace period waits for it"
-    for store in local.buffer:
-        yield f"not in memory yet: {_store(setup, store)}"
+    for one in local.buffer:
+        yield from _under_way(setup, one)
 
 
 _STOPS = {
@@ -347,10 +351,19 @@ _STOPS = {
 }
 
 
-def _store(setup: Setup, store: Buffered) -> str:
-    if store.cell >= 0:
-        return f"{setup.protocol.cells[store.cell].name} := {store.value}"
-    return f"{setup.protocol.sites[store.site].name}+{store.at} := {store.data.hex(' ')}"
+def _under_way(setup: Setup, one: UnderWay) -> Iterator[str]:
+    match one:
+        case Buffered() if one.cell >= 0:
+            yield f"not in memory yet: {setup.protocol.cells[one.cell].name} := {one.value}"
+        case Buffered():
+            name = setup.protocol.sites[one.site].name
+            yield f"not in memory yet: {name}+{one.at} := {one.data.hex(' ')}"
+        case Maintenance():
+            yield f"not {'dropped' if one.drops else 'cleaned'} yet: {line_text(setup, one)}"
+        case BarrierMark():
+            pass
+        case _:
+            assert_never(one)
 
 
 # Messages.

@@ -5,7 +5,19 @@ from typing import assert_never
 
 from modelcheck.machine import cpu, program
 from modelcheck.machine.actors import Machine
-from modelcheck.machine.state import Buffered, Local, Move, Place, Shared, StopStage
+from modelcheck.machine.effects import parts
+from modelcheck.machine.setup import Setup
+from modelcheck.machine.state import (
+    BarrierMark,
+    Buffered,
+    Local,
+    Maintenance,
+    Move,
+    Place,
+    Shared,
+    StopStage,
+    UnderWay,
+)
 from modelcheck.machine.stores import read
 from modelcheck.protocol import actions as do
 from modelcheck.protocol.actions import Action
@@ -66,12 +78,32 @@ def _fetched(machine: Machine, move: Move, executed: Executed | None) -> str:
     return f"reads {sites[fetch.site].name}+{first}: {data.hex(' ')}"
 
 
-def _drained(machine: Machine, store: Buffered) -> str:
-    if store.cell >= 0:
-        name = machine.setup.protocol.cells[store.cell].name
-        return f"{name} := {value_text(store.value)} reaches memory"
-    site = machine.setup.protocol.sites[store.site].name
-    return f"{site}+{store.at} := {store.data.hex(' ')} reaches memory"
+def _drained(machine: Machine, one: UnderWay) -> str:
+    match one:
+        case Buffered():
+            if one.cell >= 0:
+                name = machine.setup.protocol.cells[one.cell].name
+                return f"{name} := {value_text(one.value)} reaches memory"
+            site = machine.setup.protocol.sites[one.site].name
+            return f"{site}+{one.at} := {one.data.hex(' ')} reaches memory"
+        case Maintenance():
+            line = line_text(machine.setup, one)
+            return f"caches drop {line}" if one.drops else f"{line} is cleaned"
+        case BarrierMark():
+            raise AssertionError("a barrier is nothing to be done")
+        case _:
+            assert_never(one)
+
+
+def line_text(setup: Setup, one: Maintenance) -> str:
+    """A cache line, by the first bytes of sites in it."""
+    there = []
+    for number, site in enumerate(setup.protocol.sites):
+        if one.line in setup.layout.lines(number, 0, len(site)):
+            of_byte = (setup.layout.lines(number, byte, 1) for byte in range(len(site)))
+            first = next(byte for byte, lines in enumerate(of_byte) if one.line in lines)
+            there.append(f"{site.name}+{first}" if first else site.name)
+    return f"the line of {' and '.join(there)}"
 
 
 def _done(machine: Machine, was: Local, move: Move, step: Step) -> str:
@@ -92,7 +124,8 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
     match action:
         case do.Put():
             (at,) = move.choice
-            data = action.data if action.order == "single" else action.data[at : at + 1]
+            each = parts(machine.setup, action, machine.setup.sites[action.site])
+            (data,) = (action.data[one.start : one.stop] for one in each if one.start == at)
             return f"{action.site}+{action.at + at} := {data.hex(' ')}"
         case do.Set():
             return f"{action.cell} := {value_text(action.value)}"
@@ -104,16 +137,20 @@ def _done_by(machine: Machine, was: Local, move: Move, action: Action) -> str:
             return f"{action.cell} is {value_text(value)}"
         case do.Need():
             return f"{action.cell} is {value_text(action.value)}"
+        case do.Drained(maintenance=True):
+            return "its stores and maintenance are done"
         case do.Drained():
             return "its stores are in memory"
+        case do.Ordered():
+            return "what is behind comes later"
         case do.Refresh(if_deferred=True):
             return "serialises, as deferred" if was.deferred else "nothing was deferred"
         case do.Refresh():
             return "serialises itself"
         case do.Clean():
-            return "code reaches unification"
+            return "code is to reach unification"
         case do.Drop():
-            return "caches drop old code"
+            return "caches are to drop old code"
         case do.Tell():
             return _told(action.message)
         case do.Await():
@@ -155,7 +192,7 @@ def _told(message: do.Message) -> str:
 
 ANSWERS: dict[do.Awaited, str] = {
     "acknowledged": "all acknowledged",
-    "left": "all have left the last stop",
+    "unstopped": "no stop is under way",
     "stopped": "all have stopped",
     "quiescent": "the grace period is over",
 }

@@ -161,6 +161,8 @@ def _unlike_architecture(protocol: Protocol) -> str:
         said.append("stores in order" if protocol.stores == "in-order" else "weak stores")
     if protocol.coherent_icache != protocol.architecture.coherent_icache:
         said.append(f"{'' if protocol.coherent_icache else 'in'}coherent instruction caches")
+    if protocol.coherent_dcache and not protocol.coherent_icache:
+        said.append("nothing to clean")
     return f"\n  {' and '.join(said)}, unlike {protocol.arch}" if said else ""
 
 

@@ -194,6 +194,16 @@ def reason_in_words(protocol: Protocol, axioms: tuple[Axiom, ...]) -> Iterator[s
                 yield f"{first} has reached memory before {second} is over"
             case "same place":
                 yield f"{first} and {second} write to the same place, and stay in order"
+            case "same line":
+                yield f"{first} and {second} are about one cache line, and stay in order"
+            case "completed":
+                yield f"the maintenance of {first} is done before {second} is over"
+            case "ordered":
+                yield f"{second} does not pass {first}"
+            case "behind":
+                yield f"who fetches what came after {second} fetches nothing that {first} dropped"
+            case "passes":
+                yield "an instruction that the CPU has passed discards what it had fetched"
             case "ascending write":
                 yield f"{first} writes its bytes in ascending order"
             case "one store":
@@ -278,6 +288,8 @@ def _happening_in_words(protocol: Protocol, site: str, happening: Happening) -> 
             pass
         case unknown:
             assert_never(unknown)
+    if happening.taken:
+        return f"the caches have done {label}"
     if awaited(actions) == "acknowledged":
         return f"{label}: all acknowledged"
     stored = of_kind(do.Set, actions)

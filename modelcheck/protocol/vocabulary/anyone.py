@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Set
+from modelcheck.protocol.actions import Actions, Ask, Change, Drained, Ordered, Set
 from modelcheck.protocol.checking import Name, checked
 from modelcheck.protocol.code import Cell, Held
 from modelcheck.protocol.program import Step
@@ -54,10 +54,36 @@ class IncrementUnlessZero(Step):
 
 @dataclass(frozen=True)
 class Fence(Step):
-    """Wait until all stores of this CPU have reached memory (smp_wmb, smp_mb, FENCE W, DSB)."""
+    """Wait until all stores of this CPU have reached memory (smp_wmb, smp_mb, FENCE W).
+
+    It neither waits for cache maintenance nor orders any: that is what Dsb and Dmb are for.
+    """
 
     def actions(self) -> Actions:
         return (Drained(),)
+
+
+@dataclass(frozen=True)
+class Dmb(Step):
+    """Let this CPU's stores and DC before come before its stores, DC and reads behind: DMB ISH.
+
+    It waits for nothing, and orders neither IC nor IPIs. Source: Arm ARM, Data Memory Barrier.
+    """
+
+    def actions(self) -> Actions:
+        return (Ordered(),)
+
+
+@dataclass(frozen=True)
+class Dsb(Step):
+    """Wait until this CPU's stores are in memory and its DC and IC are done: DSB ISH, Power's SYNC.
+
+    Source: Arm ARM, Data Synchronization Barrier; Ordering and completion of data and instruction
+    cache instructions.
+    """
+
+    def actions(self) -> Actions:
+        return (Drained(maintenance=True),)
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,18 @@ def increment_unless_zero(label: Name, cell: Cell) -> IncrementUnlessZero:
 def fence(label: Name) -> Fence:
     """Let all stores before come before all stores and IPIs behind: smp_wmb(), smp_mb()."""
     return Fence(label, source=here())
+
+
+@checked
+def dmb(label: Name) -> Dmb:
+    """Order this CPU's stores and DC before it and behind it: DMB ISH."""
+    return Dmb(label, source=here())
+
+
+@checked
+def dsb(label: Name) -> Dsb:
+    """Complete this CPU's stores, DC and IC: DSB ISH."""
+    return Dsb(label, source=here())
 
 
 @checked

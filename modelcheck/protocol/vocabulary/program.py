@@ -13,6 +13,7 @@ from modelcheck.protocol.actions import (
     Drop,
     Grace,
     Ipi,
+    Lines,
     Mask,
     Need,
     Refresh,
@@ -21,11 +22,11 @@ from modelcheck.protocol.actions import (
     Stop,
     Tell,
 )
-from modelcheck.protocol.checking import Name, checked
-from modelcheck.protocol.code import Cell, Held
+from modelcheck.protocol.checking import Name, Natural, Positive, checked
+from modelcheck.protocol.code import Cell, Held, Site
 from modelcheck.protocol.program import Block, Element, Step
 from modelcheck.protocol.source import here
-from modelcheck.protocol.vocabulary.anyone import Fence
+from modelcheck.protocol.vocabulary.anyone import Dsb
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,11 @@ class IrqOn(Step):
 
 @dataclass(frozen=True)
 class Serialise(Step):
-    """Serialise this CPU alone: sync_core, ISB, FENCE.I."""
+    """Serialise this CPU alone: sync_core, ISB, FENCE.I.
+
+    FENCE.I, and nothing else here, comes behind this CPU's own stores too: what it fetches then is
+    no older than they are (Architecture.sync_orders_stores).
+    """
 
     def actions(self) -> Actions:
         return (Refresh(),)
@@ -93,24 +98,39 @@ class Serialise(Step):
 
 @dataclass(frozen=True)
 class CleanDcache(Step):
-    """Make what is in memory visible to instruction caches: DC CVAU, completed by DSB.
+    """Make what is in memory visible to instruction caches: DC CVAU of each line that holds these
+    bytes; without a site, of all lines. Only a DSB of the same CPU waits for it.
 
-    Only where instruction caches are not coherent; Arm ARM, Caches and memory hierarchy.
+    It is ordered with this CPU's accesses to the line, so that no barrier has to stand between a
+    store and it. Only where instruction caches need it (CTR_EL0.IDC is 0). Source: Arm ARM,
+    Ordering and completion of data and instruction cache instructions; Power ISA Book II,
+    Instruction Storage, whose DCBST, SYNC and ICBI are the same.
     """
 
+    site: str | None = None
+    at: int = 0
+    size: int | None = None
+
     def actions(self) -> Actions:
-        return (Clean(),)
+        return (Clean(Lines(self.site, self.at, self.size)),)
 
 
 @dataclass(frozen=True)
 class InvalidateIcache(Step):
-    """Make all instruction caches drop what is older than the last CleanDcache: IC IVAU, DSB.
+    """Make all instruction caches drop what is older than what was cleaned: IC IVAU of each line
+    that holds these bytes; without a site, of all lines. Only a DSB of the same CPU waits for it,
+    and only a DSB puts it behind what stands before it.
 
-    A CPU may have fetched it before, and sees the new only once it has serialised (ISB).
+    A CPU may have fetched it before, and sees the new only once it has serialised (ISB). Only where
+    instruction caches need it (CTR_EL0.DIC is 0). Source: as of CleanDcache.
     """
 
+    site: str | None = None
+    at: int = 0
+    size: int | None = None
+
     def actions(self) -> Actions:
-        return (Drop(),)
+        return (Drop(Lines(self.site, self.at, self.size)),)
 
 
 @dataclass(frozen=True)
@@ -148,11 +168,12 @@ class WaitAcks(Step):
 class StopCpus(Step):
     """Ask all other CPUs to stop at an instruction boundary, with interrupts off.
 
-    Source: Linux kernel/stop_machine.c, multi_cpu_stop().
+    It waits until no stop is under way, an earlier one or another program's; its CPU obeys that
+    one meanwhile. Source: Linux kernel/stop_machine.c, multi_cpu_stop(), and stop_cpus_mutex.
     """
 
     def actions(self) -> Actions:
-        return (Await("left"), Tell(Stop()))
+        return (Await("unstopped"), Tell(Stop()))
 
     @property
     def words(self) -> str:
@@ -257,25 +278,37 @@ def fence_i(label: Name) -> Serialise:
 
 
 @checked
-def dc_cvau(label: Name) -> CleanDcache:
-    """Clean the data cache to the point of unification, and wait for it."""
-    return CleanDcache(label, source=here())
+def dc_cvau(
+    label: Name, site: Site | None = None, *, at: Natural = 0, size: Positive | None = None
+) -> CleanDcache:
+    """Clean data cache lines to the point of unification; a dsb behind it waits for that."""
+    return CleanDcache(label, site.name if site else None, at, size, source=here())
 
 
 @checked
-def ic_ivau(label: Name) -> InvalidateIcache:
-    """Invalidate all instruction caches, and wait for it."""
-    return InvalidateIcache(label, source=here())
+def ic_ivau(
+    label: Name, site: Site | None = None, *, at: Natural = 0, size: Positive | None = None
+) -> InvalidateIcache:
+    """Invalidate lines of all instruction caches; a dsb behind it waits for that."""
+    return InvalidateIcache(label, site.name if site else None, at, size, source=here())
 
 
 @checked
-def caches_clean_inval_pou(label: Name) -> Block:
-    """Publish code on Arm: DC CVAU, DSB, IC IVAU, DSB, ISB."""
+def caches_clean_inval_pou(
+    label: Name, site: Site | None = None, *, at: Natural = 0, size: Positive | None = None
+) -> Block:
+    """Publish code on Arm: DC CVAU, DSB, IC IVAU, DSB, ISB.
+
+    Source: Linux arch/arm64/mm/cache.S; Arm ARM, Synchronization and coherency issues between data
+    and instruction accesses.
+    """
     source = here()
+    lines = site.name if site else None, at, size
     steps = (
-        Fence("dsb", source=source),
-        CleanDcache("dc_cvau", source=source),
-        InvalidateIcache("ic_ivau", source=source),
+        CleanDcache("dc_cvau", *lines, source=source),
+        Dsb("dsb-1", source=source),
+        InvalidateIcache("ic_ivau", *lines, source=source),
+        Dsb("dsb-2", source=source),
         Serialise("isb", source=source),
     )
     return Block(label, steps, source=source)
