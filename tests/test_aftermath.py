@@ -46,6 +46,7 @@ def tear(old: str, new: str) -> Trace:
         ("0f1f440000", "e8e7570701", "wild branch", "it calls 0x405424, where no form"),
         ("6690", "eb10", "wild branch", "it branches to 0x400f92, where no form"),
         ("b801000000", "c300020000", "wild branch", "it branches where data say"),
+        ("0f1f440000", "0f05440001", "wild branch", "it branches where data say"),
         (
             "7405",
             "eb10",

@@ -60,7 +60,10 @@ def consequence_by_iced(data: bytes, address: int) -> Consequence:
     if instruction.code == Code.INVALID:
         short = decoder.last_error == DecoderError.NO_MORE_BYTES
         return Consequence(0, "unknown" if short else "faults")
-    near = instruction.op_count and instruction.op0_kind in NEAR
+    goes = GOES[instruction.flow_control]
+    near = instruction.op_count > 0 and instruction.op0_kind in NEAR
+    if goes != "on" and goes != "faults" and not near:
+        goes = "branches by data"  # as SYSCALL does: where to is not in its bytes
     touched = [
         _formatter().format_operand(instruction, operand)
         for operand in range(instruction.op_count)
@@ -69,7 +72,7 @@ def consequence_by_iced(data: bytes, address: int) -> Consequence:
     ]
     return Consequence(
         instruction.len,
-        GOES[instruction.flow_control],
+        goes,
         instruction.near_branch_target if near else None,
         ", ".join(touched),
     )
